@@ -1,1 +1,110 @@
-//! placeholder
+//! CLIP with prompt slots: weight files, tokenizer and the two frozen towers.
+//!
+//! ```no_run
+//! use promptsrc_clip::{Clip, Tokenizer, weights::ClipWeights};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let weights = ClipWeights::open("ViT-B-16.pt".as_ref())?;
+//! let clip = Clip::new(&weights, &Default::default())?;
+//! let tokens = vec![Tokenizer::clip().tokenize("a photo of a cat.", 77, false)?];
+//! let features = clip.text().encode(&tokens)?; // [1, embed_dim]
+//! # Ok(())
+//! # }
+//! ```
+
+mod attention;
+mod block;
+pub mod hub;
+mod layers;
+pub mod templates;
+mod text;
+mod text_cleaning;
+pub mod tokenizer;
+mod vision;
+pub mod weights;
+
+use burn::tensor::{Device, Tensor};
+
+pub use text::{TextInput, TextInputError, TextTower};
+pub use tokenizer::{TokenizeError, Tokenizer};
+pub use vision::{VisionStem, VisionTower};
+pub use weights::{ClipConfig, ClipWeights, WeightError};
+
+/// A frozen CLIP on one device.
+#[derive(Clone, Debug)]
+pub struct Clip {
+    config: ClipConfig,
+    vision: VisionTower,
+    text: TextTower,
+    logit_scale: f32,
+    device: Device,
+}
+
+impl Clip {
+    /// Reads both towers from a weight file onto a device, in f32.
+    pub fn new(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+        Ok(Self {
+            config: weights.config().clone(),
+            vision: VisionTower::read(weights, device)?,
+            text: TextTower::read(weights, device)?,
+            // Stored as a logarithm, never clamped.
+            logit_scale: weights.f32("logit_scale")?.first().copied().unwrap_or(0.0).exp(),
+            device: device.clone(),
+        })
+    }
+
+    /// Shapes of the towers.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// The image tower.
+    pub fn vision(&self) -> &VisionTower {
+        &self.vision
+    }
+
+    /// The text tower.
+    pub fn text(&self) -> &TextTower {
+        &self.text
+    }
+
+    /// The factor between cosine similarities and logits (the exponential of the stored value).
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
+    /// Where the weights lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Frozen image features `[batch, embed_dim]`, not normalised, of normalised pictures
+    /// `[batch, 3, resolution, resolution]`.
+    pub fn image_features(&self, images: Tensor<4>) -> Tensor<2> {
+        self.vision.features(&self.vision.stem(images), &[])
+    }
+
+    /// Logits `[images, classes]`: scaled cosine similarities of features that are made unit
+    /// length here.
+    pub fn logits(&self, image_features: Tensor<2>, text_features: Tensor<2>) -> Tensor<2> {
+        unit(image_features).matmul(unit(text_features).transpose()).mul_scalar(self.logit_scale)
+    }
+}
+
+/// Rows divided by their Euclidean length.
+pub fn unit(x: Tensor<2>) -> Tensor<2> {
+    let length = x.clone().powi_scalar(2).sum_dim(1).sqrt();
+    x / length
+}
+
+/// The values of a tensor, row-major, on the host.
+///
+/// # Panics
+/// If the device fails.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec::<f32>()
+        .unwrap_or_else(|e| panic!("the device gave no f32 values: {e:?}"))
+}

@@ -1,0 +1,118 @@
+//! The three building layers of both towers: linear, layer normalisation, activation.
+
+use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::module::{layer_norm, linear};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::weights::{Activation, ClipWeights, WeightError};
+
+/// Reads named weights of one file onto one device.
+pub(crate) struct Reader<'a> {
+    pub weights: &'a ClipWeights,
+    pub device: &'a Device,
+}
+
+impl Reader<'_> {
+    /// A vector `[n]`.
+    pub fn vector(&self, name: &str) -> Result<Tensor<1>, WeightError> {
+        let values = self.weights.f32(name)?;
+        let shape = [values.len()];
+        Ok(Tensor::from_data(TensorData::new(values, shape), self.device))
+    }
+
+    /// A matrix as the file has it, `[rows, columns]`; further axes are folded into the columns.
+    pub fn matrix(&self, name: &str) -> Result<Tensor<2>, WeightError> {
+        let rows = self.weights.shape(name)?.first().copied().unwrap_or(1);
+        let values = self.weights.f32(name)?;
+        let columns = values.len() / rows.max(1);
+        Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+    }
+
+    /// Rows `from..to` of a PyTorch linear layer (`[outputs, inputs]`), as a [`Linear`].
+    fn linear_rows(
+        &self,
+        weight: &str,
+        bias: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Linear, WeightError> {
+        let inputs = self.weights.shape(weight)?.get(1).copied().unwrap_or(1);
+        let all = self.weights.f32(weight)?;
+        let part = &all[rows.start * inputs..rows.end * inputs];
+        let outputs = rows.len();
+        let mut transposed = vec![0.0; part.len()];
+        for (o, row) in part.chunks_exact(inputs).enumerate() {
+            for (i, value) in row.iter().enumerate() {
+                transposed[i * outputs + o] = *value;
+            }
+        }
+        let bias = self.weights.f32(bias)?[rows].to_vec();
+        Ok(Linear {
+            weight: Tensor::from_data(TensorData::new(transposed, [inputs, outputs]), self.device),
+            bias: Tensor::from_data(TensorData::new(bias, [outputs]), self.device),
+        })
+    }
+
+    /// A PyTorch linear layer `<name>weight` and `<name>bias`.
+    pub fn linear(&self, name: &str) -> Result<Linear, WeightError> {
+        let weight = format!("{name}.weight");
+        let outputs = self.weights.shape(&weight)?.first().copied().unwrap_or(0);
+        self.linear_rows(&weight, &format!("{name}.bias"), 0..outputs)
+    }
+
+    /// The joint query/key/value projection of an attention layer, taken apart into the queries'
+    /// part and the keys' and values' part: some rows give keys and values only.
+    pub fn query_key_value(&self, name: &str, width: usize) -> Result<(Linear, Linear), WeightError> {
+        let weight = format!("{name}.in_proj_weight");
+        let bias = format!("{name}.in_proj_bias");
+        Ok((
+            self.linear_rows(&weight, &bias, 0..width)?,
+            self.linear_rows(&weight, &bias, width..3 * width)?,
+        ))
+    }
+
+    /// A layer normalisation `<name>.weight`, `<name>.bias`.
+    pub fn layer_norm(&self, name: &str, epsilon: f64) -> Result<LayerNorm, WeightError> {
+        Ok(LayerNorm {
+            weight: self.vector(&format!("{name}.weight"))?,
+            bias: self.vector(&format!("{name}.bias"))?,
+            epsilon,
+        })
+    }
+}
+
+/// `x W + b`, with `W` stored `[inputs, outputs]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Linear {
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl Linear {
+    /// `[rows, inputs]` -> `[rows, outputs]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        linear(x, self.weight.clone(), Some(self.bias.clone()))
+    }
+}
+
+/// Layer normalisation over the last axis.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// `[rows, width]` -> `[rows, width]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+    }
+}
+
+/// The activation between the two linear layers of a block's MLP.
+pub(crate) fn activate(kind: Activation, x: Tensor<2>) -> Tensor<2> {
+    match kind {
+        Activation::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
+        Activation::Gelu => gelu(x),
+    }
+}

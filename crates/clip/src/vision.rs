@@ -1,0 +1,192 @@
+//! The image tower: a vision transformer with slots for prompt tokens, in its exact saving form.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::attention::{KeyValue, attend};
+use crate::block::{Block, BlockShape};
+use crate::layers::{LayerNorm, Reader};
+use crate::weights::{ClipConfig, ClipWeights, WeightError};
+
+/// CLIP's frozen image tower.
+///
+/// A picture passes in two parts: [`stem`](Self::stem) is the half of the first layer that no
+/// prompt touches, computed once and used by the frozen and the prompted pass alike;
+/// [`features`](Self::features) is the rest.
+#[derive(Clone, Debug)]
+pub struct VisionTower {
+    patch_embedding: Tensor<2>,
+    class_embedding: Tensor<2>,
+    positional_embedding: Tensor<2>,
+    ln_pre: LayerNorm,
+    blocks: Vec<Block>,
+    ln_post: LayerNorm,
+    projection: Tensor<2>,
+    patch_size: usize,
+    resolution: usize,
+    width: usize,
+}
+
+/// What the first layer makes of pictures alone: class and patch tokens after `ln_pre`, and their
+/// queries, keys and values in block 0. No learned value enters here.
+#[derive(Clone, Debug)]
+pub struct VisionStem {
+    batch: usize,
+    tokens: Tensor<2>,
+    queries: Tensor<4>,
+    key_value: KeyValue,
+}
+
+impl VisionStem {
+    /// Number of pictures.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+}
+
+impl VisionTower {
+    pub(crate) fn read(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+        let ClipConfig { vision, activation, layer_norm_eps, .. } = weights.config().clone();
+        let reader = Reader { weights, device };
+        let shape = BlockShape {
+            width: vision.width,
+            heads: vision.heads,
+            activation,
+            epsilon: layer_norm_eps.into(),
+        };
+        let blocks = (0..vision.layers)
+            .map(|l| Block::read(&reader, &format!("visual.transformer.resblocks.{l}"), shape))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            patch_embedding: reader.matrix("visual.conv1.weight")?.transpose(),
+            class_embedding: reader.vector("visual.class_embedding")?.unsqueeze(),
+            positional_embedding: reader.matrix("visual.positional_embedding")?,
+            ln_pre: reader.layer_norm("visual.ln_pre", shape.epsilon)?,
+            blocks,
+            ln_post: reader.layer_norm("visual.ln_post", shape.epsilon)?,
+            projection: reader.matrix("visual.proj")?,
+            patch_size: vision.patch_size,
+            resolution: vision.resolution,
+            width: vision.width,
+        })
+    }
+
+    /// Number of transformer blocks: the greatest prompt depth.
+    pub fn layers(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Width of a token, and of a prompt.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Side of the square pictures that the tower takes, in pixels.
+    pub fn resolution(&self) -> usize {
+        self.resolution
+    }
+
+    /// The part of the first layer that depends on the pictures alone.
+    ///
+    /// `images`: `[batch, 3, resolution, resolution]`, normalised.
+    ///
+    /// # Panics
+    /// If the shape is another.
+    pub fn stem(&self, images: Tensor<4>) -> VisionStem {
+        let [batch, channels, height, width] = images.dims();
+        assert_eq!(
+            (channels, height, width),
+            (3, self.resolution, self.resolution),
+            "the image tower takes [batch, 3, {0}, {0}]",
+            self.resolution
+        );
+        let (size, side) = (self.patch_size, self.resolution / self.patch_size);
+        // A convolution whose stride is its kernel's size is one product over cut-out patches.
+        let patches = images
+            .reshape([batch, 3, side, size, side, size])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([batch * side * side, 3 * size * size])
+            .matmul(self.patch_embedding.clone())
+            .reshape([batch, side * side, self.width]);
+        let class = self.class_embedding.clone().unsqueeze::<3>().expand([batch, 1, self.width]);
+        let tokens = Tensor::cat(vec![class, patches], 1)
+            + self.positional_embedding.clone().unsqueeze::<3>();
+        let rows = 1 + side * side;
+        let tokens = self.ln_pre.forward(tokens.reshape([batch * rows, self.width]));
+        let first = &self.blocks[0];
+        let normalised = first.normalise(tokens.clone());
+        VisionStem {
+            batch,
+            queries: first.query(normalised.clone(), batch),
+            key_value: first.key_value(normalised, batch),
+            tokens,
+        }
+    }
+
+    /// Image features `[batch, embed_dim]`, not normalised.
+    ///
+    /// `prompts[l]` `[n_ctx, width]` enters at block `l`; prompt tokens stand after the patches.
+    /// The first joins before `ln_pre` and gets no positional embedding; each further one takes
+    /// the place of the prompt tokens just before its block, without a normalisation of its own.
+    /// From the last given block on, the prompt tokens stay and are transformed like any other.
+    /// Without prompts this is frozen CLIP. Prompts beyond the last block are not looked at.
+    pub fn features(&self, stem: &VisionStem, prompts: &[Tensor<2>]) -> Tensor<2> {
+        let batch = stem.batch;
+        let last = self.blocks.len() - 1;
+        let mut tokens = stem.tokens.clone();
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let rows = tokens.dims()[0] / batch;
+            let (own, mut queries) = if layer == 0 {
+                let queries = stem.queries.clone();
+                let queries = if layer == last {
+                    let [_, heads, _, head_dim] = queries.dims();
+                    queries.slice([0..batch, 0..heads, 0..1, 0..head_dim])
+                } else {
+                    queries
+                };
+                (stem.key_value.clone(), queries)
+            } else {
+                let normalised = block.normalise(tokens.clone());
+                let own = block.key_value(normalised.clone(), batch);
+                // Only the class token is read after the last block.
+                let asking =
+                    if layer == last { first_rows(normalised, batch, rows) } else { normalised };
+                (own, block.query(asking, batch))
+            };
+            let mut going_on =
+                if layer == last { first_rows(tokens, batch, rows) } else { tokens };
+
+            let prompt = prompts.get(layer).map(|p| match layer {
+                0 => self.ln_pre.forward(p.clone()),
+                _ => p.clone(),
+            });
+            let shared = prompt.map(|prompt| {
+                let normalised = block.normalise(prompt.clone());
+                let key_value = block.key_value(normalised.clone(), 1);
+                // The next block's prompts would overwrite what these rows become; where there is
+                // no next prompt they go on, each picture's in its own way.
+                if layer != last && layer + 1 >= prompts.len() {
+                    let asking = block.query(normalised, 1);
+                    let [_, heads, n_ctx, head_dim] = asking.dims();
+                    let asking = asking.expand([batch, heads, n_ctx, head_dim]);
+                    queries = Tensor::cat(vec![queries.clone(), asking], 2);
+                    let each = prompt.unsqueeze::<3>().expand([batch, n_ctx, self.width]);
+                    going_on = Tensor::cat(
+                        vec![going_on.clone().reshape([batch, rows, self.width]), each],
+                        1,
+                    )
+                    .reshape([batch * (rows + n_ctx), self.width]);
+                }
+                key_value
+            });
+            let mixed = attend(queries, &own, shared.as_ref(), None);
+            tokens = block.finish(going_on, mixed);
+        }
+        self.ln_post.forward(tokens).matmul(self.projection.clone())
+    }
+}
+
+/// Row 0 of each sequence: `[batch * rows, width]` -> `[batch, width]`.
+fn first_rows(x: Tensor<2>, batch: usize, rows: usize) -> Tensor<2> {
+    let width = x.dims()[1];
+    x.reshape([batch, rows, width]).slice([0..batch, 0..1, 0..width]).reshape([batch, width])
+}

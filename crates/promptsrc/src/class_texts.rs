@@ -1,0 +1,126 @@
+//! Class names as tokenised texts, and the frozen features of templates filled with them.
+
+use burn::tensor::{Tensor, TensorData};
+use promptsrc_clip::templates::fill;
+use promptsrc_clip::{Clip, TextInput, TextInputError, TokenizeError, Tokenizer, unit, values};
+
+/// A list of class names that cannot be turned into features.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ClassTextError {
+    /// No names at all.
+    #[error("there are no class names")]
+    NoClasses,
+    /// A name of blanks only.
+    #[error("class name {position} is empty")]
+    EmptyName {
+        /// Its place in the list, from 1.
+        position: usize,
+    },
+    /// No template at all.
+    #[error("there is no template to fill with the class names")]
+    NoTemplates,
+    /// The filled text is longer than the context.
+    #[error("class {name:?}: {source}")]
+    TooLong {
+        /// The class name.
+        name: String,
+        /// What the tokenizer says.
+        source: TokenizeError,
+    },
+    /// The text tower cannot take the texts.
+    #[error("class texts: {0}")]
+    Input(#[from] TextInputError),
+}
+
+/// Rejects an empty list and empty names.
+pub fn check_names(names: &[String]) -> Result<(), ClassTextError> {
+    if names.is_empty() {
+        return Err(ClassTextError::NoClasses);
+    }
+    match names.iter().position(|n| n.trim().is_empty()) {
+        Some(at) => Err(ClassTextError::EmptyName { position: at + 1 }),
+        None => Ok(()),
+    }
+}
+
+/// The prompt `"<lead> <name>."` of each class, tokenised; underscores in names become blanks.
+pub fn prompt_tokens(
+    clip: &Clip,
+    lead: &str,
+    names: &[String],
+) -> Result<Vec<Vec<u32>>, ClassTextError> {
+    tokens(clip, &format!("{lead} {{}}."), names)
+}
+
+/// A template filled with each name, tokenised.
+pub fn tokens(
+    clip: &Clip,
+    template: &str,
+    names: &[String],
+) -> Result<Vec<Vec<u32>>, ClassTextError> {
+    check_names(names)?;
+    let length = clip.text().context_length();
+    names
+        .iter()
+        .map(|name| {
+            Tokenizer::clip()
+                .tokenize(&fill(template, name), length, false)
+                .map_err(|source| ClassTextError::TooLong { name: name.clone(), source })
+        })
+        .collect()
+}
+
+/// The class prompts, ready for the text tower, with `n_ctx` learnable tokens.
+pub fn prompt_input(
+    clip: &Clip,
+    lead: &str,
+    n_ctx: usize,
+    names: &[String],
+) -> Result<TextInput, ClassTextError> {
+    Ok(clip.text().prepare(&prompt_tokens(clip, lead, names)?, n_ctx)?)
+}
+
+/// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of
+/// features that are *not* normalised (textual diversity, paper section 3.2.3). It is made unit
+/// length only where it is used.
+pub fn teacher_text_features(
+    clip: &Clip,
+    names: &[String],
+    templates: &[String],
+) -> Result<Tensor<2>, ClassTextError> {
+    mean_over_templates(clip, names, templates, |features| features)
+}
+
+/// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: features of each template are
+/// made unit length, averaged, and made unit length again.
+pub fn zero_shot_weights(
+    clip: &Clip,
+    names: &[String],
+    templates: &[String],
+) -> Result<Tensor<2>, ClassTextError> {
+    Ok(unit(mean_over_templates(clip, names, templates, unit)?))
+}
+
+fn mean_over_templates(
+    clip: &Clip,
+    names: &[String],
+    templates: &[String],
+    each: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Result<Tensor<2>, ClassTextError> {
+    if templates.is_empty() {
+        return Err(ClassTextError::NoTemplates);
+    }
+    let mut sums: Vec<f64> = Vec::new();
+    let mut shape = [0; 2];
+    for template in templates {
+        let features = each(clip.text().encode(&tokens(clip, template, names)?)?);
+        shape = features.dims();
+        sums.resize(shape[0] * shape[1], 0.0);
+        for (sum, value) in sums.iter_mut().zip(values(features)) {
+            *sum += f64::from(value);
+        }
+    }
+    let n = templates.len() as f64;
+    let mean: Vec<f32> = sums.iter().map(|s| (s / n) as f32).collect();
+    Ok(Tensor::from_data(TensorData::new(mean, shape), clip.device()))
+}

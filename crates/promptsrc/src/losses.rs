@@ -1,0 +1,88 @@
+//! Cross-entropy and the three self-regulating losses.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::config::LossWeights;
+
+/// What one pass of a tower pair gives for a batch; features are unit vectors.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// `[classes, embed_dim]`.
+    pub text: Tensor<2>,
+    /// `[batch, embed_dim]`.
+    pub image: Tensor<2>,
+    /// `[batch, classes]`.
+    pub logits: Tensor<2>,
+}
+
+/// The values of one step's losses, weights included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LossValues {
+    /// Their sum.
+    pub total: f32,
+    /// Cross-entropy.
+    pub ce: f32,
+    /// Text features against the frozen ones.
+    pub scl_text: f32,
+    /// Image features against the frozen ones.
+    pub scl_image: f32,
+    /// Logits against the frozen ones.
+    pub scl_logits: f32,
+}
+
+/// The losses as tensors of one value, for the backward pass.
+#[derive(Clone, Debug)]
+pub struct Losses {
+    /// Their sum.
+    pub total: Tensor<1>,
+    ce: Tensor<1>,
+    /// Text, image, logits.
+    regularisers: Option<[Tensor<1>; 3]>,
+}
+
+impl Losses {
+    /// Cross-entropy of `labels` `[batch]`, and where a frozen `teacher` is given:
+    ///
+    /// - text: `w.text * mean |t - t*|` over unit features (paper, equation 3),
+    /// - image: `w.image * mean |v - v*|` over unit features (paper, equation 3),
+    /// - logits: `w.logits * KL(teacher || student) / (batch * classes)` (paper, equation 4; the
+    ///   division by all elements, not by the batch, is the reference's).
+    pub fn new(
+        student: &Outputs,
+        labels: &[usize],
+        teacher: Option<(&Outputs, &LossWeights)>,
+    ) -> Self {
+        let [batch, classes] = student.logits.dims();
+        let index: Vec<i64> = labels.iter().map(|l| *l as i64).collect();
+        let index: Tensor<2, Int> =
+            Tensor::from_data(TensorData::new(index, [batch, 1]), &student.logits.device().inner());
+        let log_student = log_softmax(student.logits.clone(), 1);
+        let ce = log_student.clone().gather(1, index).mean().neg();
+        let Some((teacher, weights)) = teacher else {
+            return Self { total: ce.clone(), ce, regularisers: None };
+        };
+        let distance = |a: &Tensor<2>, b: &Tensor<2>, weight: f64| {
+            (a.clone() - b.clone()).abs().mean().mul_scalar(weight)
+        };
+        let text = distance(&student.text, &teacher.text, weights.text);
+        let image = distance(&student.image, &teacher.image, weights.image);
+        let log_teacher = log_softmax(teacher.logits.clone(), 1);
+        let logits = (log_teacher.clone().exp() * (log_teacher - log_student))
+            .sum()
+            .mul_scalar(weights.logits / (batch * classes) as f64);
+        let total = ce.clone() + logits.clone() + text.clone() + image.clone();
+        Self { total, ce, regularisers: Some([text, image, logits]) }
+    }
+
+    /// The values on the host.
+    pub fn values(&self) -> LossValues {
+        let scalar = |t: &Tensor<1>| promptsrc_clip::values(t.clone().inner())[0];
+        let [scl_text, scl_image, scl_logits] = match &self.regularisers {
+            Some(terms) => terms.each_ref().map(scalar),
+            None => [0.0; 3],
+        };
+        LossValues { total: scalar(&self.total), ce: scalar(&self.ce), scl_text, scl_image, scl_logits }
+    }
+}

@@ -1,0 +1,172 @@
+//! Small safetensors files with one JSON record as metadata: the adapter, the run's state, features.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::atomic_file::{SaveError, write_atomically};
+
+/// The one metadata key. One, because more would be written in an order of chance.
+const KEY: &str = "promptsrc";
+
+/// Values of a tensor in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// 64-bit floats.
+    F64(Vec<f64>),
+}
+
+/// A named tensor of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// Its name.
+    pub name: String,
+    /// Extent of each axis.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Values,
+}
+
+/// A file that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum TensorFileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is no safetensors file.
+    #[error("{} is not a whole safetensors file: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: safetensors::SafeTensorError,
+    },
+    /// It lacks the record that this program writes.
+    #[error(
+        "{} was not written by promptsrc as {expected}: it has no such record in its metadata",
+        path.display()
+    )]
+    NoRecord {
+        /// The file.
+        path: PathBuf,
+        /// "an adapter" or "the state of a run".
+        expected: &'static str,
+    },
+    /// The record cannot be understood.
+    #[error("the record in {} cannot be read as {expected}: {source}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// "an adapter" or "the state of a run".
+        expected: &'static str,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A tensor has another type than f32 and f64.
+    #[error("tensor {name} in {} is of type {found}; f32 or f64 is expected", path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// It was written by a newer version of the program.
+    #[error(
+        "{} has format version {found}, this program knows up to {known}: use a newer promptsrc",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest known version.
+        known: u32,
+    },
+}
+
+/// Saves tensors with a record, all or nothing. The same input gives the same bytes.
+pub fn save(
+    path: &Path,
+    tensors: &[NamedTensor],
+    record: Option<&impl Serialize>,
+) -> Result<(), SaveError> {
+    let failed = |e: String| SaveError { path: path.into(), source: std::io::Error::other(e) };
+    let bytes: Vec<(Dtype, Vec<u8>)> = tensors
+        .iter()
+        .map(|t| match &t.values {
+            Values::F32(v) => (Dtype::F32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Values::F64(v) => (Dtype::F64, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        })
+        .collect();
+    let mut views = Vec::with_capacity(tensors.len());
+    for (tensor, (dtype, bytes)) in tensors.iter().zip(&bytes) {
+        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes)
+            .map_err(|e| failed(e.to_string()))?;
+        views.push((tensor.name.as_str(), view));
+    }
+    let metadata = match record {
+        Some(record) => {
+            let json = serde_json::to_string(record).map_err(|e| failed(e.to_string()))?;
+            Some(HashMap::from([(KEY.to_string(), json)]))
+        }
+        None => None,
+    };
+    let file = safetensors::serialize(views, metadata).map_err(|e| failed(e.to_string()))?;
+    write_atomically(path, &file)
+}
+
+/// Reads tensors and the record of a file that [`save`] wrote.
+pub fn load<R: DeserializeOwned>(
+    path: &Path,
+    expected: &'static str,
+) -> Result<(Vec<NamedTensor>, R), TensorFileError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| TensorFileError::Read { path: path.into(), source })?;
+    let format = |source| TensorFileError::Format { path: path.into(), source };
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(format)?;
+    let record = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(KEY))
+        .ok_or_else(|| TensorFileError::NoRecord { path: path.into(), expected })?;
+    let record = serde_json::from_str(record)
+        .map_err(|source| TensorFileError::Record { path: path.into(), expected, source })?;
+    let file = SafeTensors::deserialize(&bytes).map_err(format)?;
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter() {
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                Values::F32(data.as_chunks().0.iter().map(|c| f32::from_le_bytes(*c)).collect())
+            }
+            Dtype::F64 => {
+                Values::F64(data.as_chunks().0.iter().map(|c| f64::from_le_bytes(*c)).collect())
+            }
+            other => {
+                return Err(TensorFileError::Type {
+                    path: path.into(),
+                    name: name.to_string(),
+                    found: format!("{other:?}"),
+                });
+            }
+        };
+        let (name, shape) = (name.to_string(), view.shape().to_vec());
+        tensors.push(NamedTensor { name, shape, values });
+    }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((tensors, record))
+}

@@ -1,0 +1,281 @@
+//! Training equals the reference's: losses, gradients, prompts of every epoch, aggregation, logits.
+
+mod common;
+
+use common::*;
+use promptsrc::class_texts::{prompt_tokens, teacher_text_features};
+use promptsrc::{Classifier, Learner, Prompts};
+use promptsrc_goldens::{self as goldens, Group, Tensors, number, numbers, strings};
+use serde_json::Value;
+
+struct Groups {
+    tokens: Group,
+    teacher: Group,
+    features: Group,
+    step0_logits: Group,
+    losses: Group,
+    gradients: Group,
+    step0_prompts: Group,
+    later_losses: Group,
+    step_logits: Group,
+    epoch_prompts: Group,
+    learning_rates: Group,
+    gpa_weights: Group,
+    gpa_prompts: Group,
+    final_logits: Group,
+}
+
+#[test]
+fn parity_training_equals_the_oracle_case_by_case() {
+    let mut g = Groups {
+        tokens: Group::new("train/tokens"),
+        teacher: Group::new("train/teacher text features"),
+        features: Group::new("train/unit features of step 0"),
+        step0_logits: Group::new("train/logits of step 0"),
+        losses: Group::new("train/loss terms of step 0"),
+        gradients: Group::new("train/gradients of step 0 (relative)"),
+        step0_prompts: Group::new("train/prompts after step 0"),
+        later_losses: Group::new("train/loss terms of later steps"),
+        step_logits: Group::new("train/logits of later steps"),
+        epoch_prompts: Group::new("train/prompts after every epoch"),
+        learning_rates: Group::new("train/learning rate of every epoch"),
+        gpa_weights: Group::new("train/aggregation weights"),
+        gpa_prompts: Group::new("train/aggregated prompts"),
+        final_logits: Group::new("train/logits after training"),
+    };
+    let cases = cases("train");
+    for case in &cases {
+        compare(case, &mut g);
+    }
+    let n = cases.len();
+    assert!(n > 0, "no case in {}", goldens::path("train").display());
+    g.tokens.finish(n);
+    g.teacher.finish(n);
+    g.features.finish(4 * n);
+    g.step0_logits.finish(2 * n);
+    g.losses.finish(5 * n);
+    g.gradients.finish(n);
+    g.step0_prompts.finish(n);
+    g.later_losses.finish(n);
+    g.step_logits.finish(n);
+    g.epoch_prompts.finish(n);
+    g.learning_rates.finish(n);
+    g.gpa_weights.finish(n);
+    g.gpa_prompts.finish(n);
+    g.final_logits.finish(2 * n);
+}
+
+fn compare(case: &str, g: &mut Groups) {
+    let json = goldens::json(format!("train/{case}.json"));
+    let file = Tensors::read(format!("train/{case}.safetensors"));
+    let named = |key: &str| goldens::path("train").join(json["files"][key].as_str().expect(key));
+    let batch_file = Tensors::read_file(&named("batches"));
+    let clip = clip(&named("clip"));
+    let names = strings(&json["classnames"]);
+    let config = config(&json);
+    let epochs = config.epochs;
+
+    let lead = config.prompt_lead();
+    g.tokens.equal(&format!("{case}: lead"), &lead.as_str(), &json["prompt_lead"].as_str().unwrap());
+    let tokens = prompt_tokens(&clip, &lead, &names).unwrap();
+    let expected = file.get("tokens");
+    for (row, ids) in expected.i64().chunks(expected.shape[1]).zip(&tokens) {
+        let mut padded: Vec<i64> = ids.iter().map(|i| i64::from(*i)).collect();
+        padded.resize(expected.shape[1], 0);
+        g.tokens.equal(case, &padded, &row.to_vec());
+    }
+    let teacher = teacher_text_features(&clip, &names, &config.templates).unwrap();
+    g.teacher.absolute(case, &host(teacher), &file.get("teacher_text_raw").data, 1e-5);
+
+    let initial = prompts(&file, "init/");
+    let drawn = Prompts::initial(&config.prompts, &clip, 0).unwrap();
+    let shapes = |p: &Prompts| p.iter().map(|p| (p.name.clone(), p.shape)).collect::<Vec<_>>();
+    g.tokens.equal(&format!("{case}: names and shapes"), &shapes(&drawn), &shapes(&initial));
+    if config.prompts.begins_with_words() {
+        let words = |p: &Prompts| p.iter().next().unwrap().values.clone();
+        g.tokens.equal(&format!("{case}: initial words"), &words(&drawn), &words(&initial));
+    }
+
+    let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
+    let batches = batches(&batch_file);
+    let per_epoch = number(&json["steps_per_epoch"]) as usize;
+    assert_eq!(batches.len(), epochs * per_epoch, "{case}: batches");
+    let losses_of_steps = json["losses_per_step"].as_array().expect("losses");
+    let loss_tolerance = tolerance(&json, "step0_loss", 1e-5);
+    let later_tolerance = tolerance(&json, "total_loss_any_step", 5e-5);
+    let gradient_tolerance = tolerance(&json, "step0_grad_rel_fro", 2e-5);
+    let prompt_tolerance = tolerance(&json, "prompts_after_epochs", 1e-5);
+    let logit_tolerance = tolerance(&json, "eval_logits_gpa", 2e-4);
+
+    for epoch in 0..epochs {
+        let lr = [learner.learning_rate()];
+        let expected = [number(&json["lr_per_epoch"][epoch])];
+        g.learning_rates.absolute(&format!("{case}: epoch {}", epoch + 1), &lr, &expected, 1e-15);
+        for (i, (images, labels)) in
+            batches.iter().enumerate().skip(epoch * per_epoch).take(per_epoch)
+        {
+            let step = learner.gradients(images.clone(), labels);
+            learner.apply(&step);
+            let what = format!("{case}: step {i}");
+            let values = [
+                ("ce", step.losses.ce),
+                ("scl_text", step.losses.scl_text),
+                ("scl_image", step.losses.scl_image),
+                ("scl_logits", step.losses.scl_logits),
+                ("total", step.losses.total),
+            ];
+            for (key, value) in values {
+                let expected = [number(&losses_of_steps[i][key])];
+                let what = format!("{what}: {key}");
+                if i == 0 {
+                    g.losses.absolute(&what, &[value.into()], &expected, loss_tolerance);
+                } else {
+                    g.later_losses.absolute(&what, &[value.into()], &expected, later_tolerance);
+                }
+            }
+            let logits = host(step.student.logits.clone());
+            if i > 0 {
+                let expected = &file.get(&format!("step{i}/logits")).data;
+                g.step_logits.absolute(&what, &logits, expected, logit_tolerance);
+                continue;
+            }
+            let teacher = step.teacher.clone().expect("a frozen pass");
+            let expected = |name: &str| file.get(&format!("step0/{name}")).data.clone();
+            g.step0_logits.absolute(&what, &logits, &expected("logits"), 5e-5);
+            let frozen = host(teacher.logits);
+            g.step0_logits.absolute(&what, &frozen, &expected("teacher_logits"), 5e-5);
+            for (name, features) in [
+                ("text_features", step.student.text.clone()),
+                ("image_features", step.student.image.clone()),
+                ("teacher_text_features", teacher.text),
+                ("teacher_image_features", teacher.image),
+            ] {
+                g.features.absolute(&what, &host(features), &expected(name), 2e-6);
+            }
+            for (prompt, gradient) in learner.state().prompts.iter().zip(&step.gradients) {
+                let what = format!("{what}: {}", prompt.name);
+                let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
+                g.gradients.relative(&what, &widen(gradient), expected, gradient_tolerance);
+                let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
+                let found = widen(&prompt.values);
+                g.step0_prompts.absolute(&what, &found, expected, prompt_tolerance);
+            }
+        }
+        learner.end_epoch();
+        for prompt in learner.state().prompts.iter() {
+            let name = format!("epoch{}/{}", epoch + 1, prompt.name);
+            let found = widen(&prompt.values);
+            let expected = &file.get(&name).data;
+            g.epoch_prompts.absolute(&format!("{case}: {name}"), &found, expected, prompt_tolerance);
+        }
+    }
+    let weights = promptsrc::aggregation::gaussian_weights(
+        epochs,
+        config.aggregation.as_ref().expect("an aggregation"),
+    );
+    g.gpa_weights.absolute(case, &weights, &numbers(&json["gpa"]["weights"]), 1e-14);
+    let learned = learner.learned();
+    for prompt in learned.iter() {
+        let expected = &file.get(&format!("gpa/{}", prompt.name)).data;
+        let what = format!("{case}: {}", prompt.name);
+        g.gpa_prompts.absolute(&what, &widen(&prompt.values), expected, prompt_tolerance);
+    }
+    for (key, prompts) in [
+        ("eval_logits_last_epoch", &learner.state().prompts),
+        ("eval_logits_gpa", &learned),
+    ] {
+        let images = batch_file.get("eval_images");
+        let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
+        let logits = widen(&classifier.logits(images.f32(), images.shape[0]));
+        let what = format!("{case}: {key}");
+        g.final_logits.absolute(&what, &logits, &file.get(key).data, logit_tolerance);
+    }
+}
+
+#[test]
+fn parity_ivlp_equals_the_reference_trainer() {
+    let mut losses = Group::new("trainers/IVLP losses");
+    let mut gradients = Group::new("trainers/IVLP gradients of step 0 (relative)");
+    let mut moved = Group::new("trainers/IVLP prompts and momentum");
+    let mut logits = Group::new("trainers/IVLP logits");
+    let clip = tiny();
+    let batch_file = batch_file();
+    let mut count = 0;
+    for case in cases("trainers") {
+        let json = goldens::json(format!("trainers/{case}.json"));
+        if json["trainer"] != "IVLP" {
+            continue;
+        }
+        count += 1;
+        let file = Tensors::read(format!("trainers/{case}.safetensors"));
+        let names = strings(&json["classnames"]);
+        let mut config = promptsrc::TrainConfig::default().with_method(promptsrc::Method::Ivlp);
+        let option = |key: &str| json["options"][format!("TRAINER.IVLP.{key}")].as_u64();
+        let prompt = &mut config.prompts;
+        for (value, key) in [
+            (&mut prompt.depth_vision, "PROMPT_DEPTH_VISION"),
+            (&mut prompt.depth_text, "PROMPT_DEPTH_TEXT"),
+            (&mut prompt.n_ctx_vision, "N_CTX_VISION"),
+            (&mut prompt.n_ctx_text, "N_CTX_TEXT"),
+        ] {
+            *value = option(key).unwrap_or_else(|| panic!("{case}: {key}")) as usize;
+        }
+        config.epochs = number(&json["epochs"]) as usize;
+        config.optim.lr = number(&json["lr"]);
+        let lead = config.prompt_lead();
+        let initial = prompts(&file, "init/");
+        let images = batch_file.get("eval_images");
+        let mut check_logits = |prompts: &Prompts, key: &str, tolerance: f64| {
+            let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
+            let found = widen(&classifier.logits(images.f32(), images.shape[0]));
+            logits.absolute(&format!("{case}: {key}"), &found, &file.get(key).data, tolerance);
+        };
+        check_logits(&initial, "eval_logits_init", 5e-5);
+        let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
+        let steps = number(&json["steps"]) as usize;
+        let batches = batches(&batch_file);
+        for step in 0..steps {
+            let (images, labels) = &batches[step];
+            let found = learner.gradients(images.clone(), labels);
+            learner.apply(&found);
+            let expected = [number(&json["losses_per_step"][step])];
+            let what = format!("{case}: step {step}");
+            losses.absolute(&what, &[found.losses.total.into()], &expected, 1e-5);
+            if step == 0 {
+                for (prompt, gradient) in learner.state().prompts.iter().zip(&found.gradients) {
+                    let what = format!("{case}: {}", prompt.name);
+                    let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
+                    gradients.relative(&what, &widen(gradient), expected, 2e-5);
+                    let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
+                    moved.absolute(&what, &widen(&prompt.values), expected, 1e-5);
+                }
+            }
+            if (step + 1) % (steps / config.epochs) == 0 {
+                learner.end_epoch();
+                for prompt in learner.state().prompts.iter() {
+                    let name = format!("epoch{}/{}", learner.state().epoch, prompt.name);
+                    let expected = &file.get(&name).data;
+                    moved.absolute(&format!("{case}: {name}"), &widen(&prompt.values), expected, 1e-5);
+                }
+            }
+        }
+        for (name, velocity) in &learner.state().velocity {
+            let expected = &file.get(&format!("momentum/{name}")).data;
+            moved.relative(&format!("{case}: momentum of {name}"), &widen(velocity), expected, 1e-4);
+        }
+        check_logits(&learner.learned(), "eval_logits_final", 5e-4);
+    }
+    losses.finish(count);
+    gradients.finish(count);
+    moved.finish(count);
+    logits.finish(2 * count);
+    assert!(count > 0, "no IVLP case in {}", goldens::path("trainers").display());
+}
+
+/// The batches that the cases of `train/` name.
+fn batch_file() -> Tensors {
+    let case = cases("train").into_iter().next().expect("a case");
+    let json: Value = goldens::json(format!("train/{case}.json"));
+    let name = json["files"]["batches"].as_str().expect("a file name");
+    Tensors::read(format!("train/{name}"))
+}
