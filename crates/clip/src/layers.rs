@@ -13,6 +13,11 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Extent of an axis. A tensor that is not there is an error where it is read.
+    fn extent(&self, name: &str, axis: usize) -> usize {
+        self.weights.shape(name).and_then(|s| s.get(axis)).copied().unwrap_or(1)
+    }
+
     /// A vector `[n]`.
     pub fn vector(&self, name: &str) -> Result<Tensor<1>, WeightError> {
         let values = self.weights.f32(name)?;
@@ -22,7 +27,7 @@ impl Reader<'_> {
 
     /// A matrix as the file has it, `[rows, columns]`; further axes are folded into the columns.
     pub fn matrix(&self, name: &str) -> Result<Tensor<2>, WeightError> {
-        let rows = self.weights.shape(name)?.first().copied().unwrap_or(1);
+        let rows = self.extent(name, 0);
         let values = self.weights.f32(name)?;
         let columns = values.len() / rows.max(1);
         Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
@@ -35,7 +40,7 @@ impl Reader<'_> {
         bias: &str,
         rows: std::ops::Range<usize>,
     ) -> Result<Linear, WeightError> {
-        let inputs = self.weights.shape(weight)?.get(1).copied().unwrap_or(1);
+        let inputs = self.extent(weight, 1);
         let all = self.weights.f32(weight)?;
         let part = &all[rows.start * inputs..rows.end * inputs];
         let outputs = rows.len();
@@ -55,7 +60,7 @@ impl Reader<'_> {
     /// A PyTorch linear layer `<name>weight` and `<name>bias`.
     pub fn linear(&self, name: &str) -> Result<Linear, WeightError> {
         let weight = format!("{name}.weight");
-        let outputs = self.weights.shape(&weight)?.first().copied().unwrap_or(0);
+        let outputs = self.extent(&weight, 0);
         self.linear_rows(&weight, &format!("{name}.bias"), 0..outputs)
     }
 

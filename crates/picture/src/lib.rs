@@ -1,1 +1,27 @@
-//! placeholder
+//! Pictures as CLIP sees them: files to RGB pixels, pixels to the numbers the image tower reads.
+//!
+//! Everything here follows the Python stack that CLIP and its prompt learners were trained and
+//! measured with (Pillow and torchvision), down to the rounding of each resampled byte: a model's
+//! accuracy should not depend on which program prepared the pictures.
+//!
+//! ```
+//! use promptsrc_picture::{Picture, Preprocess};
+//!
+//! let picture = Picture::new(2, 1, vec![255, 0, 0, 0, 0, 255])?;
+//! let input = Preprocess::clip(4).apply(&picture)?;
+//! assert_eq!(input.len(), 3 * 4 * 4);
+//! # Ok::<(), promptsrc_picture::PictureError>(())
+//! ```
+
+mod decode;
+mod error;
+mod jpeg;
+mod picture;
+mod preprocess;
+mod resample;
+
+pub use decode::{EXTENSIONS, Limits, decode, open};
+pub use error::PictureError;
+pub use picture::{Crop, Picture};
+pub use preprocess::Preprocess;
+pub use resample::{resize_bicubic, resize_bicubic_window};

@@ -86,3 +86,26 @@ impl Losses {
         LossValues { total: scalar(&self.total), ce: scalar(&self.ce), scl_text, scl_image, scl_logits }
     }
 }
+
+impl LossValues {
+    /// Adds another step's values.
+    pub fn add(&mut self, other: &LossValues) {
+        self.total += other.total;
+        self.ce += other.ce;
+        self.scl_text += other.scl_text;
+        self.scl_image += other.scl_image;
+        self.scl_logits += other.scl_logits;
+    }
+
+    /// Divides by a number of steps (at least one).
+    pub fn over(&self, steps: usize) -> LossValues {
+        let n = steps.max(1) as f32;
+        LossValues {
+            total: self.total / n,
+            ce: self.ce / n,
+            scl_text: self.scl_text / n,
+            scl_image: self.scl_image / n,
+            scl_logits: self.scl_logits / n,
+        }
+    }
+}

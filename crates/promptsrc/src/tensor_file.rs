@@ -170,3 +170,13 @@ pub fn load<R: DeserializeOwned>(
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, record))
 }
+
+/// The record of a file, whatever it is; none where the file was not written by this program.
+pub fn record(path: &Path) -> Result<Option<serde_json::Value>, TensorFileError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| TensorFileError::Read { path: path.into(), source })?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)
+        .map_err(|source| TensorFileError::Format { path: path.into(), source })?;
+    let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
+    Ok(record.and_then(|text| serde_json::from_str(text).ok()))
+}

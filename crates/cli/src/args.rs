@@ -1,0 +1,336 @@
+//! The command line: what can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Prompt learning for a frozen CLIP that forgets nothing (PromptSRC, ICCV 2023).
+#[derive(Debug, Parser)]
+#[command(name = "promptsrc", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// Threads to work with [default: all cores]. The result does not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+    /// Device to compute on; GPUs are features of the build.
+    #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
+    pub device: String,
+    /// Precision of the arithmetic; auto takes the best that the device has (now: f32).
+    #[arg(long, global = true, value_name = "P", default_value = "auto")]
+    pub precision: Precision,
+    /// Print the result as JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// Precision of the arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// The best that the device has.
+    Auto,
+    /// 32-bit floats.
+    F32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Learn prompts from a few labelled pictures.
+    Train(Box<TrainArgs>),
+    /// Measure an adapter, or zero-shot CLIP, on labelled pictures.
+    Eval(EvalArgs),
+    /// Classify pictures among any class names.
+    Predict(PredictArgs),
+    /// Write picture and text features to a safetensors file (not normalised).
+    Embed(EmbedArgs),
+    /// Print which pictures a few-shot subset holds.
+    Sample(SampleArgs),
+    /// Say what a weight, adapter, run or checkpoint file holds.
+    Inspect(InspectArgs),
+}
+
+/// Which pictures.
+#[derive(Args, Clone, Debug)]
+pub struct DataArgs {
+    /// Pictures: a folder with a subfolder per class, a CSV, TSV or JSONL list, or the folder
+    /// that a split file speaks of.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub more: DataOptions,
+}
+
+/// How to read them.
+#[derive(Args, Clone, Debug)]
+pub struct DataOptions {
+    /// Split file (CoOp's split_zhou_*.json).
+    #[arg(long, value_name = "FILE")]
+    pub split: Option<PathBuf>,
+    /// Class names: one a line in label order, or "folder name words" lines.
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+    /// Go on without pictures that are missing.
+    #[arg(long)]
+    pub allow_missing: bool,
+}
+
+/// A part of the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClassesArg {
+    /// All classes.
+    All,
+    /// The first half of the classes, rounded up.
+    Base,
+    /// The other half.
+    #[value(alias = "new")]
+    Novel,
+}
+
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), or a name to fetch
+    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a hub id).
+    #[arg(long, value_name = "CLIP")]
+    pub clip: String,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Pictures a class, or "all".
+    #[arg(long, value_name = "K", default_value = "16", value_parser = shots)]
+    pub shots: Shots,
+    /// Seed of the few-shot picks, the initial prompts, the order and the augmentation.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Classes to learn.
+    #[arg(long, default_value = "all")]
+    pub classes: ClassesArg,
+    /// Folder of the run: adapter, state, log, configuration, metrics.
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Go on with what RUN holds, or start where it holds nothing.
+    #[arg(long)]
+    pub resume: bool,
+    /// Published configuration to start from: base-to-novel, few-shot or cross-dataset.
+    #[arg(long, value_name = "NAME", default_value = "base-to-novel")]
+    pub preset: promptsrc::Preset,
+    /// Method: promptsrc, or ivlp (cross-entropy alone).
+    #[arg(long, value_name = "NAME", default_value = "promptsrc")]
+    pub method: promptsrc::Method,
+    /// Configuration file to start from instead of the preset (its table [train]).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "method"])]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// Settings that replace the preset's.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Settings that replace the preset's")]
+pub struct Overrides {
+    /// Passes over the shots.
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Pictures a step.
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Learning rate.
+    #[arg(long, value_name = "X")]
+    pub lr: Option<f64>,
+    /// Momentum.
+    #[arg(long, value_name = "X")]
+    pub momentum: Option<f64>,
+    /// Weight decay.
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f64>,
+    /// Epochs of constant warm-up.
+    #[arg(long, value_name = "N")]
+    pub warmup_epochs: Option<usize>,
+    /// Learning rate of the warm-up.
+    #[arg(long, value_name = "X")]
+    pub warmup_lr: Option<f64>,
+    /// Learnable text context tokens.
+    #[arg(long, value_name = "N")]
+    pub text_context: Option<usize>,
+    /// Learnable visual tokens.
+    #[arg(long, value_name = "N")]
+    pub vision_context: Option<usize>,
+    /// Text layers with prompts of their own, the input's included.
+    #[arg(long, value_name = "N")]
+    pub text_depth: Option<usize>,
+    /// Image layers with prompts of their own; 0: no visual prompts.
+    #[arg(long, value_name = "N")]
+    pub vision_depth: Option<usize>,
+    /// Words that the text context begins as; empty: at random.
+    #[arg(long, value_name = "WORDS")]
+    pub ctx_init: Option<String>,
+    /// Mean of the Gaussian prompt aggregation, in epochs.
+    #[arg(long, value_name = "X")]
+    pub gpa_mean: Option<f64>,
+    /// Deviation of the Gaussian prompt aggregation, in epochs.
+    #[arg(long, value_name = "X")]
+    pub gpa_std: Option<f64>,
+    /// No prompt aggregation: the last epoch's prompts.
+    #[arg(long, conflicts_with_all = ["gpa_mean", "gpa_std"])]
+    pub no_gpa: bool,
+    /// Weight of the agreement of text features.
+    #[arg(long, value_name = "X")]
+    pub text_loss_weight: Option<f64>,
+    /// Weight of the agreement of image features.
+    #[arg(long, value_name = "X")]
+    pub image_loss_weight: Option<f64>,
+    /// Weight of the agreement of logits.
+    #[arg(long, value_name = "X")]
+    pub logits_loss_weight: Option<f64>,
+    /// Templates of the frozen text feature, one a line with {} for the class name [default: 60].
+    #[arg(long, value_name = "FILE")]
+    pub templates: Option<PathBuf>,
+}
+
+/// Templates of zero-shot CLIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TemplatesArg {
+    /// "a photo of a {}."
+    Single,
+    /// The data set's own template.
+    DataSet,
+    /// Seven chosen templates, and the data set's own.
+    Ensemble,
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartArg {
+    /// Training pictures.
+    Train,
+    /// Validation pictures.
+    Val,
+    /// Test pictures.
+    Test,
+}
+
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// Folder of a run, or an adapter file.
+    #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
+    pub run: Option<PathBuf>,
+    /// CLIP without prompts.
+    #[arg(long, conflicts_with = "run", requires = "clip")]
+    pub zero_shot: bool,
+    /// CLIP, if it is not where the run had it.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Classes to tell apart.
+    #[arg(long, default_value = "all")]
+    pub classes: ClassesArg,
+    /// Pictures to measure on.
+    #[arg(long, default_value = "test")]
+    pub part: PartArg,
+    /// Templates of zero-shot CLIP.
+    #[arg(long, default_value = "single", requires = "zero_shot")]
+    pub templates: TemplatesArg,
+    /// A template of your own, with {} for the class name; may be given more than once.
+    #[arg(long, value_name = "TEXT", requires = "zero_shot", conflicts_with = "templates")]
+    pub template: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// Folder of a run or an adapter file, then pictures or folders of pictures. With --zero-shot
+    /// pictures only.
+    #[arg(value_name = "RUN PICTURE", required = true, num_args = 1..)]
+    pub inputs: Vec<PathBuf>,
+    /// CLIP without prompts.
+    #[arg(long, requires = "clip")]
+    pub zero_shot: bool,
+    /// CLIP, if it is not where the run had it.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Class names, separated by commas [default: those of the training].
+    #[arg(long, value_name = "A,B,C")]
+    pub names: Option<String>,
+    /// Class names, one a line.
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    pub names_file: Option<PathBuf>,
+    /// Names to print for each picture.
+    #[arg(long, value_name = "K", default_value = "5", value_parser = positive)]
+    pub top_k: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    /// CLIP: a weight file or folder, or a name to fetch.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: String,
+    /// Pictures or folders of pictures.
+    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "texts")]
+    pub pictures: Vec<PathBuf>,
+    /// Texts, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub texts: Option<PathBuf>,
+    /// Cut texts that are longer than the context instead of refusing them.
+    #[arg(long)]
+    pub truncate: bool,
+    /// File to write: tensors image_features and text_features.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct SampleArgs {
+    /// Pictures, as for train; not needed with --split.
+    #[arg(long, value_name = "PATH", required_unless_present = "split")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub more: DataOptions,
+    /// Pictures a class.
+    #[arg(long, value_name = "K", value_parser = positive)]
+    pub shots: usize,
+    /// Seed.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Classes to keep after the sampling, as the reference does.
+    #[arg(long, default_value = "all")]
+    pub classes: ClassesArg,
+}
+
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// A weight file or folder, an adapter, a run folder or a file in it, or a checkpoint.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Shots a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shots {
+    /// So many.
+    Some(usize),
+    /// Every picture.
+    All,
+}
+
+fn shots(text: &str) -> Result<Shots, String> {
+    match text {
+        "all" => Ok(Shots::All),
+        _ => positive(text).map(Shots::Some).map_err(|e| format!("{e}, or \"all\"")),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_string()),
+        Ok(n) => Ok(n),
+    }
+}

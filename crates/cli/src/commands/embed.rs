@@ -1,0 +1,106 @@
+//! `promptsrc embed`: features of pictures and texts to a safetensors file.
+
+use promptsrc::tensor_file::{self, NamedTensor, Values};
+use promptsrc::train::preprocess;
+use promptsrc_clip::{Clip, Tokenizer, values};
+use promptsrc_data::{Batch, EvalLoader, Item, LoaderOptions};
+use serde::Serialize;
+
+use crate::args::{Common, EmbedArgs};
+use crate::failure::Failure;
+use crate::{output, resolve};
+
+/// Pictures that are encoded at once.
+const BATCH: usize = 16;
+
+#[derive(Serialize)]
+struct Record {
+    clip: String,
+    fingerprint: String,
+    pictures: Vec<String>,
+    texts: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    out: String,
+    pictures: usize,
+    texts: usize,
+    embed_dim: usize,
+}
+
+pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
+    // Everything that can be wrong with the options is found before the weights are read.
+    let pictures = resolve::pictures(&args.pictures)?;
+    let texts = match &args.texts {
+        Some(file) => resolve::lines(file)?,
+        None => Vec::new(),
+    };
+    let loaded = resolve::clip(&args.clip, common)?;
+    let clip = &loaded.clip;
+    let embed_dim = clip.config().embed_dim;
+
+    let mut tensors = Vec::new();
+    let mut add = |name: &str, rows: usize, values: Vec<f32>| {
+        tensors.push(NamedTensor {
+            name: name.to_string(),
+            shape: vec![rows, embed_dim],
+            values: Values::F32(values),
+        });
+    };
+    if !pictures.is_empty() {
+        let items = pictures.iter().map(|path| Item { path: path.clone(), label: 0 }).collect();
+        add("image_features", pictures.len(), image_features(clip, items, common)?);
+    }
+    if !texts.is_empty() {
+        add("text_features", texts.len(), text_features(clip, &texts, args)?);
+    }
+    let record = Record {
+        clip: loaded.name.clone(),
+        fingerprint: loaded.weights.fingerprint()?,
+        pictures: pictures.iter().map(|p| p.display().to_string()).collect(),
+        texts: texts.clone(),
+    };
+    tensor_file::save(&args.out, &tensors, Some(&record))?;
+    let summary = Summary {
+        out: args.out.display().to_string(),
+        pictures: pictures.len(),
+        texts: texts.len(),
+        embed_dim,
+    };
+    if common.json {
+        return output::json(&summary);
+    }
+    output::result(&format!(
+        "{}: features of {} pictures and {} texts, {embed_dim} values each",
+        summary.out, summary.pictures, summary.texts
+    ))
+}
+
+fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<f32>, Failure> {
+    use burn::tensor::{Tensor, TensorData};
+    let bar = output::bar(items.len() as u64, "pictures", common.quiet);
+    let side = clip.vision().resolution();
+    let options =
+        LoaderOptions { batch_size: BATCH, seed: 0, threads: resolve::decoding_threads() };
+    let mut features = Vec::new();
+    for batch in EvalLoader::new(items, preprocess(clip), options).batches() {
+        let Batch { images, labels, .. } = batch?;
+        let shape = [labels.len(), 3, side, side];
+        let images = Tensor::from_data(TensorData::new(images, shape), clip.device());
+        features.extend(values(clip.image_features(images)));
+        bar.inc(labels.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(features)
+}
+
+fn text_features(clip: &Clip, texts: &[String], args: &EmbedArgs) -> Result<Vec<f32>, Failure> {
+    let length = clip.text().context_length();
+    let tokens = texts
+        .iter()
+        .map(|text| Tokenizer::clip().tokenize(text, length, args.truncate))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Failure::failed(format!("{e}; --truncate cuts such texts")))?;
+    Ok(values(clip.text().encode(&tokens)?))
+}

@@ -1,0 +1,74 @@
+//! `promptsrc eval`: an adapter, or zero-shot CLIP, on labelled pictures.
+
+use promptsrc::{Classifier, Evaluation, evaluate};
+use promptsrc_clip::templates;
+use promptsrc_data::Item;
+
+use crate::args::{Common, EvalArgs, TemplatesArg};
+use crate::commands::data;
+use crate::failure::Failure;
+use crate::{output, resolve};
+
+pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
+    let dataset = data::read(&args.data)?;
+    let chosen = data::part(&dataset, args.part, args.classes, args.data.more.allow_missing)?;
+    let (names, items) = (chosen.class_names, chosen.items);
+    let evaluation = match &args.run {
+        Some(run) => {
+            let loaded = resolve::run(run, args.clip.as_deref(), common)?;
+            let classifier = Classifier::prompted(&loaded.clip.clip, &loaded.adapter, &names)?;
+            measure(&loaded.clip, &classifier, &items, common)?
+        }
+        None => {
+            let templates = zero_shot_templates(args, dataset.name())?;
+            let loaded = resolve::clip(args.clip.as_deref().unwrap_or_default(), common)?;
+            let classifier = Classifier::zero_shot(&loaded.clip, &names, &templates)?;
+            measure(&loaded, &classifier, &items, common)?
+        }
+    };
+    if common.json { output::json(&evaluation) } else { output::result(&evaluation.to_string()) }
+}
+
+fn measure(
+    loaded: &resolve::LoadedClip,
+    classifier: &Classifier,
+    items: &[Item],
+    common: &Common,
+) -> Result<Evaluation, Failure> {
+    let bar = output::bar(items.len() as u64, "pictures", common.quiet);
+    let threads = resolve::decoding_threads();
+    let evaluation = evaluate(&loaded.clip, classifier, items, threads, &mut |done| {
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(evaluation)
+}
+
+fn zero_shot_templates(args: &EvalArgs, data_set: &str) -> Result<Vec<String>, Failure> {
+    const SINGLE: &str = "a photo of a {}.";
+    if !args.template.is_empty() {
+        return match args.template.iter().find(|t| !t.contains("{}")) {
+            Some(t) => Err(Failure::usage(format!("--template {t:?} has no {{}} for the class name"))),
+            None => Ok(args.template.clone()),
+        };
+    }
+    let own = templates::data_set_template(data_set);
+    let templates: Vec<&str> = match args.templates {
+        TemplatesArg::Single => vec![SINGLE],
+        TemplatesArg::DataSet => match own {
+            Some(own) => vec![own],
+            None => {
+                return Err(Failure::usage(format!(
+                    "there is no template known for the data set {data_set:?}: give one with \
+                     --template"
+                )));
+            }
+        },
+        // The reference adds the data set's own to the seven for all but ImageNet itself.
+        TemplatesArg::Ensemble => {
+            let own = own.filter(|_| !data_set.eq_ignore_ascii_case("imagenet"));
+            templates::SELECT.into_iter().chain(own).collect()
+        }
+    };
+    Ok(templates.into_iter().map(str::to_string).collect())
+}

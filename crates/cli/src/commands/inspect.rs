@@ -1,0 +1,192 @@
+//! `promptsrc inspect`: what a weight, adapter, run or checkpoint file holds.
+
+use std::io::Read;
+use std::path::Path;
+
+use promptsrc::reference_checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
+use promptsrc::{Adapter, ClipWeights, Prompts, run_folder, state_file, tensor_file};
+use serde_json::{Value, json};
+
+use crate::args::{Common, InspectArgs};
+use crate::failure::Failure;
+use crate::output;
+
+pub fn run(args: &InspectArgs, common: &Common) -> Result<(), Failure> {
+    let found = inspect(&args.file)?;
+    if common.json { output::json(&found) } else { output::result(&text(&found)) }
+}
+
+fn inspect(path: &Path) -> Result<Value, Failure> {
+    if path.is_dir() {
+        let names = [run_folder::STATE, run_folder::ADAPTER, run_folder::CONFIG];
+        return match names.iter().any(|name| path.join(name).exists()) {
+            true => run_summary(path),
+            false => weights(path),
+        };
+    }
+    let start = beginning(path)?;
+    if path.extension().is_some_and(|e| e == "toml") {
+        let config = run_folder::read_config(path)?;
+        return Ok(json!({ "kind": "run configuration", "config": config }));
+    }
+    // A safetensors file begins with the length of its JSON header.
+    if start.get(8) == Some(&b'{') {
+        return match tensor_file::record(path)? {
+            Some(record) if record.get("class_names").is_some() => adapter(path),
+            Some(record) if record.get("epoch").is_some() => state(path),
+            Some(record) if record.get("pictures").is_some() => {
+                Ok(json!({ "kind": "features", "record": record }))
+            }
+            _ => weights(path),
+        };
+    }
+    // A checkpoint of the reference holds a whole CLIP too, under names of its own.
+    match ReferenceCheckpoint::open(path) {
+        Ok(checkpoint) => Ok(json!({
+            "kind": "reference checkpoint",
+            "epoch": checkpoint.epoch,
+            "parameters": checkpoint.prompts.parameters(),
+            "prompts": prompts(&checkpoint.prompts),
+        })),
+        Err(error @ ReferenceCheckpointError::Code { .. }) => Err(error.into()),
+        Err(_) => weights(path),
+    }
+}
+
+fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut start = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(16).read_to_end(&mut start))
+        .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    Ok(start)
+}
+
+fn weights(path: &Path) -> Result<Value, Failure> {
+    let weights = ClipWeights::open(path)?;
+    let config = weights.config();
+    let tensors: Vec<Value> = weights
+        .names()
+        .map(|name| {
+            let dtype = weights.dtype(name).map(|d| format!("{d:?}").to_lowercase());
+            json!({ "name": name, "shape": weights.shape(name), "dtype": dtype })
+        })
+        .collect();
+    let parameters: usize =
+        weights.names().filter_map(|n| weights.shape(n)).map(|s| s.iter().product::<usize>()).sum();
+    Ok(json!({
+        "kind": "CLIP weights",
+        "file": weights.path().display().to_string(),
+        "format": weights.format().to_string(),
+        "parameters": parameters,
+        "embed_dim": config.embed_dim,
+        "vision": {
+            "width": config.vision.width,
+            "layers": config.vision.layers,
+            "heads": config.vision.heads,
+            "patch_size": config.vision.patch_size,
+            "resolution": config.vision.resolution,
+        },
+        "text": {
+            "width": config.text.width,
+            "layers": config.text.layers,
+            "heads": config.text.heads,
+            "context_length": config.text.context_length,
+            "vocab_size": config.text.vocab_size,
+        },
+        "activation": format!("{:?}", config.activation),
+        "fingerprint": weights.fingerprint()?,
+        "notes": weights.notes(),
+        "tensors": tensors,
+    }))
+}
+
+fn adapter(path: &Path) -> Result<Value, Failure> {
+    let adapter = Adapter::load(path)?;
+    Ok(json!({
+        "kind": "adapter",
+        "parameters": adapter.prompts.parameters(),
+        "record": adapter.meta,
+        "prompts": prompts(&adapter.prompts),
+    }))
+}
+
+fn state(path: &Path) -> Result<Value, Failure> {
+    let state = state_file::load(path)?;
+    Ok(json!({
+        "kind": "state of a run",
+        "epoch": state.epoch,
+        "parameters": state.prompts.parameters(),
+        "prompts": prompts(&state.prompts),
+    }))
+}
+
+fn run_summary(path: &Path) -> Result<Value, Failure> {
+    let file = |name: &str| Some(path.join(name)).filter(|p| p.exists());
+    let config = file(run_folder::CONFIG).map(|p| run_folder::read_config(&p)).transpose()?;
+    let state = file(run_folder::STATE).map(|p| state_file::load(&p)).transpose()?;
+    let adapter = file(run_folder::ADAPTER).map(|p| adapter(&p)).transpose()?;
+    Ok(json!({
+        "kind": "run",
+        "finished": adapter.is_some(),
+        "epoch": state.map(|s| s.epoch),
+        "config": config,
+        "adapter": adapter,
+    }))
+}
+
+fn prompts(prompts: &Prompts) -> Value {
+    prompts
+        .iter()
+        .map(|p| json!({ "name": p.name, "shape": p.shape, "norm": norm(&p.values) }))
+        .collect()
+}
+
+fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+}
+
+/// The same for people: one line a value, lists of plain values on one line.
+fn text(value: &Value) -> String {
+    let mut lines = String::new();
+    write(value, 0, &mut lines);
+    lines
+}
+
+fn write(value: &Value, depth: usize, lines: &mut String) {
+    let Value::Object(map) = value else { return };
+    let indent = "  ".repeat(depth);
+    for (key, value) in map {
+        match value {
+            Value::Null => {}
+            Value::Object(_) => {
+                *lines += &format!("{indent}{key}:\n");
+                write(value, depth + 1, lines);
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                *lines += &format!("{indent}{key}: {}\n", items.len());
+                for item in items {
+                    *lines += &format!("{indent}  {}\n", one_line(item));
+                }
+            }
+            other => *lines += &format!("{indent}{key}: {}\n", one_line(other)),
+        }
+    }
+}
+
+fn one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.len() > 8 && items.iter().all(Value::is_string) => {
+            let shown: Vec<String> = items.iter().take(8).map(one_line).collect();
+            format!("{}, ... ({} in all)", shown.join(", "), items.len())
+        }
+        Value::Array(items) if items.iter().all(Value::is_number) => {
+            let shown: Vec<String> = items.iter().map(one_line).collect();
+            format!("[{}]", shown.join(", "))
+        }
+        Value::Array(items) => items.iter().map(one_line).collect::<Vec<_>>().join(", "),
+        Value::Object(map) => map.values().map(one_line).collect::<Vec<_>>().join("  "),
+        Value::Number(n) if n.is_f64() => format!("{:.6}", n.as_f64().unwrap_or(0.0)),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,8 @@
+//! One file a subcommand.
+
+pub mod embed;
+pub mod eval;
+pub mod inspect;
+pub mod predict;
+pub mod sample;
+pub mod train;

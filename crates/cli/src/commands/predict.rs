@@ -1,0 +1,169 @@
+//! `promptsrc predict`: pictures to probabilities of class names.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use promptsrc::train::preprocess;
+use promptsrc::{Classifier, Clip};
+use promptsrc_picture::{Limits, open};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::args::{Common, PredictArgs};
+use crate::failure::Failure;
+use crate::{output, resolve};
+
+/// Pictures that are classified at once.
+const BATCH: usize = 16;
+
+#[derive(Serialize)]
+struct Prediction {
+    picture: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top: Option<Vec<Named>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Named {
+    name: String,
+    probability: f32,
+}
+
+pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
+    let typed = names(args)?;
+    if args.zero_shot {
+        let Some(names) = typed else {
+            return Err(Failure::usage("--zero-shot needs class names: --names or --names-file"));
+        };
+        let pictures = resolve::pictures(&args.inputs)?;
+        let spec = args.clip.as_deref().unwrap_or_default();
+        let loaded = resolve::clip(spec, common)?;
+        let template = ["a photo of a {}.".to_string()];
+        let classifier = Classifier::zero_shot(&loaded.clip, &names, &template)?;
+        return predict(&loaded.clip, &classifier, &pictures, args.top_k, common);
+    }
+    let Some((run, pictures)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
+        return Err(Failure::usage("give the run and at least one picture: predict RUN PICTURE..."));
+    };
+    let pictures = resolve::pictures(pictures)?;
+    let loaded = resolve::run(run, args.clip.as_deref(), common)?;
+    let names = typed.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
+    let clip = &loaded.clip.clip;
+    let classifier = Classifier::prompted(clip, &loaded.adapter, &names)?;
+    predict(clip, &classifier, &pictures, args.top_k, common)
+}
+
+fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
+    let (option, names) = match (&args.names, &args.names_file) {
+        (Some(list), _) => {
+            ("--names", list.split(',').map(|n| n.trim().to_string()).collect::<Vec<_>>())
+        }
+        (None, Some(file)) => ("--names-file", resolve::lines(file)?),
+        (None, None) => return Ok(None),
+    };
+    if names.iter().any(String::is_empty) {
+        return Err(Failure::usage(format!("{option} holds an empty class name")));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = names.iter().find(|n| !seen.insert(n.as_str())) {
+        return Err(Failure::usage(format!("{option} holds the class name {twice:?} twice")));
+    }
+    Ok(Some(names))
+}
+
+fn predict(
+    clip: &Clip,
+    classifier: &Classifier,
+    pictures: &[PathBuf],
+    top_k: usize,
+    common: &Common,
+) -> Result<(), Failure> {
+    let preprocess = preprocess(clip);
+    let limits = Limits::default();
+    let bar = output::bar(pictures.len() as u64, "pictures", common.quiet);
+    let mut predictions = Vec::with_capacity(pictures.len());
+    for chunk in pictures.chunks(BATCH) {
+        let prepared: Vec<Result<Vec<f32>, String>> = chunk
+            .par_iter()
+            .map(|path| {
+                let picture = open(path, &limits).map_err(|e| Failure::from(e).to_string())?;
+                preprocess
+                    .apply(&picture)
+                    .map_err(|e| format!("{}: {}", path.display(), Failure::from(e)))
+            })
+            .collect();
+        let good: Vec<f32> = prepared.iter().flatten().flatten().copied().collect();
+        let count = prepared.iter().filter(|p| p.is_ok()).count();
+        let rows = if count > 0 { classifier.probabilities(good, count) } else { Vec::new() };
+        let mut rows = rows.chunks_exact(classifier.names().len());
+        for (path, prepared) in chunk.iter().zip(prepared) {
+            predictions.push(match prepared {
+                Ok(_) => Prediction {
+                    picture: path.display().to_string(),
+                    top: rows.next().map(|row| top(row, classifier.names(), top_k)),
+                    error: None,
+                },
+                Err(error) => {
+                    Prediction { picture: path.display().to_string(), top: None, error: Some(error) }
+                }
+            });
+        }
+        bar.inc(chunk.len() as u64);
+    }
+    bar.finish_and_clear();
+    show(&predictions, common)
+}
+
+/// The most probable names; among equals the earlier name stands first.
+fn top(row: &[f32], names: &[String], k: usize) -> Vec<Named> {
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+    order
+        .into_iter()
+        .take(k)
+        .map(|i| Named { name: names[i].clone(), probability: row[i] })
+        .collect()
+}
+
+fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
+    if common.json {
+        output::json(&predictions)?;
+    } else {
+        let mut text = String::new();
+        for prediction in predictions {
+            for (i, named) in prediction.top.iter().flatten().enumerate() {
+                let picture = if i == 0 { prediction.picture.as_str() } else { "" };
+                let width = predictions.iter().map(|p| p.picture.len()).max().unwrap_or(0);
+                text += &format!(
+                    "{picture:width$}  {:5.1} %  {}\n",
+                    100.0 * named.probability,
+                    named.name
+                );
+            }
+        }
+        output::result(&text)?;
+    }
+    let failed: Vec<&str> = predictions.iter().filter_map(|p| p.error.as_deref()).collect();
+    for error in &failed {
+        output::error(error);
+    }
+    match failed.len() {
+        0 => Ok(()),
+        n => Err(Failure::failed(format!("{n} of {} pictures could not be read", predictions.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_probabilities_keep_the_order_of_names() {
+        let names = ["a", "b", "c"].map(String::from);
+        let found = top(&[0.25, 0.5, 0.25], &names, 3);
+        let found: Vec<&str> = found.iter().map(|n| n.name.as_str()).collect();
+        assert_eq!(found, ["b", "a", "c"]);
+    }
+}

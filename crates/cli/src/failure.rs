@@ -1,0 +1,62 @@
+//! Why a command ends without success, and with which exit code.
+
+use std::fmt;
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command was used wrongly: exit code 2.
+    Usage(String),
+    /// It was used rightly and failed: exit code 1.
+    Failed(String),
+    /// Standard output was closed by its reader.
+    OutputClosed,
+}
+
+impl Failure {
+    /// Wrong usage.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    /// Anything else.
+    pub fn failed(message: impl fmt::Display) -> Self {
+        Self::Failed(message.to_string())
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Failed(_) => 1,
+            Failure::OutputClosed => 0,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(message) | Failure::Failed(message) => f.write_str(message),
+            Failure::OutputClosed => f.write_str("standard output was closed"),
+        }
+    }
+}
+
+/// Library errors are failures; usage errors are made where the option is known.
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        // An error that shows its source in its own text is not told twice.
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let text = inner.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            source = inner.source();
+        }
+        Self::Failed(message)
+    }
+}

@@ -1,0 +1,288 @@
+//! What was typed, checked and turned into what the library takes.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::adapter::ClipRecord;
+use promptsrc::run_folder::{self, RunConfig};
+use promptsrc::{Adapter, Clip, ClipWeights, TrainConfig};
+use promptsrc_clip::hub;
+
+use crate::args::{Common, Overrides, TrainArgs};
+use crate::failure::Failure;
+use crate::output;
+
+/// Sets the number of threads of all arithmetic.
+pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
+    match asked {
+        Some(n) => rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build_global()
+            .map_err(|e| Failure::failed(format!("--threads {n}: {e}"))),
+        None => Ok(()),
+    }
+}
+
+/// A CLIP that is loaded, and what is known of its file.
+pub struct LoadedClip {
+    pub clip: Clip,
+    pub weights: ClipWeights,
+    /// Absolute path, or the hub name as typed.
+    pub source: String,
+    /// Last part of it.
+    pub name: String,
+}
+
+impl LoadedClip {
+    pub fn record(&self) -> Result<ClipRecord, Failure> {
+        Ok(promptsrc::train::clip_record(&self.weights, &self.name)?)
+    }
+}
+
+/// Finds, fetches if need be, and loads a CLIP.
+pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
+    let device = promptsrc::device(&common.device)
+        .map_err(|e| Failure::usage(format!("--device: {e}")))?;
+    let path = clip_path(spec, common)?;
+    let weights = ClipWeights::open(&path)?;
+    for note in weights.notes() {
+        output::warning(&format!("{}: {note}", path.display()));
+    }
+    let clip = Clip::new(&weights, &device)?;
+    let local = Path::new(spec).exists();
+    let source = if local { absolute(&path) } else { spec.to_string() };
+    let name = match Path::new(&source).file_name() {
+        Some(name) if local => name.to_string_lossy().into_owned(),
+        _ => spec.to_string(),
+    };
+    Ok(LoadedClip { clip, weights, source, name })
+}
+
+fn clip_path(spec: &str, common: &Common) -> Result<PathBuf, Failure> {
+    let mut bar = indicatif::ProgressBar::hidden();
+    let path = hub::resolve(spec, &mut |event| match event {
+        hub::DownloadEvent::Started { file, bytes } => {
+            if !common.quiet {
+                output::note(&format!("fetching {spec}: {file}"));
+            }
+            bar = output::bar(bytes, "bytes", common.quiet);
+            bar.set_message(file);
+        }
+        hub::DownloadEvent::Advanced { bytes } => bar.inc(bytes),
+        _ => bar.finish_and_clear(),
+    })?;
+    Ok(path)
+}
+
+/// An adapter, and the CLIP it belongs to.
+pub struct LoadedRun {
+    pub adapter: Adapter,
+    pub clip: LoadedClip,
+}
+
+/// Loads the adapter of a run folder or file, and its CLIP from where the run had it or from
+/// `--clip`.
+pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<LoadedRun, Failure> {
+    let (adapter_path, folder) = if path.is_dir() {
+        (path.join(run_folder::ADAPTER), Some(path))
+    } else {
+        (path.to_path_buf(), path.parent())
+    };
+    if !adapter_path.exists() {
+        let unfinished = path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
+        let problem = match (path.exists(), unfinished) {
+            (_, true) => "the run there is not finished: go on with `promptsrc train ... --resume`",
+            (true, false) => "it is not the folder of a run",
+            (false, false) => "there is no such file or folder",
+        };
+        return Err(Failure::failed(format!("{}: {problem}", path.display())));
+    }
+    let adapter = Adapter::load(&adapter_path)?;
+    let config: Option<RunConfig> = folder
+        .map(|f| f.join(run_folder::CONFIG))
+        .filter(|p| p.exists())
+        .and_then(|p| run_folder::read_config(&p).ok());
+    let remembered = config.map(|c| c.clip.source);
+    let spec = match (clip_option, &remembered) {
+        (Some(spec), _) => spec.to_string(),
+        (None, Some(source)) if Path::new(source).is_absolute() && !Path::new(source).exists() => {
+            return Err(Failure::failed(format!(
+                "the CLIP of this run, {source}, is not there any more: give its place with --clip"
+            )));
+        }
+        (None, Some(source)) => source.clone(),
+        (None, None) => {
+            return Err(Failure::usage(format!(
+                "{} does not say where its CLIP ({}) is: give it with --clip",
+                adapter_path.display(),
+                adapter.meta.clip.name
+            )));
+        }
+    };
+    let clip = clip(&spec, common)?;
+    adapter
+        .prompts
+        .check_for(&clip.clip)
+        .map_err(|e| Failure::failed(format!("{}: {e}", adapter_path.display())))?;
+    let fingerprint = clip.weights.fingerprint()?;
+    if fingerprint != adapter.meta.clip.fingerprint {
+        output::warning(&format!(
+            "{} was learned for the CLIP {} with other weights than {spec}: results will differ",
+            adapter_path.display(),
+            adapter.meta.clip.name
+        ));
+    }
+    Ok(LoadedRun { adapter, clip })
+}
+
+/// The training configuration: preset or file, then what was typed.
+pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Failure> {
+    let mut config = match &args.config {
+        Some(path) => config_file(path)?,
+        None if args.preset == promptsrc::Preset::FewShot => {
+            TrainConfig::few_shot_for(data_set).with_method(args.method)
+        }
+        None => TrainConfig::preset(args.preset).with_method(args.method),
+    };
+    config.seed = args.seed;
+    let o = &args.overrides;
+    set(&mut config.epochs, o.epochs);
+    set(&mut config.batch_size, o.batch_size);
+    set(&mut config.optim.lr, o.lr);
+    set(&mut config.optim.momentum, o.momentum);
+    set(&mut config.optim.weight_decay, o.weight_decay);
+    set(&mut config.optim.warmup_epochs, o.warmup_epochs);
+    set(&mut config.optim.warmup_lr, o.warmup_lr);
+    set(&mut config.prompts.n_ctx_text, o.text_context);
+    set(&mut config.prompts.n_ctx_vision, o.vision_context);
+    set(&mut config.prompts.depth_text, o.text_depth);
+    set(&mut config.prompts.depth_vision, o.vision_depth);
+    set(&mut config.prompts.ctx_init, o.ctx_init.clone());
+    regularisation(&mut config, o)?;
+    if let Some(path) = &o.templates {
+        config.templates = lines(path)?;
+    }
+    config.check().map_err(|e| Failure::usage(format!("--{e}")))?;
+    Ok(config)
+}
+
+fn regularisation(config: &mut TrainConfig, o: &Overrides) -> Result<(), Failure> {
+    let weights = [o.text_loss_weight, o.image_loss_weight, o.logits_loss_weight];
+    match &mut config.regularisation {
+        Some(regularisation) => {
+            set(&mut regularisation.text, o.text_loss_weight);
+            set(&mut regularisation.image, o.image_loss_weight);
+            set(&mut regularisation.logits, o.logits_loss_weight);
+        }
+        None if weights.iter().any(Option::is_some) => {
+            return Err(Failure::usage(
+                "the method ivlp has no agreement losses to weigh: use --method promptsrc",
+            ));
+        }
+        None => {}
+    }
+    if o.no_gpa {
+        config.aggregation = None;
+    }
+    match &mut config.aggregation {
+        Some(aggregation) => {
+            set(&mut aggregation.mean, o.gpa_mean);
+            set(&mut aggregation.std, o.gpa_std);
+        }
+        None if o.gpa_mean.is_some() || o.gpa_std.is_some() => {
+            return Err(Failure::usage(
+                "the method ivlp does not aggregate prompts: use --method promptsrc",
+            ));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn config_file(path: &Path) -> Result<TrainConfig, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Sections {
+        train: TrainConfig,
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    let sections: Sections = toml::from_str(&text)
+        .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    Ok(sections.train)
+}
+
+/// The lines of a text file that are not blank.
+pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines: Vec<String> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
+    if lines.is_empty() {
+        return Err(Failure::failed(format!("{} has no lines", path.display())));
+    }
+    Ok(lines)
+}
+
+/// A path that still means the same from another folder.
+pub fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+}
+
+/// Decoding threads: as many as the arithmetic has.
+pub fn decoding_threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Pictures that were named, and those in folders that were named, in a stable order.
+pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            let before = found.len();
+            gather(input, &mut found, 0)?;
+            if found.len() == before {
+                return Err(Failure::failed(format!("{}: no pictures in it", input.display())));
+            }
+        } else {
+            found.push(input.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
+    // Deep enough for any data set; stops at a link that leads back up.
+    const DEPTH: usize = 32;
+    let failed = |e: std::io::Error| Failure::failed(format!("{}: {e}", folder.display()));
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()
+        .map_err(failed)?;
+    entries.sort();
+    for entry in entries {
+        let hidden = entry.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+        if hidden {
+            continue;
+        }
+        if entry.is_dir() {
+            if depth < DEPTH {
+                gather(&entry, found, depth + 1)?;
+            }
+        } else if is_picture(&entry) {
+            found.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    extension.is_some_and(|e| promptsrc_picture::EXTENSIONS.contains(&e.as_str()))
+}

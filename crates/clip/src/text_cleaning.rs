@@ -1,0 +1,78 @@
+//! Cleaning of a text before byte-pair encoding, as CLIP's own tokenizer does it.
+
+mod ftfy;
+mod html;
+mod mojibake;
+
+/// Repairs mojibake and odd characters, decodes HTML entities twice, collapses white space to
+/// single blanks, and makes everything lower case.
+///
+/// This is `whitespace_clean(basic_clean(text)).lower()` of CLIP's `simple_tokenizer.py`.
+pub(crate) fn clean(text: &str) -> String {
+    if is_plain(text) {
+        return collapse_white_space(text).to_lowercase();
+    }
+    let text = ftfy::fix_text(text);
+    let text = collapse_white_space(&html::unescape(&html::unescape(&text)));
+    // On a whole string, not character by character: a final sigma has its own lower-case form.
+    text.to_lowercase()
+}
+
+/// Whether only white space and case can change: nearly every class name, at a fraction of the
+/// cost.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'&')
+}
+
+fn collapse_white_space(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_is_collapsed_because_the_reference_splits_on_single_blanks() {
+        assert_eq!(
+            clean("  Great \t white\r\n\n shark\u{a0}\u{2003}! "),
+            "great white shark !"
+        );
+        assert_eq!(clean(""), "");
+        assert_eq!(clean(" \u{3000} "), "");
+    }
+
+    #[test]
+    fn entities_are_decoded_even_when_escaped_twice() {
+        assert_eq!(clean("Q&amp;amp;A"), "q&a");
+        // ftfy leaves entities alone where a `<` says that the text is HTML; html.unescape does not.
+        assert_eq!(clean("<b>&amp;eacute;</b>"), "<b>é</b>");
+    }
+
+    #[test]
+    fn final_sigma_is_lowered_as_python_does() {
+        assert_eq!(clean("ΑΘΗΝΑΣ"), "αθηνας");
+    }
+
+    #[test]
+    fn plain_text_takes_the_same_way_as_any_other() {
+        for text in [
+            "a photo of a Golden_Retriever.",
+            "  x  ",
+            "~!@#$%^*()",
+            "<b>",
+        ] {
+            assert!(is_plain(text));
+            let fixed = ftfy::fix_text(text);
+            let slow = html::unescape(&html::unescape(&fixed)).into_owned();
+            assert_eq!(clean(text), collapse_white_space(&slow).to_lowercase());
+        }
+    }
+}

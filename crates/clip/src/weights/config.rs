@@ -1,0 +1,153 @@
+//! The dimensions of a CLIP.
+
+/// The function between the two linear layers of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x * sigmoid(1.702 x)`: OpenAI's weights.
+    QuickGelu,
+    /// `x * Phi(x)`, exact: most of OpenCLIP's weights.
+    Gelu,
+}
+
+/// Dimensions and settings of a CLIP: everything that its tensors' values do not say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClipConfig {
+    /// Width of the features that both towers end in.
+    pub embed_dim: usize,
+    /// The image tower.
+    pub vision: VisionConfig,
+    /// The text tower.
+    pub text: TextConfig,
+    /// The blocks' activation, in both towers.
+    pub activation: Activation,
+    /// Added to the variance in every layer norm.
+    pub layer_norm_eps: f32,
+    /// Mean of each colour channel (red, green, blue, from 0 to 1) that pictures are shifted by.
+    pub mean: [f32; 3],
+    /// Deviation of each colour channel that pictures are divided by.
+    pub std: [f32; 3],
+}
+
+/// Dimensions of the image tower, a vision transformer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisionConfig {
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads of a block.
+    pub heads: usize,
+    /// Width of a block's hidden layer; four times `width` as a rule.
+    pub mlp_width: usize,
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Side of the picture, in pixels.
+    pub resolution: usize,
+}
+
+impl VisionConfig {
+    /// Patches along one side of the picture.
+    pub fn grid(&self) -> usize {
+        self.resolution / self.patch_size.max(1)
+    }
+
+    /// Tokens of a picture: the class token and one a patch.
+    pub fn tokens(&self) -> usize {
+        1 + self.grid() * self.grid()
+    }
+}
+
+/// Dimensions of the text tower, a causal transformer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextConfig {
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads of a block.
+    pub heads: usize,
+    /// Width of a block's hidden layer; four times `width` as a rule.
+    pub mlp_width: usize,
+    /// Longest text, in tokens.
+    pub context_length: usize,
+    /// Number of tokens in the vocabulary.
+    pub vocab_size: usize,
+}
+
+impl ClipConfig {
+    /// Mean of each colour channel in the pictures that OpenAI's CLIP was trained on.
+    pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+    /// Deviation of each colour channel in the pictures that OpenAI's CLIP was trained on.
+    #[allow(clippy::excessive_precision, reason = "the digits as published")]
+    pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+    /// What OpenAI's CLIP adds to the variance in layer norms.
+    pub const LAYER_NORM_EPS: f32 = 1e-5;
+
+    /// Every tensor of such a CLIP with its shape, in OpenAI's naming and layout.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let (vision, text) = (&self.vision, &self.text);
+        let mut all = vec![
+            ("logit_scale".to_string(), vec![]),
+            (
+                "positional_embedding".to_string(),
+                vec![text.context_length, text.width],
+            ),
+            (
+                "text_projection".to_string(),
+                vec![text.width, self.embed_dim],
+            ),
+            (
+                "token_embedding.weight".to_string(),
+                vec![text.vocab_size, text.width],
+            ),
+            ("visual.class_embedding".to_string(), vec![vision.width]),
+            (
+                "visual.conv1.weight".to_string(),
+                vec![vision.width, 3, vision.patch_size, vision.patch_size],
+            ),
+            (
+                "visual.positional_embedding".to_string(),
+                vec![vision.tokens(), vision.width],
+            ),
+            (
+                "visual.proj".to_string(),
+                vec![vision.width, self.embed_dim],
+            ),
+        ];
+        for norm in ["visual.ln_pre", "visual.ln_post"] {
+            all.push((format!("{norm}.weight"), vec![vision.width]));
+            all.push((format!("{norm}.bias"), vec![vision.width]));
+        }
+        all.push(("ln_final.weight".to_string(), vec![text.width]));
+        all.push(("ln_final.bias".to_string(), vec![text.width]));
+        for layer in 0..vision.layers {
+            let block = format!("visual.transformer.resblocks.{layer}");
+            block_tensors(&block, vision.width, vision.mlp_width, &mut all);
+        }
+        for layer in 0..text.layers {
+            let block = format!("transformer.resblocks.{layer}");
+            block_tensors(&block, text.width, text.mlp_width, &mut all);
+        }
+        all
+    }
+}
+
+fn block_tensors(block: &str, width: usize, mlp: usize, all: &mut Vec<(String, Vec<usize>)>) {
+    let triple = width.saturating_mul(3);
+    for (name, shape) in [
+        ("attn.in_proj_weight", vec![triple, width]),
+        ("attn.in_proj_bias", vec![triple]),
+        ("attn.out_proj.weight", vec![width, width]),
+        ("attn.out_proj.bias", vec![width]),
+        ("ln_1.weight", vec![width]),
+        ("ln_1.bias", vec![width]),
+        ("ln_2.weight", vec![width]),
+        ("ln_2.bias", vec![width]),
+        ("mlp.c_fc.weight", vec![mlp, width]),
+        ("mlp.c_fc.bias", vec![mlp]),
+        ("mlp.c_proj.weight", vec![width, mlp]),
+        ("mlp.c_proj.bias", vec![width]),
+    ] {
+        all.push((format!("{block}.{name}"), shape));
+    }
+}

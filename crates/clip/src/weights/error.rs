@@ -1,0 +1,208 @@
+//! What can be wrong with a weight file.
+
+use std::path::PathBuf;
+
+use promptsrc_pickle::TorchFileError;
+use safetensors::SafeTensorError;
+use thiserror::Error;
+
+/// A weight file or folder that cannot be opened as a CLIP.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WeightError {
+    /// A file or folder cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A safetensors file is damaged.
+    #[error(
+        "{}: a damaged or cut off safetensors file ({source}); copy or download it again",
+        path.display()
+    )]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its header.
+        source: SafeTensorError,
+    },
+    /// A file of PyTorch's is damaged or not readable.
+    #[error(transparent)]
+    Torch(#[from] TorchFileError),
+    /// A pickle that would run code when Python opened it.
+    #[error(
+        "{}: this pickle calls {function}; it is not a weight file, and Python would run that call on opening it",
+        path.display()
+    )]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// What it calls.
+        function: String,
+    },
+    /// A file of no known kind.
+    #[error(
+        "{}: not a weight file: {what}; expected a safetensors file, a file of torch.save or a TorchScript archive",
+        path.display()
+    )]
+    NotWeights {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        what: String,
+    },
+    /// A folder without weights.
+    #[error(
+        "{}: no weight file in this folder; expected config.json with model.safetensors (Hugging Face), open_clip_config.json with open_clip_model.safetensors (OpenCLIP), or one .safetensors, .pt, .pth or .bin file",
+        path.display()
+    )]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder with several weight files.
+    #[error("{}: several weight files in this folder ({files}); name one of them", path.display())]
+    ManyWeights {
+        /// The folder.
+        path: PathBuf,
+        /// Their names.
+        files: String,
+    },
+    /// A JSON file beside the weights does not parse.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The JSON file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A JSON file beside the weights says something that cannot be.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The JSON file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A JSON file and the tensors beside it contradict each other.
+    #[error(
+        "{}: {field} is {stated}, but the tensors beside it have {found}; they do not belong together",
+        path.display()
+    )]
+    ConfigMismatch {
+        /// The JSON file.
+        path: PathBuf,
+        /// The field in it.
+        field: &'static str,
+        /// Its value.
+        stated: usize,
+        /// What the tensors' shapes say.
+        found: usize,
+    },
+    /// A CLIP whose image tower is a ResNet.
+    #[error(
+        "{}: a CLIP with a ResNet image tower (it has {tensor}); only vision transformers can be prompted: take ViT-B/32, ViT-B/16 or ViT-L/14",
+        path.display()
+    )]
+    ResNet {
+        /// The file.
+        path: PathBuf,
+        /// A tensor that shows it.
+        tensor: String,
+    },
+    /// Weights of something else.
+    #[error("{}: not a CLIP: {why}; it has {names}", path.display())]
+    NotClip {
+        /// The file.
+        path: PathBuf,
+        /// What shows it.
+        why: String,
+        /// The first few tensors' names.
+        names: String,
+    },
+    /// A variant of CLIP that computes something else.
+    #[error("{}: a variant of CLIP that is not known: {what}", path.display())]
+    Variant {
+        /// The file.
+        path: PathBuf,
+        /// What is not known.
+        what: String,
+    },
+    /// A tensor is missing.
+    #[error("{}: tensor {stored_as} is missing{}", path.display(), expected(shape))]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in OpenAI's naming.
+        tensor: String,
+        /// The name it should have in this file.
+        stored_as: String,
+        /// Its shape in this file, where the other tensors say it.
+        shape: Option<Vec<usize>>,
+    },
+    /// A tensor has another shape than the others ask for.
+    #[error("{}: tensor {stored_as} has shape {found:?}, expected {expected}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in OpenAI's naming.
+        tensor: String,
+        /// Its name in this file.
+        stored_as: String,
+        /// Its shape in this file.
+        found: Vec<usize>,
+        /// The shape it should have in this file.
+        expected: String,
+    },
+    /// A tensor is not stored as floats.
+    #[error(
+        "{}: tensor {tensor} is stored as {found}, expected float16, bfloat16, float32 or float64",
+        path.display()
+    )]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in this file.
+        tensor: String,
+        /// Its type.
+        found: String,
+    },
+    /// A tower's width does not divide into its heads.
+    #[error("{}: the {tower} tower of width {width} cannot have {heads} attention heads", path.display())]
+    Heads {
+        /// The file.
+        path: PathBuf,
+        /// `image` or `text`.
+        tower: &'static str,
+        /// Its width.
+        width: usize,
+        /// Its number of heads.
+        heads: usize,
+    },
+    /// A name that is no tensor of a CLIP.
+    #[error("{}: there is no tensor {tensor}", path.display())]
+    NoTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        tensor: String,
+    },
+    /// A file changed after it was opened.
+    #[error("{}: tensor {tensor} cannot be read any more; the file changed since it was opened", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in this file.
+        tensor: String,
+    },
+}
+
+fn expected(shape: &Option<Vec<usize>>) -> String {
+    match shape {
+        Some(shape) => format!(", expected one of shape {shape:?}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Weight files of a CLIP, read into one set of tensors in OpenAI's naming.
+//!
+//! [`ClipWeights::open`] takes what people have on disk: OpenAI's TorchScript archives, state
+//! dictionaries of `torch.save`, safetensors, folders of Hugging Face and of OpenCLIP. Whatever
+//! the file calls its tensors and however it lays them out, afterwards there is one set of names
+//! (`visual.conv1.weight`, `transformer.resblocks.0.attn.in_proj_weight`, ...) and shapes, and one
+//! [`ClipConfig`]. Opening reads headers only; numbers are read from the mapped file when asked
+//! for.
+
+mod config;
+mod convert;
+mod error;
+mod folder;
+mod format;
+mod naming;
+mod sidecar;
+mod source;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+pub use config::{Activation, ClipConfig, TextConfig, VisionConfig};
+pub use convert::FloatType;
+pub use error::WeightError;
+pub use format::{Container, Naming, WeightFormat};
+
+use naming::Layout;
+use source::Source;
+
+/// The weights of one CLIP.
+///
+/// All tensors are there and have the shapes that [`ClipConfig`] says: that was checked when the
+/// file was opened. Linear weights are `[out, in]`, the projections `visual.proj` and
+/// `text_projection` are `[in, out]`, as OpenAI has them.
+pub struct ClipWeights {
+    path: PathBuf,
+    format: WeightFormat,
+    config: ClipConfig,
+    notes: Vec<String>,
+    source: Source,
+    tensors: BTreeMap<String, Tensor>,
+    fingerprint: OnceLock<String>,
+}
+
+impl fmt::Debug for ClipWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClipWeights")
+            .field("path", &self.path)
+            .field("format", &self.format)
+            .field("config", &self.config)
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One tensor in OpenAI's naming: its shape there, and what in the file it is made of.
+#[derive(Debug)]
+struct Tensor {
+    shape: Vec<usize>,
+    layout: Layout,
+}
+
+impl ClipWeights {
+    /// Opens a weight file, or a folder with one.
+    ///
+    /// A file is known by its content, not by its extension. A folder is one of Hugging Face's
+    /// (`config.json` with `model.safetensors` or `pytorch_model.bin`, also in several parts), one
+    /// of OpenCLIP's (`open_clip_config.json` with `open_clip_model.safetensors` or
+    /// `open_clip_pytorch_model.bin`), or any other that holds exactly one weight file.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file, it is damaged, holds no vision-transformer CLIP, or a tensor
+    /// is missing or has another shape than the others ask for.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+        let path = path.as_ref();
+        let files = folder::locate(path)?;
+        let source = Source::open(&files)?;
+        let main = files.first().map_or(path, PathBuf::as_path);
+        naming::resolve(main, source)
+    }
+
+    /// The weight file (of several parts: the first).
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What kind of file it is.
+    pub fn format(&self) -> WeightFormat {
+        self.format
+    }
+
+    /// The model's dimensions.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// What was assumed or left out when the file was opened, for people to read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// All tensors' names in OpenAI's naming, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Shape of a tensor in OpenAI's layout.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| &*tensor.shape)
+    }
+
+    /// Type in which the file stores a tensor (of one made of several: the first one's).
+    pub fn dtype(&self, name: &str) -> Option<FloatType> {
+        let layout = &self.tensors.get(name)?.layout;
+        self.source.get(layout.parts().first()?)?.dtype
+    }
+
+    /// A tensor's values as `f32`, row-major in OpenAI's layout.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no tensor of that name, or the file changed since it was opened.
+    pub fn f32(&self, name: &str) -> Result<Vec<f32>, WeightError> {
+        let tensor = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| WeightError::NoTensor {
+                path: self.path.clone(),
+                tensor: name.to_string(),
+            })?;
+        let mut values = Vec::new();
+        for part in tensor.layout.parts() {
+            let (dtype, bytes) = self.source.read(&self.path, part)?;
+            convert::append_f32(dtype, &bytes, &mut values);
+        }
+        if let (Layout::Transposed(_), [rows, columns]) = (&tensor.layout, &*tensor.shape) {
+            values = transposed(&values, *rows, *columns);
+        }
+        Ok(values)
+    }
+
+    /// A name for the numbers: BLAKE3 of every tensor's name, shape and values as `f32`, in the
+    /// order of their names. The same weights have the same fingerprint in whatever file they are
+    /// kept, and half-precision weights the same as their copy in `f32`.
+    ///
+    /// It reads all weights, once.
+    ///
+    /// # Errors
+    ///
+    /// Where the file changed since it was opened.
+    pub fn fingerprint(&self) -> Result<String, WeightError> {
+        if let Some(fingerprint) = self.fingerprint.get() {
+            return Ok(fingerprint.clone());
+        }
+        let mut hasher = blake3::Hasher::new();
+        for (name, tensor) in &self.tensors {
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(&(tensor.shape.len() as u64).to_le_bytes());
+            for extent in &tensor.shape {
+                hasher.update(&(*extent as u64).to_le_bytes());
+            }
+            if let Layout::Direct([part]) = &tensor.layout
+                && let (FloatType::F32, bytes) = self.source.read(&self.path, part)?
+            {
+                // The file's bytes are what would be hashed.
+                hasher.update_rayon(&bytes);
+                continue;
+            }
+            let mut bytes = Vec::new();
+            for values in self.f32(name)?.chunks(1 << 20) {
+                bytes.clear();
+                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                hasher.update_rayon(&bytes);
+            }
+        }
+        let fingerprint = hasher.finalize().to_hex().to_string();
+        Ok(self.fingerprint.get_or_init(|| fingerprint).clone())
+    }
+}
+
+/// `[columns, rows]` as the file has it to `[rows, columns]`.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows)
+        .flat_map(|row| values.iter().skip(row).step_by(rows).take(columns).copied())
+        .collect()
+}

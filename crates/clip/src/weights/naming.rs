@@ -1,0 +1,548 @@
+//! From a file's names to OpenAI's: what each tensor is made of, and whether all are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use super::error::WeightError;
+use super::format::{Container, Naming, WeightFormat};
+use super::sidecar::{self, Dimension, Heads, Sidecar};
+use super::source::Source;
+use super::{ClipWeights, Tensor};
+
+/// How a tensor in OpenAI's layout comes from tensors of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As it is.
+    Direct([String; 1]),
+    /// With its two axes exchanged.
+    Transposed([String; 1]),
+    /// Three one after the other: query, key, value.
+    Stacked([String; 3]),
+}
+
+impl Layout {
+    pub(super) fn parts(&self) -> &[String] {
+        match self {
+            Layout::Direct(name) | Layout::Transposed(name) => name,
+            Layout::Stacked(names) => names,
+        }
+    }
+
+    /// The shape of each part in the file, from the shape in OpenAI's layout.
+    fn stored_shape(&self, shape: &[usize]) -> Vec<usize> {
+        match self {
+            Layout::Direct(_) => shape.to_vec(),
+            Layout::Transposed(_) => shape.iter().rev().copied().collect(),
+            Layout::Stacked(_) => shape
+                .iter()
+                .enumerate()
+                .map(|(axis, extent)| if axis == 0 { extent / 3 } else { *extent })
+                .collect(),
+        }
+    }
+}
+
+/// The names of one file.
+struct Names<'s> {
+    path: &'s Path,
+    source: &'s Source,
+    naming: Naming,
+    /// What stands in front of every name: `module.`, `state_dict.`, both, or nothing.
+    prefix: String,
+    /// What stands in front of the text tower's names: `text.` or nothing.
+    text_prefix: &'static str,
+}
+
+const OPENAI_ANCHOR: &str = "visual.conv1.weight";
+const HUGGING_FACE_ANCHOR: &str = "vision_model.embeddings.patch_embedding.weight";
+
+/// Finds out whose names the tensors have and checks that a whole CLIP is there.
+pub(super) fn resolve(path: &Path, source: Source) -> Result<ClipWeights, WeightError> {
+    let names = Names::find(path, &source)?;
+    let sidecar = names.sidecar()?;
+    let mut notes = Vec::new();
+    let config = names.config(sidecar.as_ref(), &mut notes)?;
+
+    let mut tensors = BTreeMap::new();
+    for (name, shape) in config.tensors() {
+        let layout = names.layout(&name);
+        names.check(&name, &layout, &shape)?;
+        tensors.insert(name, Tensor { shape, layout });
+    }
+    names.extras(&tensors, &mut notes)?;
+
+    let naming = if names.is_open_clip(sidecar.as_ref()) {
+        Naming::OpenClip
+    } else {
+        names.naming
+    };
+    Ok(ClipWeights {
+        path: path.to_path_buf(),
+        format: WeightFormat {
+            naming,
+            container: source.container,
+        },
+        config,
+        notes,
+        source,
+        tensors,
+        fingerprint: OnceLock::new(),
+    })
+}
+
+impl<'s> Names<'s> {
+    fn find(path: &'s Path, source: &'s Source) -> Result<Self, WeightError> {
+        let resnet =
+            |name: &&str| name.contains("visual.layer1.") || name.contains("visual.attnpool.");
+        if let Some(tensor) = source.names().find(resnet) {
+            return Err(WeightError::ResNet {
+                path: path.to_path_buf(),
+                tensor: tensor.to_string(),
+            });
+        }
+        let not_clip = |why: &str| WeightError::NotClip {
+            path: path.to_path_buf(),
+            why: why.to_string(),
+            names: first_names(source),
+        };
+        for (part, why) in [
+            ("vision_model.head.", "the names are SigLIP's"),
+            ("text_model.head.", "the names are SigLIP's"),
+            ("logit_bias", "its loss is SigLIP's"),
+            (
+                "prompt_learner.",
+                "it is a checkpoint of learned prompts, which needs a CLIP beside it",
+            ),
+            ("visual.trunk.", "its image tower is one of timm's"),
+        ] {
+            if source.names().any(|name| name.contains(part)) {
+                return Err(not_clip(why));
+            }
+        }
+        let anchor = |anchor: &str| {
+            source
+                .names()
+                .filter_map(|name| name.strip_suffix(anchor))
+                .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+                // Checkpoints may hold a moving average or an optimiser's state besides.
+                .min_by_key(|prefix| (!prefix.starts_with("state_dict."), prefix.len()))
+                .map(str::to_string)
+        };
+        let (naming, prefix) = if let Some(prefix) = anchor(OPENAI_ANCHOR) {
+            (Naming::OpenAi, prefix)
+        } else if let Some(prefix) = anchor(HUGGING_FACE_ANCHOR) {
+            (Naming::HuggingFace, prefix)
+        } else {
+            return Err(not_clip(
+                "it has neither visual.conv1.weight (OpenAI, OpenCLIP) nor vision_model.embeddings.patch_embedding.weight (Hugging Face)",
+            ));
+        };
+        let custom_text = naming == Naming::OpenAi
+            && source
+                .get(&format!("{prefix}text.positional_embedding"))
+                .is_some();
+        Ok(Self {
+            path,
+            source,
+            naming,
+            prefix,
+            text_prefix: if custom_text { "text." } else { "" },
+        })
+    }
+
+    /// The configuration beside the file, where there is one that belongs to its names.
+    fn sidecar(&self) -> Result<Option<Sidecar>, WeightError> {
+        let file = match (self.naming, self.source.container) {
+            // OpenAI's own archives: they lie anywhere, and nothing beside them is theirs.
+            (Naming::OpenAi, Container::TorchScript) => return Ok(None),
+            (Naming::HuggingFace, _) => sidecar::HUGGING_FACE,
+            _ => sidecar::OPEN_CLIP,
+        };
+        let beside = self.path.with_file_name(file);
+        if !beside.is_file() {
+            return Ok(None);
+        }
+        match self.naming {
+            Naming::HuggingFace => Sidecar::hugging_face(&beside).map(Some),
+            _ => Sidecar::open_clip(&beside).map(Some),
+        }
+    }
+
+    fn is_open_clip(&self, sidecar: Option<&Sidecar>) -> bool {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.naming == Naming::OpenAi
+            && (sidecar.is_some()
+                || !self.text_prefix.is_empty()
+                || self.prefix.contains("module.")
+                || file.starts_with("open_clip"))
+    }
+
+    // Names.
+
+    fn layout(&self, name: &str) -> Layout {
+        if self.naming == Naming::HuggingFace {
+            return self.hugging_face(name);
+        }
+        let text = if name.starts_with("visual.") || name == "logit_scale" {
+            ""
+        } else {
+            self.text_prefix
+        };
+        Layout::Direct([format!("{}{text}{name}", self.prefix)])
+    }
+
+    fn hugging_face(&self, name: &str) -> Layout {
+        let prefix = &self.prefix;
+        let direct = |name: &str| Layout::Direct([format!("{prefix}{name}")]);
+        let (tower, rest) = match name.strip_prefix("visual.") {
+            Some(rest) => ("vision_model", rest),
+            None => ("text_model", name),
+        };
+        match (tower, rest) {
+            (_, "logit_scale") => direct("logit_scale"),
+            ("vision_model", "proj") => {
+                Layout::Transposed([format!("{prefix}visual_projection.weight")])
+            }
+            (_, "text_projection") => {
+                Layout::Transposed([format!("{prefix}text_projection.weight")])
+            }
+            (_, "class_embedding") => direct("vision_model.embeddings.class_embedding"),
+            (_, "conv1.weight") => direct(HUGGING_FACE_ANCHOR),
+            (_, "positional_embedding") => {
+                direct(&format!("{tower}.embeddings.position_embedding.weight"))
+            }
+            (_, "token_embedding.weight") => direct("text_model.embeddings.token_embedding.weight"),
+            _ => {
+                if let Some(rest) = rest.strip_prefix("transformer.resblocks.")
+                    && let Some((layer, rest)) = rest.split_once('.')
+                {
+                    return hugging_face_block(
+                        &format!("{prefix}{tower}.encoder.layers.{layer}"),
+                        rest,
+                    );
+                }
+                let (norm, kind) = rest.split_once('.').unwrap_or((rest, ""));
+                let norm = match norm {
+                    // Misspelled in every file.
+                    "ln_pre" => "pre_layrnorm",
+                    "ln_post" => "post_layernorm",
+                    "ln_final" => "final_layer_norm",
+                    other => other,
+                };
+                direct(&format!("{tower}.{norm}.{kind}"))
+            }
+        }
+    }
+
+    // Shapes.
+
+    /// A tensor's shape in the file, which must have as many axes as said.
+    fn shape<const AXES: usize>(&self, name: &str) -> Result<[usize; AXES], WeightError> {
+        let layout = self.layout(name);
+        let stored_as = layout.parts().first().cloned().unwrap_or_default();
+        let Some(stored) = self.source.get(&stored_as) else {
+            return Err(WeightError::Missing {
+                path: self.path.to_path_buf(),
+                tensor: name.to_string(),
+                stored_as,
+                shape: None,
+            });
+        };
+        let wrong = |expected: String| WeightError::Shape {
+            path: self.path.to_path_buf(),
+            tensor: name.to_string(),
+            stored_as: stored_as.clone(),
+            found: stored.shape.clone(),
+            expected,
+        };
+        let mut shape: [usize; AXES] = stored
+            .shape
+            .as_slice()
+            .try_into()
+            .map_err(|_| wrong(format!("{AXES} axes")))?;
+        if shape.contains(&0) {
+            return Err(wrong("no empty axis".to_string()));
+        }
+        if matches!(layout, Layout::Transposed(_)) {
+            shape.reverse();
+        }
+        Ok(shape)
+    }
+
+    fn config(
+        &self,
+        sidecar: Option<&Sidecar>,
+        notes: &mut Vec<String>,
+    ) -> Result<ClipConfig, WeightError> {
+        let [vision_width, _, patch_size, _] = self.shape("visual.conv1.weight")?;
+        let [positions, _] = self.shape("visual.positional_embedding")?;
+        let [_, embed_dim] = self.shape("visual.proj")?;
+        let [vision_mlp, _] = self.shape("visual.transformer.resblocks.0.mlp.c_fc.weight")?;
+        let [context_length, text_width] = self.shape("positional_embedding")?;
+        let [vocab_size, _] = self.shape("token_embedding.weight")?;
+        let [text_mlp, _] = self.shape("transformer.resblocks.0.mlp.c_fc.weight")?;
+
+        let grid = (positions - 1).isqrt();
+        let resolution = grid.checked_mul(patch_size);
+        let Some(resolution) = resolution.filter(|_| grid > 0 && grid * grid == positions - 1)
+        else {
+            let stored_as = self.layout("visual.positional_embedding").parts().concat();
+            return Err(WeightError::Shape {
+                path: self.path.to_path_buf(),
+                tensor: "visual.positional_embedding".to_string(),
+                stored_as,
+                found: vec![positions, vision_width],
+                expected: "one position for the class token and a square number of patches"
+                    .to_string(),
+            });
+        };
+
+        if sidecar.is_none() {
+            self.note_assumptions(notes);
+        }
+        let vision_heads = match sidecar.map(|s| s.vision_heads) {
+            Some(Heads::Count(heads)) => heads,
+            Some(Heads::Width(width)) => vision_width / width.max(1),
+            None => heads_of_64(vision_width),
+        };
+        let text_heads = sidecar.map_or_else(|| heads_of_64(text_width), |s| s.text_heads);
+        for (tower, width, heads) in [
+            ("image", vision_width, vision_heads),
+            ("text", text_width, text_heads),
+        ] {
+            if heads == 0 || width % heads != 0 {
+                return Err(WeightError::Heads {
+                    path: self.path.to_path_buf(),
+                    tower,
+                    width,
+                    heads,
+                });
+            }
+        }
+
+        let config = ClipConfig {
+            embed_dim,
+            vision: VisionConfig {
+                width: vision_width,
+                layers: self.layers("visual.transformer.resblocks."),
+                heads: vision_heads,
+                mlp_width: vision_mlp,
+                patch_size,
+                resolution,
+            },
+            text: TextConfig {
+                width: text_width,
+                layers: self.layers("transformer.resblocks."),
+                heads: text_heads,
+                mlp_width: text_mlp,
+                context_length,
+                vocab_size,
+            },
+            activation: sidecar.map_or(Activation::QuickGelu, |s| s.activation),
+            layer_norm_eps: sidecar.map_or(ClipConfig::LAYER_NORM_EPS, |s| s.layer_norm_eps),
+            mean: sidecar.map_or(ClipConfig::MEAN, |s| s.mean),
+            std: sidecar.map_or(ClipConfig::STD, |s| s.std),
+        };
+        if let Some(sidecar) = sidecar {
+            compare(sidecar, &config)?;
+        }
+        Ok(config)
+    }
+
+    fn note_assumptions(&self, notes: &mut Vec<String>) {
+        let (name, file) = if self.is_open_clip(None) {
+            ("OpenCLIP", sidecar::OPEN_CLIP)
+        } else if self.naming == Naming::HuggingFace {
+            ("Hugging Face", sidecar::HUGGING_FACE)
+        } else {
+            return;
+        };
+        notes.push(format!(
+            "{name} names and no {file} beside the file: QuickGELU and attention heads of width 64 are assumed"
+        ));
+    }
+
+    /// Number of blocks in a tower: of different numbers in the blocks' names.
+    fn layers(&self, blocks: &str) -> usize {
+        let first = self.layout(&format!("{blocks}0.ln_1.weight"));
+        let first = first.parts().first().map_or("", String::as_str);
+        let Some((stem, _)) = first.split_once(".0.") else {
+            return 0;
+        };
+        self.source
+            .names()
+            .filter_map(|name| name.strip_prefix(stem)?.strip_prefix('.'))
+            .filter_map(|rest| rest.split_once('.')?.0.parse::<usize>().ok())
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    fn check(&self, name: &str, layout: &Layout, shape: &[usize]) -> Result<(), WeightError> {
+        let expected = layout.stored_shape(shape);
+        for stored_as in layout.parts() {
+            let Some(stored) = self.source.get(stored_as) else {
+                return Err(WeightError::Missing {
+                    path: self.path.to_path_buf(),
+                    tensor: name.to_string(),
+                    stored_as: stored_as.clone(),
+                    shape: Some(expected),
+                });
+            };
+            // Some tools write the one number of `logit_scale` as a list of one.
+            let fits = stored.shape == expected || (expected.is_empty() && stored.shape == [1]);
+            if !fits {
+                return Err(WeightError::Shape {
+                    path: self.path.to_path_buf(),
+                    tensor: name.to_string(),
+                    stored_as: stored_as.clone(),
+                    found: stored.shape.clone(),
+                    expected: format!("{expected:?}"),
+                });
+            }
+            if stored.dtype.is_none() {
+                return Err(WeightError::Type {
+                    path: self.path.to_path_buf(),
+                    tensor: stored_as.clone(),
+                    found: stored.type_name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the tensors that no CLIP has, and refuses those that change what is computed.
+    fn extras(
+        &self,
+        tensors: &BTreeMap<String, Tensor>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), WeightError> {
+        let used: BTreeSet<&str> = tensors
+            .values()
+            .flat_map(|tensor| tensor.layout.parts())
+            .map(String::as_str)
+            .collect();
+        let mut extra = Vec::new();
+        let mut outside = 0usize;
+        for name in self.source.names().filter(|name| !used.contains(name)) {
+            let Some(name) = name.strip_prefix(&*self.prefix) else {
+                outside += 1;
+                continue;
+            };
+            if CHANGES_THE_TOWERS.iter().any(|part| name.contains(part)) {
+                return Err(WeightError::Variant {
+                    path: self.path.to_path_buf(),
+                    what: format!("it has the tensor {name}"),
+                });
+            }
+            let last = name.rsplit('.').next().unwrap_or(name);
+            if !HARMLESS.contains(&last) {
+                extra.push(name);
+            }
+        }
+        if outside > 0 {
+            notes.push(format!(
+                "{outside} tensors outside {} are left out",
+                self.prefix.trim_end_matches('.')
+            ));
+        }
+        if !extra.is_empty() {
+            let more = match extra.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            extra.truncate(SHOWN);
+            notes.push(format!("tensors left out: {}{more}", extra.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+/// Names that are shown of a long list.
+const SHOWN: usize = 6;
+
+/// What files hold besides weights.
+const HARMLESS: [&str; 6] = [
+    "position_ids",
+    "attn_mask",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "num_batches_tracked",
+];
+
+/// Parts of names by which a tower does more than CLIP's.
+const CHANGES_THE_TOWERS: [&str; 9] = [
+    ".ls_1.",
+    ".ls_2.",
+    "attn_pool",
+    ".ln_attn.",
+    ".ln_q.",
+    ".ln_k.",
+    ".head_scale",
+    "cls_emb",
+    "text_decoder.",
+];
+
+fn hugging_face_block(block: &str, rest: &str) -> Layout {
+    let name = match rest {
+        "attn.in_proj_weight" | "attn.in_proj_bias" => {
+            let kind = rest.trim_start_matches("attn.in_proj_");
+            return Layout::Stacked(
+                ["q", "k", "v"].map(|which| format!("{block}.self_attn.{which}_proj.{kind}")),
+            );
+        }
+        "attn.out_proj.weight" => "self_attn.out_proj.weight",
+        "attn.out_proj.bias" => "self_attn.out_proj.bias",
+        "ln_1.weight" => "layer_norm1.weight",
+        "ln_1.bias" => "layer_norm1.bias",
+        "ln_2.weight" => "layer_norm2.weight",
+        "ln_2.bias" => "layer_norm2.bias",
+        "mlp.c_fc.weight" => "mlp.fc1.weight",
+        "mlp.c_fc.bias" => "mlp.fc1.bias",
+        "mlp.c_proj.weight" => "mlp.fc2.weight",
+        "mlp.c_proj.bias" => "mlp.fc2.bias",
+        other => other,
+    };
+    Layout::Direct([format!("{block}.{name}")])
+}
+
+/// OpenAI's rule, which its files do not state: heads of width 64, and one in a narrow tower.
+fn heads_of_64(width: usize) -> usize {
+    (width / 64).max(1)
+}
+
+fn compare(sidecar: &Sidecar, config: &ClipConfig) -> Result<(), WeightError> {
+    for (field, dimension, stated) in &sidecar.stated {
+        let found = match dimension {
+            Dimension::Embed => config.embed_dim,
+            Dimension::VisionWidth => config.vision.width,
+            Dimension::VisionLayers => config.vision.layers,
+            Dimension::Patch => config.vision.patch_size,
+            Dimension::Resolution => config.vision.resolution,
+            Dimension::TextWidth => config.text.width,
+            Dimension::TextLayers => config.text.layers,
+            Dimension::Context => config.text.context_length,
+            Dimension::Vocabulary => config.text.vocab_size,
+        };
+        if *stated != found {
+            return Err(WeightError::ConfigMismatch {
+                path: sidecar.path.clone(),
+                field,
+                stated: *stated,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn first_names(source: &Source) -> String {
+    let names: Vec<&str> = source.names().take(SHOWN).collect();
+    if names.is_empty() {
+        "no tensors".to_string()
+    } else {
+        format!("{}, ...", names.join(", "))
+    }
+}

@@ -1,0 +1,218 @@
+//! The tensors of weight files as the files have them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use promptsrc_pickle::{DType, TensorInfo, TorchFile, TorchFileError, TorchFileKind};
+use safetensors::SafeTensors;
+
+use super::convert::FloatType;
+use super::error::WeightError;
+use super::format::Container;
+
+/// The tensors of one weight file, or of the parts of one.
+pub(super) struct Source {
+    pub(super) container: Container,
+    files: Vec<Opened>,
+    tensors: BTreeMap<String, Stored>,
+}
+
+enum Opened {
+    Safetensors(Mmap),
+    Torch(TorchFile),
+}
+
+/// One tensor under the name that the file gives it.
+pub(super) struct Stored {
+    pub(super) shape: Vec<usize>,
+    /// `None` where it is not of floats.
+    pub(super) dtype: Option<FloatType>,
+    /// The type's name in the file.
+    pub(super) type_name: String,
+    file: usize,
+    place: Place,
+}
+
+enum Place {
+    /// Bytes of the safetensors file.
+    Bytes(Range<usize>),
+    Torch(TensorInfo),
+}
+
+impl Source {
+    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, WeightError> {
+        let mut source = Self {
+            container: Container::Safetensors,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+        };
+        for path in paths {
+            source.add(path)?;
+        }
+        Ok(source)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Stored> {
+        self.tensors.get(name)
+    }
+
+    /// A tensor's bytes in row-major order.
+    pub(super) fn read(
+        &self,
+        path: &Path,
+        name: &str,
+    ) -> Result<(FloatType, Cow<'_, [u8]>), WeightError> {
+        let changed = || WeightError::Changed {
+            path: path.to_path_buf(),
+            tensor: name.to_string(),
+        };
+        let stored = self.get(name).ok_or_else(changed)?;
+        let dtype = stored.dtype.ok_or_else(changed)?;
+        let bytes = match (self.files.get(stored.file), &stored.place) {
+            (Some(Opened::Safetensors(map)), Place::Bytes(range)) => {
+                Cow::Borrowed(map.get(range.clone()).ok_or_else(changed)?)
+            }
+            (Some(Opened::Torch(file)), Place::Torch(info)) => file.read(info)?,
+            _ => return Err(changed()),
+        };
+        Ok((dtype, bytes))
+    }
+
+    fn add(&mut self, path: &Path) -> Result<(), WeightError> {
+        let start = beginning(path)?;
+        let extension = path.extension().unwrap_or_default();
+        // A safetensors file begins with the length of its header, which is a JSON object.
+        if start.get(8) == Some(&b'{') || (extension == "safetensors" && !is_torch(&start)) {
+            if let Some(what) = something_else(&start) {
+                return Err(WeightError::NotWeights {
+                    path: path.to_path_buf(),
+                    what,
+                });
+            }
+            self.add_safetensors(path)
+        } else {
+            self.add_torch(path, &start)
+        }
+    }
+
+    fn add_safetensors(&mut self, path: &Path) -> Result<(), WeightError> {
+        let map = map(path)?;
+        let damaged = |source| WeightError::Safetensors {
+            path: path.to_path_buf(),
+            source,
+        };
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(damaged)?;
+        // The header was checked against the length of the file.
+        let data = header.saturating_add(8);
+        for (name, info) in metadata.tensors() {
+            let (start, end) = info.data_offsets;
+            let stored = Stored {
+                shape: info.shape.clone(),
+                dtype: match info.dtype {
+                    safetensors::Dtype::F16 => Some(FloatType::F16),
+                    safetensors::Dtype::BF16 => Some(FloatType::Bf16),
+                    safetensors::Dtype::F32 => Some(FloatType::F32),
+                    safetensors::Dtype::F64 => Some(FloatType::F64),
+                    _ => None,
+                },
+                type_name: format!("{:?}", info.dtype),
+                file: self.files.len(),
+                place: Place::Bytes(data.saturating_add(start)..data.saturating_add(end)),
+            };
+            self.tensors.insert(name, stored);
+        }
+        self.files.push(Opened::Safetensors(map));
+        Ok(())
+    }
+
+    fn add_torch(&mut self, path: &Path, start: &[u8]) -> Result<(), WeightError> {
+        let code = |function| WeightError::Code {
+            path: path.to_path_buf(),
+            function,
+        };
+        let file = TorchFile::open(path).map_err(|error| match error {
+            TorchFileError::PlainPickle {
+                code: Some(function),
+                ..
+            } => code(function),
+            TorchFileError::NotTorch { start: found, .. } => WeightError::NotWeights {
+                path: path.to_path_buf(),
+                what: something_else(start).unwrap_or_else(|| format!("it begins with {found}")),
+            },
+            other => other.into(),
+        })?;
+        if let Some(function) = file.pickle().code() {
+            return Err(code(function));
+        }
+        self.container = match file.kind() {
+            TorchFileKind::TorchScript => Container::TorchScript,
+            _ => Container::TorchSave,
+        };
+        for (name, info) in file.tensors() {
+            let stored = Stored {
+                shape: info.shape().to_vec(),
+                dtype: match info.dtype() {
+                    DType::F16 => Some(FloatType::F16),
+                    DType::BF16 => Some(FloatType::Bf16),
+                    DType::F32 => Some(FloatType::F32),
+                    DType::F64 => Some(FloatType::F64),
+                    _ => None,
+                },
+                type_name: format!("{:?}", info.dtype()),
+                file: self.files.len(),
+                place: Place::Torch(info.clone()),
+            };
+            self.tensors.insert(name.clone(), stored);
+        }
+        self.files.push(Opened::Torch(file));
+        Ok(())
+    }
+}
+
+fn is_torch(start: &[u8]) -> bool {
+    start.starts_with(b"PK") || start.first() == Some(&0x80)
+}
+
+/// Files that often lie where weights should.
+fn something_else(start: &[u8]) -> Option<String> {
+    if start.starts_with(b"version https://git-lfs") {
+        return Some("a Git LFS pointer; fetch the file itself with `git lfs pull`".to_string());
+    }
+    let text = start.trim_ascii_start();
+    if text.starts_with(b"<") {
+        return Some("a web page; download the file itself".to_string());
+    }
+    start.is_empty().then(|| "the file is empty".to_string())
+}
+
+fn beginning(path: &Path) -> Result<Vec<u8>, WeightError> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(64).read_to_end(&mut start))
+        .map_err(|source| WeightError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    Ok(start)
+}
+
+fn map(path: &Path) -> Result<Mmap, WeightError> {
+    let io = |source| WeightError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    // SAFETY: the map is private and only read, as bytes, of which every value is valid. Nothing
+    // can keep another program from changing the file meanwhile; that can make numbers wrong but
+    // breaks no promise of the type system.
+    unsafe { Mmap::map(&file) }.map_err(io)
+}

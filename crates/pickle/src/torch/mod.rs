@@ -1,0 +1,196 @@
+//! Files that PyTorch saves: opened, their tensors named, and read from the mapped file.
+
+mod archive;
+mod error;
+mod legacy;
+mod names;
+mod tensor;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+pub use error::TorchFileError;
+pub use tensor::{DType, TensorInfo};
+
+use crate::value::{Node, Pickle};
+
+/// Which of PyTorch's forms a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TorchFileKind {
+    /// `torch.save` since PyTorch 1.6: a zip archive of one pickle and raw storages.
+    Archive,
+    /// `torch.jit.save`: such an archive with the module's code beside it.
+    TorchScript,
+    /// `torch.save` before PyTorch 1.6: pickles, then raw storages, one after the other.
+    Legacy,
+}
+
+impl fmt::Display for TorchFileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TorchFileKind::Archive => "torch.save archive",
+            TorchFileKind::TorchScript => "TorchScript archive",
+            TorchFileKind::Legacy => "torch.save file of the form before PyTorch 1.6",
+        })
+    }
+}
+
+/// One open file of PyTorch's.
+///
+/// Opening reads the pickle and checks every tensor against the storages that are there; no
+/// tensor is read before [`TorchFile::read`].
+pub struct TorchFile {
+    path: PathBuf,
+    bytes: Bytes,
+    kind: TorchFileKind,
+    pickle: Pickle,
+    storages: HashMap<String, Range<usize>>,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl fmt::Debug for TorchFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TorchFile")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .field("tensors", &self.tensors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// What the two forms of a file have in common once they are taken apart.
+struct Parts {
+    kind: TorchFileKind,
+    pickle: Pickle,
+    storages: HashMap<String, Range<usize>>,
+}
+
+impl TorchFile {
+    /// Opens a file of any of the forms in [`TorchFileKind`], told apart by content.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, is none of these forms, or is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, TorchFileError> {
+        let path = path.as_ref();
+        let io = |source| TorchFileError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
+        let file = File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        if metadata.is_dir() {
+            return Err(io(std::io::ErrorKind::IsADirectory.into()));
+        }
+        if metadata.len() == 0 {
+            // An empty file cannot be mapped everywhere.
+            return Self::from_parts(path, Bytes::Owned(Vec::new()));
+        }
+        // SAFETY: the map is private and only read. Nothing can keep another program from
+        // changing the file meanwhile; every value is valid for the types read from it (bytes),
+        // so a change can make numbers wrong but breaks no promise of the type system.
+        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        Self::from_parts(path, Bytes::Mapped(map))
+    }
+
+    /// As [`TorchFile::open`], from memory; `name` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are none of the forms, or damaged.
+    pub fn from_bytes(name: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, TorchFileError> {
+        Self::from_parts(name.as_ref(), Bytes::Owned(bytes))
+    }
+
+    fn from_parts(path: &Path, bytes: Bytes) -> Result<Self, TorchFileError> {
+        let Parts {
+            kind,
+            pickle,
+            storages,
+        } = if bytes.starts_with(b"PK") {
+            archive::take_apart(path, &bytes)?
+        } else {
+            legacy::take_apart(path, &bytes)?
+        };
+        let tensors = names::tensors(path, &pickle, &storages)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            bytes,
+            kind,
+            pickle,
+            storages,
+            tensors,
+        })
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The form it has.
+    pub fn kind(&self) -> TorchFileKind {
+        self.kind
+    }
+
+    /// Its pickle.
+    pub fn pickle(&self) -> &Pickle {
+        &self.pickle
+    }
+
+    /// The saved value, for what is not a tensor: an epoch, an optimiser's settings.
+    pub fn root(&self) -> Node<'_> {
+        self.pickle.root()
+    }
+
+    /// All tensors by dotted name: keys of dictionaries, attributes of objects and indices of
+    /// lists on the way from the root, joined by dots. A module saved whole or as TorchScript
+    /// gives the names of its state dictionary.
+    pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
+        &self.tensors
+    }
+
+    /// A tensor's values in row-major order, little-endian; borrowed from the file where they
+    /// lie there in that order.
+    ///
+    /// # Errors
+    ///
+    /// Where the tensor is not of this file, or repeats its storage so often that it would be
+    /// larger than a storage ever is.
+    pub fn read(&self, tensor: &TensorInfo) -> Result<Cow<'_, [u8]>, TorchFileError> {
+        let storage = self
+            .storages
+            .get(tensor.storage())
+            .and_then(|range| self.bytes.get(range.clone()))
+            .unwrap_or(&[]);
+        tensor
+            .contiguous(storage)
+            .map_err(|problem| TorchFileError::Tensor {
+                path: self.path.clone(),
+                tensor: format!("of storage {}", tensor.storage()),
+                problem,
+            })
+    }
+}

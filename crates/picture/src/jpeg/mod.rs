@@ -1,0 +1,158 @@
+//! JPEG decoding, bit for bit as libjpeg-turbo does it with its default settings.
+//!
+//! Pillow, and with it every published number of a CLIP, sees JPEG through libjpeg: its integer
+//! inverse DCT ("islow"), its triangle-filtered ("fancy") chroma upsampling, its fixed-point colour
+//! conversion. Other decoders are off by up to 7/255 where chroma is subsampled. So the arithmetic
+//! is libjpeg's here, while the reading is plain, safe Rust. Baseline, extended and progressive
+//! Huffman-coded pictures of 8 bits are read; Pillow reads few others.
+
+mod frame;
+mod huffman;
+mod idct;
+mod scan;
+mod upsample;
+
+use crate::{Limits, Picture, PictureError};
+use frame::{Colors, Frame, Headers, Marker, Markers};
+use scan::Scan;
+
+pub(crate) const FORMAT: &str = "JPEG";
+
+/// Decodes a JPEG.
+///
+/// Where entropy-coded data are corrupt but markers lead to the end of the image, the result is
+/// libjpeg's, which warns and goes on.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
+    let mut frame: Option<Frame> = None;
+    let mut headers = Headers::default();
+    let mut markers = Markers::new(bytes);
+    loop {
+        match markers.next()? {
+            Marker::EndOfImage => break,
+            Marker::Frame(code, segment) => {
+                if frame.is_some() {
+                    return Err(damaged("a second frame header"));
+                }
+                let header = frame::FrameHeader::read(code, segment)?;
+                limits.check(header.width.into(), header.height.into())?;
+                // Before memory is taken: what is missing must not become a grey rest.
+                if !markers.clone().reach_end_of_image() {
+                    return Err(PictureError::Truncated(FORMAT));
+                }
+                frame = Some(Frame::new(header)?);
+            }
+            Marker::Scan(segment) => {
+                let frame = frame
+                    .as_mut()
+                    .ok_or_else(|| damaged("a scan before its frame"))?;
+                let scan = Scan::read(segment, frame)?;
+                let read = scan.decode(markers.rest(), frame, &headers)?;
+                markers.advance(read);
+            }
+            Marker::Other(code, segment) => headers.read(code, segment)?,
+        }
+    }
+    let mut frame = frame.ok_or_else(|| damaged("no frame header"))?;
+    frame.finish()?;
+    let (width, height) = (frame.width, frame.height);
+    let colors = headers.colors(&frame);
+    Picture::new(width as u32, height as u32, to_rgb(&frame, colors))
+}
+
+/// Upsamples the planes row by row and converts them to interleaved RGB.
+fn to_rgb(frame: &Frame, colors: Colors) -> Vec<u8> {
+    let arch = pulp::Arch::new();
+    let mut pixels = vec![0; 3 * frame.width * frame.height];
+    let mut rows: Vec<Vec<u8>> = frame.components.iter().map(|_| Vec::new()).collect();
+    for (y, line) in pixels.chunks_exact_mut(3 * frame.width).enumerate() {
+        arch.dispatch(|| {
+            for (component, row) in frame.components.iter().zip(&mut rows) {
+                upsample::row(component, frame.max_h, frame.max_v, y, frame.width, row);
+            }
+            convert(&rows, colors, line);
+        });
+    }
+    pixels
+}
+
+/// One line of samples, a slice a component, to RGB.
+#[inline(always)]
+fn convert(rows: &[Vec<u8>], colors: Colors, line: &mut [u8]) {
+    let line = line.as_chunks_mut::<3>().0.iter_mut();
+    match rows {
+        [grey] => line.zip(grey).for_each(|(pixel, v)| *pixel = [*v; 3]),
+        [a, b, c] => {
+            let samples = line.zip(a.iter().zip(b).zip(c));
+            if colors == Colors::YCbCr {
+                samples.for_each(|(pixel, ((y, cb), cr))| *pixel = ycbcr_to_rgb([*y, *cb, *cr]));
+            } else {
+                samples.for_each(|(pixel, ((r, g), b))| *pixel = [*r, *g, *b]);
+            }
+        }
+        [a, b, c, k] => {
+            for (pixel, (((a, b), c), k)) in line.zip(a.iter().zip(b).zip(c).zip(k)) {
+                let inks = if colors == Colors::Ycck {
+                    ycbcr_to_rgb([*a, *b, *c]).map(|v| 255 - v)
+                } else {
+                    [*a, *b, *c]
+                };
+                *pixel = inverted_cmyk_to_rgb(inks, *k);
+            }
+        }
+        // Frames have one, three or four components.
+        _ => {}
+    }
+}
+
+/// JFIF's conversion in libjpeg's 16-bit fixed point (`jdcolor.c`).
+#[inline(always)]
+fn ycbcr_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+    let clip = |v: i32| v.clamp(0, 255) as u8;
+    [
+        clip(y + ((91_881 * cr + HALF) >> 16)),
+        clip(y + ((-22_554 * cb - 46_802 * cr + HALF) >> 16)),
+        clip(y + ((116_130 * cb + HALF) >> 16)),
+    ]
+}
+
+/// Pillow's naive CMYK conversion of samples that are stored inverted, as Adobe's are; Pillow
+/// assumes it of every JPEG with four components.
+#[inline(always)]
+fn inverted_cmyk_to_rgb(inks: [u8; 3], k: u8) -> [u8; 3] {
+    inks.map(|ink| {
+        let product = u32::from(255 - ink) * u32::from(k) + 128;
+        k.saturating_sub(((product + (product >> 8)) >> 8) as u8)
+    })
+}
+
+/// The error of data that contradict the format.
+fn damaged(reason: &str) -> PictureError {
+    PictureError::Damaged {
+        format: FORMAT,
+        reason: reason.to_string(),
+    }
+}
+
+/// The error of data that are right but not read here.
+fn unsupported(reason: String) -> PictureError {
+    PictureError::Unsupported {
+        format: FORMAT,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_at_the_ends_of_the_range_are_exact() {
+        assert_eq!(ycbcr_to_rgb([255, 128, 128]), [255; 3]);
+        assert_eq!(ycbcr_to_rgb([0, 128, 128]), [0; 3]);
+        assert_eq!(ycbcr_to_rgb([76, 85, 255]), [254, 0, 0]);
+        assert_eq!(inverted_cmyk_to_rgb([255; 3], 255), [255; 3]);
+        assert_eq!(inverted_cmyk_to_rgb([0, 255, 128], 255), [0, 255, 128]);
+    }
+}

@@ -1,0 +1,138 @@
+//! CLIP's preprocessing: resize, crop, scale to 0..1, normalise.
+
+use crate::{Crop, Picture, PictureError, resize_bicubic, resize_bicubic_window};
+
+/// How a picture becomes the input of an image tower, as torchvision does it in CLIP's code:
+/// `Resize(resolution, BICUBIC)`, `CenterCrop(resolution)`, `ToTensor()`, `Normalize(mean, std)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preprocess {
+    /// Pixels of each side of the input.
+    pub resolution: u32,
+    /// Subtracted from each channel (red, green, blue), on the scale 0..1.
+    pub mean: [f32; 3],
+    /// Divides each channel, after the subtraction.
+    pub std: [f32; 3],
+}
+
+impl Preprocess {
+    /// CLIP's means and deviations.
+    pub fn clip(resolution: u32) -> Self {
+        Self {
+            resolution,
+            mean: [0.48145466, 0.4578275, 0.40821073],
+            std: [0.26862954, 0.26130258, 0.27577711],
+        }
+    }
+
+    /// The input for evaluation: `[3, resolution, resolution]`, of the picture's centre.
+    ///
+    /// # Errors
+    /// [`PictureError::Geometry`] where the resolution is zero.
+    pub fn apply(&self, picture: &Picture) -> Result<Vec<f32>, PictureError> {
+        Ok(self.normalise(&self.center(picture)?))
+    }
+
+    /// The input for training: a part of the picture, mirrored where `flip` says so.
+    ///
+    /// # Errors
+    /// As [`cut`](Self::cut).
+    pub fn apply_crop(
+        &self,
+        picture: &Picture,
+        crop: Crop,
+        flip: bool,
+    ) -> Result<Vec<f32>, PictureError> {
+        Ok(self.normalise(&self.cut(picture, crop, flip)?))
+    }
+
+    /// The picture's centre as `resolution` x `resolution` bytes: the shorter side is resized to
+    /// the resolution, the longer in proportion (truncated to whole pixels), and the middle is
+    /// kept. Nothing is stretched or padded; a picture that already fits is not resampled.
+    ///
+    /// # Errors
+    /// [`PictureError::Geometry`] where the resolution is zero or the proportions are beyond it.
+    pub fn center(&self, picture: &Picture) -> Result<Picture, PictureError> {
+        let resolution = self.resolution;
+        let short = picture.width().min(picture.height());
+        let side = |length: u32| {
+            let scaled = u64::from(resolution) * u64::from(length) / u64::from(short.max(1));
+            u32::try_from(scaled).map_err(|_| {
+                PictureError::geometry(format!(
+                    "a picture of {} x {} pixels is too long to be resized to {resolution} pixels \
+                     on its shorter side",
+                    picture.width(),
+                    picture.height()
+                ))
+            })
+        };
+        let (width, height) = (side(picture.width())?, side(picture.height())?);
+        let window = Crop {
+            left: half_to_even(width.saturating_sub(resolution)),
+            top: half_to_even(height.saturating_sub(resolution)),
+            width: resolution,
+            height: resolution,
+        };
+        resize_bicubic_window(picture, None, (width, height), window)
+    }
+
+    /// A part of the picture, stretched to `resolution` x `resolution` bytes and mirrored where
+    /// `flip` says so, as torchvision's `resized_crop` and `hflip` do.
+    ///
+    /// # Errors
+    /// [`PictureError::Geometry`] where the resolution is zero or the crop leaves the picture.
+    pub fn cut(&self, picture: &Picture, crop: Crop, flip: bool) -> Result<Picture, PictureError> {
+        let part = resize_bicubic(picture, Some(crop), self.resolution, self.resolution)?;
+        Ok(if flip { part.flipped() } else { part })
+    }
+
+    /// Bytes to `(byte / 255 - mean) / std` in `f32`, channel first: `[3, height, width]`.
+    pub fn normalise(&self, picture: &Picture) -> Vec<f32> {
+        let mut input = Vec::with_capacity(picture.pixels().len());
+        for (channel, (mean, std)) in self.mean.iter().zip(self.std).enumerate() {
+            // A byte has 256 values: a table gives the same numbers without the divisions.
+            let table: [f32; 256] = std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std);
+            let plane = picture.pixels().iter().skip(channel).step_by(3);
+            input.extend(plane.map(|byte| table[usize::from(*byte)]));
+        }
+        input
+    }
+}
+
+/// `round(excess / 2)` of Python: a half goes to the even neighbour.
+fn half_to_even(excess: u32) -> u32 {
+    let down = excess / 2;
+    if excess % 2 == 1 && down % 2 == 1 {
+        down + 1
+    } else {
+        down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crop_offsets_round_half_to_even_as_python_does() {
+        // [round(n / 2) for n in range(8)]
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 7].map(half_to_even),
+            [0, 0, 1, 2, 2, 2, 3, 4]
+        );
+    }
+
+    #[test]
+    fn very_long_pictures_cost_no_more_than_others() {
+        // Resized as a whole this would be 14,680,064 x 224 pixels.
+        let picture = Picture::new(65_536, 1, vec![7; 3 * 65_536]).unwrap();
+        let centre = Preprocess::clip(224).center(&picture).unwrap();
+        assert_eq!(centre.pixels(), vec![7; 3 * 224 * 224]);
+    }
+
+    #[test]
+    fn impossible_resolutions_are_errors() {
+        let picture = Picture::new(2, 1, vec![7; 6]).unwrap();
+        assert!(Preprocess::clip(0).apply(&picture).is_err());
+        assert!(Preprocess::clip(u32::MAX).apply(&picture).is_err());
+    }
+}

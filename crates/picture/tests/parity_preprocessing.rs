@@ -1,0 +1,164 @@
+//! Pictures against Pillow's and torchvision's own bytes.
+
+use promptsrc_goldens::{Group, Tensors, json, number, path};
+use promptsrc_picture::{Crop, Limits, Picture, Preprocess, open};
+use serde_json::Value;
+
+/// How far a JPEG's samples may be off, in 1/255. Ours are libjpeg-turbo's own (the largest error
+/// is printed, and has been 0); the room is for versions of libjpeg that round otherwise.
+const JPEG_TOLERANCE: f64 = 1.0;
+
+fn is_jpeg(file: &str) -> bool {
+    std::fs::read(path("images").join(file))
+        .unwrap()
+        .starts_with(&[0xff, 0xd8])
+}
+
+fn files(description: &Value) -> Vec<&String> {
+    description["files"]
+        .as_object()
+        .expect("files is an object")
+        .keys()
+        .collect()
+}
+
+fn sizes(description: &Value) -> Vec<u32> {
+    let sizes = description["sizes"].as_array().expect("sizes is an array");
+    sizes.iter().map(|size| number(size) as u32).collect()
+}
+
+fn bytes(values: &[u8]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+fn decoded(expected: &Tensors, file: &str) -> Option<Picture> {
+    let name = format!("{file}/decoded_rgb_u8");
+    expected.has(&name).then(|| {
+        let tensor = expected.get(&name);
+        let [height, width, 3] = tensor.shape[..] else {
+            panic!("{name}: {:?}", tensor.shape)
+        };
+        Picture::new(width as u32, height as u32, tensor.u8()).unwrap()
+    })
+}
+
+#[test]
+fn parity_preprocessing_decoded_pixels_are_pillows() {
+    let (description, expected) = (json("images/images.json"), tensors());
+    let mut exact = Group::new("decoded pixels, lossless");
+    let mut jpeg = Group::new("decoded pixels, JPEG (in 1/255)");
+    for file in files(&description) {
+        let Some(golden) = decoded(&expected, file) else {
+            continue;
+        };
+        let found = open(path("images").join(file), &Limits::default()).unwrap();
+        assert_eq!(
+            (found.width(), found.height()),
+            (golden.width(), golden.height()),
+            "{file}"
+        );
+        let (found, golden) = (bytes(found.pixels()), bytes(golden.pixels()));
+        if is_jpeg(file) {
+            jpeg.absolute(file, &found, &golden, JPEG_TOLERANCE);
+        } else {
+            exact.absolute(file, &found, &golden, 0.0);
+        }
+    }
+    exact.finish(1);
+    jpeg.finish(1);
+}
+
+#[test]
+fn parity_preprocessing_resampling_of_pillows_pixels_is_exact() {
+    let (description, expected) = (json("images/images.json"), tensors());
+    let mut group = Group::new("resized and cropped bytes");
+    let mut floats = Group::new("normalised numbers");
+    for file in files(&description) {
+        let Some(picture) = decoded(&expected, file) else {
+            continue;
+        };
+        for size in sizes(&description) {
+            let preprocess = Preprocess::clip(size);
+            let golden = expected.get(&format!("{file}/u8_{size}"));
+            let found = preprocess.center(&picture).unwrap();
+            let case = format!("{file} at {size}");
+            group.absolute(&case, &bytes(&found.to_planes()), &golden.data, 0.0);
+            let name = format!("{file}/f32_{size}");
+            if expected.has(&name) {
+                let found: Vec<f64> = preprocess
+                    .normalise(&found)
+                    .into_iter()
+                    .map(f64::from)
+                    .collect();
+                floats.absolute(&case, &found, &expected.get(&name).data, 0.0);
+            }
+        }
+    }
+    group.finish(1);
+    floats.finish(1);
+}
+
+#[test]
+fn parity_preprocessing_files_end_to_end() {
+    let (description, expected) = (json("images/images.json"), tensors());
+    let mut exact = Group::new("files to bytes, lossless");
+    let mut jpeg = Group::new("files to bytes, JPEG (in 1/255)");
+    for file in files(&description) {
+        let picture = open(path("images").join(file), &Limits::default()).unwrap();
+        for size in sizes(&description) {
+            let golden = expected.get(&format!("{file}/u8_{size}"));
+            let found = bytes(&Preprocess::clip(size).center(&picture).unwrap().to_planes());
+            let case = format!("{file} at {size}");
+            if is_jpeg(file) {
+                jpeg.absolute(&case, &found, &golden.data, JPEG_TOLERANCE);
+            } else {
+                exact.absolute(&case, &found, &golden.data, 0.0);
+            }
+        }
+    }
+    exact.finish(1);
+    jpeg.finish(1);
+}
+
+#[test]
+fn parity_preprocessing_training_crops() {
+    let (description, expected) = (json("images/images.json"), tensors());
+    let mut exact = Group::new("training crops of Pillow's pixels");
+    let mut jpeg = Group::new("training crops of our JPEG pixels (in 1/255)");
+    for crop in description["train_crops"]
+        .as_array()
+        .expect("train_crops is an array")
+    {
+        let [key, file] = ["key", "image"].map(|k| crop[k].as_str().unwrap());
+        let [left, top, width, height, size] =
+            ["left", "top", "width", "height", "size"].map(|k| number(&crop[k]) as u32);
+        let rectangle = Crop {
+            left,
+            top,
+            width,
+            height,
+        };
+        let flip = crop["flip"].as_bool().unwrap();
+        let golden = expected.get(&format!("{key}/u8"));
+        let preprocess = Preprocess::clip(size);
+        let run = |picture: &Picture| {
+            bytes(
+                &preprocess
+                    .cut(picture, rectangle, flip)
+                    .unwrap()
+                    .to_planes(),
+            )
+        };
+        if let Some(picture) = decoded(&expected, file) {
+            exact.absolute(key, &run(&picture), &golden.data, 0.0);
+        }
+        let picture = open(path("images").join(file), &Limits::default()).unwrap();
+        jpeg.absolute(key, &run(&picture), &golden.data, JPEG_TOLERANCE);
+    }
+    exact.finish(1);
+    jpeg.finish(1);
+}
+
+fn tensors() -> Tensors {
+    Tensors::read("images/expected.safetensors")
+}

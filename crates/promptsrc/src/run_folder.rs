@@ -1,0 +1,306 @@
+//! The folder of a run: its configuration, state, log, adapter and metrics.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config.toml` | the resolved configuration |
+//! | `state.safetensors` | what a resume needs, after each epoch |
+//! | `log.jsonl` | one event a line |
+//! | `adapter.safetensors` | what was learned |
+//! | `metrics.json` | what was measured |
+//!
+//! Every file but the log is written beside its place and renamed into it, so a kill at any moment
+//! leaves the old or the new one. The log is brought back to the last saved epoch on a resume.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic_file::{SaveError, write_atomically};
+use crate::config::TrainConfig;
+use crate::events::Event;
+use crate::learner::LearnerState;
+use crate::state_file::{self, StateError};
+
+/// Name of the adapter in a run folder.
+pub const ADAPTER: &str = "adapter.safetensors";
+/// Name of the configuration in a run folder.
+pub const CONFIG: &str = "config.toml";
+/// Name of the metrics in a run folder.
+pub const METRICS: &str = "metrics.json";
+/// Name of the state in a run folder.
+pub const STATE: &str = "state.safetensors";
+/// Name of the log in a run folder.
+pub const LOG: &str = "log.jsonl";
+const LOCK: &str = ".lock";
+
+/// The resolved configuration of a run, as `config.toml` holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// The CLIP.
+    pub clip: RunClip,
+    /// The pictures.
+    pub data: RunData,
+    /// Prompts, optimiser, losses.
+    pub train: TrainConfig,
+}
+
+/// Where a run's CLIP is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunClip {
+    /// Its absolute path, or its name on the hub.
+    pub source: String,
+    /// Fingerprint of its weights.
+    pub fingerprint: String,
+}
+
+/// Where a run's pictures are, and which of them it learns from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunData {
+    /// Absolute path.
+    pub path: String,
+    /// Absolute path of the split file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Absolute path of the class names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<String>,
+    /// "all", "base" or "novel".
+    pub classes: String,
+    /// Shots a class; none: all pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shots: Option<usize>,
+    /// Whether missing pictures are left out.
+    pub allow_missing: bool,
+    /// Fingerprint of the training list: paths and labels in order.
+    pub pictures: String,
+}
+
+/// A run folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The system refuses.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file cannot be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// Another process works there.
+    #[error("{} is in use by another promptsrc; wait for it or choose another folder", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is a run already.
+    #[error(
+        "{} holds a run already: give --resume to go on with it, or choose another folder",
+        path.display()
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The run there has another configuration.
+    #[error(
+        "{} holds a run with another configuration ({difference}): give the same options to \
+         resume it, or choose another folder",
+        path.display()
+    )]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// The first differences.
+        difference: String,
+    },
+    /// The configuration cannot be read.
+    #[error("{} is no run configuration: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<toml::de::Error>,
+    },
+    /// The state cannot be read.
+    #[error("cannot resume: {0}")]
+    State(#[from] StateError),
+}
+
+/// A run folder that this process has locked.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    log: File,
+    _lock: File,
+}
+
+/// A run folder with the state that is saved in it, if any.
+#[derive(Debug)]
+pub struct OpenedRun {
+    /// The folder.
+    pub folder: RunFolder,
+    /// The state after the last finished epoch.
+    pub state: Option<LearnerState>,
+}
+
+impl RunFolder {
+    /// Begins a run in a folder, which is made if need be, or goes on with the one it holds if
+    /// `resume` is set. A folder that holds a run is left as it is otherwise.
+    pub fn open(path: &Path, config: &RunConfig, resume: bool) -> Result<OpenedRun, RunError> {
+        let io = |source| RunError::Io { path: path.into(), source };
+        std::fs::create_dir_all(path).map_err(io)?;
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|source| RunError::Io { path: lock_path, source })?;
+        // The system lets go of it when the process ends, however it ends.
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Locked { path: path.into() }),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+
+        let holds = [CONFIG, STATE, ADAPTER, LOG].iter().any(|name| path.join(name).exists());
+        if holds && !resume {
+            return Err(RunError::Occupied { path: path.into() });
+        }
+        let config_path = path.join(CONFIG);
+        if config_path.exists() {
+            let saved = read_config(&config_path)?;
+            if let Some(difference) = difference(&saved, config) {
+                return Err(RunError::Changed { path: path.into(), difference });
+            }
+        } else {
+            let text = toml::to_string(config).map_err(|e| io(std::io::Error::other(e)))?;
+            write_atomically(&config_path, text.as_bytes())?;
+        }
+        let state_path = path.join(STATE);
+        let state = match state_path.exists() {
+            true => Some(state_file::load(&state_path)?),
+            false => None,
+        };
+        let log = open_log(&path.join(LOG), state.as_ref().map_or(0, |s| s.epoch))?;
+        Ok(OpenedRun { folder: Self { path: path.into(), log, _lock: lock }, state })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the adapter goes.
+    pub fn adapter(&self) -> PathBuf {
+        self.path.join(ADAPTER)
+    }
+
+    /// Adds a line to the log.
+    pub fn log(&mut self, event: &Event) -> Result<(), RunError> {
+        let mut line = serde_json::to_string(event).unwrap_or_default();
+        line.push('\n');
+        self.log
+            .write_all(line.as_bytes())
+            .map_err(|source| RunError::Io { path: self.path.join(LOG), source })
+    }
+
+    /// Saves the state after an epoch.
+    pub fn save_state(&self, state: &LearnerState) -> Result<(), RunError> {
+        Ok(state_file::save(&self.path.join(STATE), state)?)
+    }
+
+    /// Saves the metrics.
+    pub fn save_metrics(&self, metrics: &impl Serialize) -> Result<(), RunError> {
+        let path = self.path.join(METRICS);
+        let mut text = serde_json::to_string_pretty(metrics)
+            .map_err(|e| RunError::Io { path: path.clone(), source: std::io::Error::other(e) })?;
+        text.push('\n');
+        Ok(write_atomically(&path, text.as_bytes())?)
+    }
+}
+
+/// Reads the configuration of a run.
+pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RunError::Io { path: path.into(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| RunError::Config { path: path.into(), source: Box::new(source) })
+}
+
+/// The settings in which a saved configuration differs from the one asked for. Paths may differ:
+/// a run can move with its CLIP and pictures; their fingerprints may not.
+fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
+    let flat = |config: &RunConfig| {
+        let mut config = config.clone();
+        config.version = String::new();
+        config.clip.source = String::new();
+        config.data.path = String::new();
+        config.data.split = None;
+        config.data.class_names = None;
+        let mut leaves = Vec::new();
+        flatten("", &serde_json::to_value(&config).unwrap_or_default(), &mut leaves);
+        leaves
+    };
+    let (saved, asked) = (flat(saved), flat(asked));
+    let mut differences: Vec<String> = Vec::new();
+    for (key, value) in &asked {
+        match saved.iter().find(|(k, _)| k == key) {
+            Some((_, old)) if old == value => {}
+            Some((_, old)) => differences.push(format!("{key}: {old} there, {value} asked for")),
+            None => differences.push(format!("{key}: none there, {value} asked for")),
+        }
+    }
+    for (key, old) in &saved {
+        if !asked.iter().any(|(k, _)| k == key) {
+            differences.push(format!("{key}: {old} there, none asked for"));
+        }
+    }
+    (!differences.is_empty()).then(|| {
+        let rest = differences.len().saturating_sub(3);
+        differences.truncate(3);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        differences.join("; ") + &more
+    })
+}
+
+fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, leaves);
+            }
+        }
+        serde_json::Value::Null => {}
+        other => leaves.push((prefix.to_string(), other.to_string())),
+    }
+}
+
+/// Opens the log to add to it, without what is newer than the last saved epoch: a killed process
+/// may have written lines, or half a line, of an epoch that will be done again.
+fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
+    let io = |source| RunError::Io { path: path.into(), source };
+    if path.exists() {
+        let mut kept = Vec::new();
+        let mut reader = BufReader::new(File::open(path).map_err(io)?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).map_err(io)? > 0 {
+            let event: Option<Event> = serde_json::from_slice(&line).ok();
+            let whole = line.ends_with(b"\n");
+            if whole && event.is_some_and(|e| e.epoch().is_none_or(|e| e <= epoch)) {
+                kept.extend_from_slice(&line);
+            }
+            line.clear();
+        }
+        write_atomically(path, &kept)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path).map_err(io)
+}
