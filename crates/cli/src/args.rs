@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Prompt learning for a frozen CLIP that forgets nothing (PromptSRC, ICCV 2023).
 #[derive(Debug, Parser)]
-#[command(name = "promptsrc", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "promptsrc",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
 pub struct Cli {
     #[command(flatten)]
@@ -241,7 +246,12 @@ pub struct EvalArgs {
     #[arg(long, default_value = "single", requires = "zero_shot")]
     pub templates: TemplatesArg,
     /// A template of your own, with {} for the class name; may be given more than once.
-    #[arg(long, value_name = "TEXT", requires = "zero_shot", conflicts_with = "templates")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "zero_shot",
+        conflicts_with = "templates"
+    )]
     pub template: Vec<String>,
 }
 
@@ -292,8 +302,12 @@ pub struct SampleArgs {
     /// Pictures, as for train; not needed with --split.
     #[arg(long, value_name = "PATH", required_unless_present = "split")]
     pub data: Option<PathBuf>,
-    #[command(flatten)]
-    pub more: DataOptions,
+    /// Split file (CoOp's split_zhou_*.json).
+    #[arg(long, value_name = "FILE")]
+    pub split: Option<PathBuf>,
+    /// Class names: one a line in label order, or "folder name words" lines.
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
     /// Pictures a class.
     #[arg(long, value_name = "K", value_parser = positive)]
     pub shots: usize,
@@ -324,7 +338,9 @@ pub enum Shots {
 fn shots(text: &str) -> Result<Shots, String> {
     match text {
         "all" => Ok(Shots::All),
-        _ => positive(text).map(Shots::Some).map_err(|e| format!("{e}, or \"all\"")),
+        _ => positive(text)
+            .map(Shots::Some)
+            .map_err(|e| format!("{e}, or \"all\"")),
     }
 }
 

@@ -40,8 +40,8 @@ impl LoadedClip {
 
 /// Finds, fetches if need be, and loads a CLIP.
 pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
-    let device = promptsrc::device(&common.device)
-        .map_err(|e| Failure::usage(format!("--device: {e}")))?;
+    let device =
+        promptsrc::device(&common.device).map_err(|e| Failure::usage(format!("--device: {e}")))?;
     let path = clip_path(spec, common)?;
     let weights = ClipWeights::open(&path)?;
     for note in weights.notes() {
@@ -49,12 +49,21 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     }
     let clip = Clip::new(&weights, &device)?;
     let local = Path::new(spec).exists();
-    let source = if local { absolute(&path) } else { spec.to_string() };
+    let source = if local {
+        absolute(&path)
+    } else {
+        spec.to_string()
+    };
     let name = match Path::new(&source).file_name() {
         Some(name) if local => name.to_string_lossy().into_owned(),
         _ => spec.to_string(),
     };
-    Ok(LoadedClip { clip, weights, source, name })
+    Ok(LoadedClip {
+        clip,
+        weights,
+        source,
+        name,
+    })
 }
 
 fn clip_path(spec: &str, common: &Common) -> Result<PathBuf, Failure> {
@@ -88,7 +97,8 @@ pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<Lo
         (path.to_path_buf(), path.parent())
     };
     if !adapter_path.exists() {
-        let unfinished = path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
+        let unfinished =
+            path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
         let problem = match (path.exists(), unfinished) {
             (_, true) => "the run there is not finished: go on with `promptsrc train ... --resume`",
             (true, false) => "it is not the folder of a run",
@@ -161,12 +171,18 @@ pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Fai
     if let Some(path) = &o.templates {
         config.templates = lines(path)?;
     }
-    config.check().map_err(|e| Failure::usage(format!("--{e}")))?;
+    config
+        .check()
+        .map_err(|e| Failure::usage(format!("--{e}")))?;
     Ok(config)
 }
 
 fn regularisation(config: &mut TrainConfig, o: &Overrides) -> Result<(), Failure> {
-    let weights = [o.text_loss_weight, o.image_loss_weight, o.logits_loss_weight];
+    let weights = [
+        o.text_loss_weight,
+        o.image_loss_weight,
+        o.logits_loss_weight,
+    ];
     match &mut config.regularisation {
         Some(regularisation) => {
             set(&mut regularisation.text, o.text_loss_weight);
@@ -211,8 +227,8 @@ fn config_file(path: &Path) -> Result<TrainConfig, Failure> {
     }
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
-    let sections: Sections = toml::from_str(&text)
-        .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+    let sections: Sections =
+        toml::from_str(&text).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
     Ok(sections.train)
 }
 
@@ -221,8 +237,12 @@ pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let lines: Vec<String> =
-        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
+    let lines: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .map(str::to_string)
+        .collect();
     if lines.is_empty() {
         return Err(Failure::failed(format!("{} has no lines", path.display())));
     }
@@ -231,7 +251,10 @@ pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
 
 /// A path that still means the same from another folder.
 pub fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_path_buf())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Decoding threads: as many as the arithmetic has.
@@ -247,7 +270,10 @@ pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let before = found.len();
             gather(input, &mut found, 0)?;
             if found.len() == before {
-                return Err(Failure::failed(format!("{}: no pictures in it", input.display())));
+                return Err(Failure::failed(format!(
+                    "{}: no pictures in it",
+                    input.display()
+                )));
             }
         } else {
             found.push(input.clone());
@@ -267,7 +293,9 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), F
         .map_err(failed)?;
     entries.sort();
     for entry in entries {
-        let hidden = entry.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+        let hidden = entry
+            .file_name()
+            .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
         if hidden {
             continue;
         }
@@ -283,6 +311,9 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), F
 }
 
 fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_lowercase);
     extension.is_some_and(|e| promptsrc_picture::EXTENSIONS.contains(&e.as_str()))
 }

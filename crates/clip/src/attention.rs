@@ -28,12 +28,14 @@ impl KeyValue {
 /// `[sequences * rows, width]` -> `[sequences, heads, rows, width / heads]`.
 pub(crate) fn split_heads(x: Tensor<2>, sequences: usize, heads: usize) -> Tensor<4> {
     let [all, width] = x.dims();
-    x.reshape([sequences, all / sequences, heads, width / heads]).swap_dims(1, 2)
+    x.reshape([sequences, all / sequences, heads, width / heads])
+        .swap_dims(1, 2)
 }
 
 fn merge_heads(x: Tensor<4>) -> Tensor<2> {
     let [sequences, heads, rows, head_dim] = x.dims();
-    x.swap_dims(1, 2).reshape([sequences * rows, heads * head_dim])
+    x.swap_dims(1, 2)
+        .reshape([sequences * rows, heads * head_dim])
 }
 
 /// Scaled dot-product attention of `query` `[sequences, heads, queries, head_dim]` over its own
@@ -63,7 +65,9 @@ pub(crate) fn attend(
     let [_, _, shared_rows, _] = shared.key.dims();
     let [_, _, _, own_rows] = own_scores.dims();
     // [1, heads, sequences * queries, head_dim]
-    let flat = query.swap_dims(0, 1).reshape([1, heads, sequences * queries, head_dim]);
+    let flat = query
+        .swap_dims(0, 1)
+        .reshape([1, heads, sequences * queries, head_dim]);
     let shared_scores = flat
         .matmul(shared.key.clone().swap_dims(2, 3))
         .reshape([heads, sequences, queries, shared_rows])
@@ -78,7 +82,12 @@ pub(crate) fn attend(
         .reshape([heads, sequences, queries, head_dim])
         .swap_dims(0, 1);
     let on_own = weights
-        .slice([0..sequences, 0..heads, 0..queries, shared_rows..shared_rows + own_rows])
+        .slice([
+            0..sequences,
+            0..heads,
+            0..queries,
+            shared_rows..shared_rows + own_rows,
+        ])
         .matmul(own.value.clone());
     merge_heads(on_shared + on_own)
 }
@@ -95,7 +104,11 @@ pub(crate) fn mask(
     for s in 0..sequences {
         for q in 0..queries {
             for r in 0..rows {
-                values.push(if sees(s, q, r) { 0.0f32 } else { f32::NEG_INFINITY });
+                values.push(if sees(s, q, r) {
+                    0.0f32
+                } else {
+                    f32::NEG_INFINITY
+                });
             }
         }
     }

@@ -133,10 +133,12 @@ pub enum HubError {
     },
     /// Downloads are switched off and the files are not there.
     #[error(
-        "{repo} is not in the cache {} and HF_HUB_OFFLINE forbids to download it; {}",
+        "{spec}: no such file or folder; {repo} of the Hugging Face hub is not in the cache {} and HF_HUB_OFFLINE forbids to download it; {}",
         cache.display(), by_hand(repo)
     )]
     Offline {
+        /// What was asked for.
+        spec: String,
         /// The model on the hub.
         repo: String,
         /// Where it was looked for.
@@ -163,8 +165,13 @@ pub enum HubError {
         repo: String,
     },
     /// A download failed.
-    #[error("{repo}: {file} cannot be downloaded: {source}; {}", by_hand(repo))]
+    #[error(
+        "{spec}: no such file or folder; {file} of {repo} of the Hugging Face hub cannot be downloaded: {source}; {}",
+        by_hand(repo)
+    )]
     Download {
+        /// What was asked for.
+        spec: String,
         /// The model on the hub.
         repo: String,
         /// The file.
@@ -219,7 +226,11 @@ pub fn resolve(spec: &str, progress: &mut dyn FnMut(DownloadEvent)) -> Result<Pa
         return Ok(folder);
     }
     if is_set(env::var("HF_HUB_OFFLINE").ok().as_deref()) {
-        return Err(HubError::Offline { repo, cache });
+        return Err(HubError::Offline {
+            spec: spec.to_string(),
+            repo,
+            cache,
+        });
     }
     download(spec, &repo, &cache, progress)
 }
@@ -323,6 +334,7 @@ fn download(
             status,
         },
         _ => HubError::Download {
+            spec: spec.to_string(),
             repo: repo.to_string(),
             file: file.to_string(),
             source: Box::new(source),
@@ -554,6 +566,7 @@ mod tests {
     #[test]
     fn messages_say_what_to_download_and_where_to_give_it() {
         let error = HubError::Offline {
+            spec: "ViT-B/16".to_string(),
             repo: KnownClip::VitB16.repo().to_string(),
             cache: "cache".into(),
         };

@@ -15,14 +15,21 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// Extent of an axis. A tensor that is not there is an error where it is read.
     fn extent(&self, name: &str, axis: usize) -> usize {
-        self.weights.shape(name).and_then(|s| s.get(axis)).copied().unwrap_or(1)
+        self.weights
+            .shape(name)
+            .and_then(|s| s.get(axis))
+            .copied()
+            .unwrap_or(1)
     }
 
     /// A vector `[n]`.
     pub fn vector(&self, name: &str) -> Result<Tensor<1>, WeightError> {
         let values = self.weights.f32(name)?;
         let shape = [values.len()];
-        Ok(Tensor::from_data(TensorData::new(values, shape), self.device))
+        Ok(Tensor::from_data(
+            TensorData::new(values, shape),
+            self.device,
+        ))
     }
 
     /// A matrix as the file has it, `[rows, columns]`; further axes are folded into the columns.
@@ -30,7 +37,10 @@ impl Reader<'_> {
         let rows = self.extent(name, 0);
         let values = self.weights.f32(name)?;
         let columns = values.len() / rows.max(1);
-        Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+        Ok(Tensor::from_data(
+            TensorData::new(values, [rows, columns]),
+            self.device,
+        ))
     }
 
     /// Rows `from..to` of a PyTorch linear layer (`[outputs, inputs]`), as a [`Linear`].
@@ -66,7 +76,11 @@ impl Reader<'_> {
 
     /// The joint query/key/value projection of an attention layer, taken apart into the queries'
     /// part and the keys' and values' part: some rows give keys and values only.
-    pub fn query_key_value(&self, name: &str, width: usize) -> Result<(Linear, Linear), WeightError> {
+    pub fn query_key_value(
+        &self,
+        name: &str,
+        width: usize,
+    ) -> Result<(Linear, Linear), WeightError> {
         let weight = format!("{name}.in_proj_weight");
         let bias = format!("{name}.in_proj_bias");
         Ok((
@@ -110,7 +124,12 @@ pub(crate) struct LayerNorm {
 impl LayerNorm {
     /// `[rows, width]` -> `[rows, width]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+        layer_norm(
+            x,
+            self.weight.clone(),
+            Some(self.bias.clone()),
+            self.epsilon,
+        )
     }
 }
 

@@ -4,7 +4,7 @@
 //! use promptsrc_clip::{Clip, Tokenizer, weights::ClipWeights};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let weights = ClipWeights::open("ViT-B-16.pt".as_ref())?;
+//! let weights = ClipWeights::open("ViT-B-16.pt")?;
 //! let clip = Clip::new(&weights, &Default::default())?;
 //! let tokens = vec![Tokenizer::clip().tokenize("a photo of a cat.", 77, false)?];
 //! let features = clip.text().encode(&tokens)?; // [1, embed_dim]
@@ -48,7 +48,12 @@ impl Clip {
             vision: VisionTower::read(weights, device)?,
             text: TextTower::read(weights, device)?,
             // Stored as a logarithm, never clamped.
-            logit_scale: weights.f32("logit_scale")?.first().copied().unwrap_or(0.0).exp(),
+            logit_scale: weights
+                .f32("logit_scale")?
+                .first()
+                .copied()
+                .unwrap_or(0.0)
+                .exp(),
             device: device.clone(),
         })
     }
@@ -87,7 +92,9 @@ impl Clip {
     /// Logits `[images, classes]`: scaled cosine similarities of features that are made unit
     /// length here.
     pub fn logits(&self, image_features: Tensor<2>, text_features: Tensor<2>) -> Tensor<2> {
-        unit(image_features).matmul(unit(text_features).transpose()).mul_scalar(self.logit_scale)
+        unit(image_features)
+            .matmul(unit(text_features).transpose())
+            .mul_scalar(self.logit_scale)
     }
 }
 

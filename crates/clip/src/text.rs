@@ -145,7 +145,12 @@ pub enum TextInputError {
 
 impl TextTower {
     pub(crate) fn read(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
-        let ClipConfig { text, activation, layer_norm_eps, .. } = weights.config().clone();
+        let ClipConfig {
+            text,
+            activation,
+            layer_norm_eps,
+            ..
+        } = weights.config().clone();
         let reader = Reader { weights, device };
         let shape = BlockShape {
             width: text.width,
@@ -195,11 +200,15 @@ impl TextTower {
     /// If an id is outside the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = ids.iter().map(|id| *id as usize).collect();
-        self.token_embedding.clone().select(0, indices(&rows, &self.token_embedding.device()))
+        self.token_embedding
+            .clone()
+            .select(0, indices(&rows, &self.token_embedding.device()))
     }
 
     fn positions(&self, rows: std::ops::Range<usize>) -> Tensor<2> {
-        self.positional_embedding.clone().slice([rows, 0..self.width])
+        self.positional_embedding
+            .clone()
+            .slice([rows, 0..self.width])
     }
 
     fn start(&self, id: u32) -> StartOfText {
@@ -225,7 +234,9 @@ impl TextTower {
         };
         // Every text keeps at least its end-of-text token for itself.
         let shortest = cut.iter().map(|t| t.len()).min().unwrap_or(1);
-        let common = (0..shortest - 1).take_while(|i| cut.iter().all(|t| t[*i] == first[*i])).count();
+        let common = (0..shortest - 1)
+            .take_while(|i| cut.iter().all(|t| t[*i] == first[*i]))
+            .count();
         let prefix = common.max(1 + n_ctx).min(shortest - 1);
         let longest = cut.iter().map(|t| t.len()).max().unwrap_or(1);
         let (texts, own) = (cut.len(), longest - prefix);
@@ -260,7 +271,9 @@ impl TextTower {
             first_normalised: normalised,
             own_tokens,
             causal: mask([1, 1, own, own], &device, |_, query, row| row <= query),
-            end_mask: mask([texts, 1, 1, own], &device, |text, _, row| row <= ends[text]),
+            end_mask: mask([texts, 1, 1, own], &device, |text, _, row| {
+                row <= ends[text]
+            }),
             end_rows: indices(&end_rows, &device),
         })
     }
@@ -271,12 +284,19 @@ impl TextTower {
         tokens: &'a [Vec<u32>],
         n_ctx: usize,
     ) -> Result<Vec<&'a [u32]>, TextInputError> {
-        let expected = tokens.first().and_then(|t| t.first()).copied().unwrap_or_default();
+        let expected = tokens
+            .first()
+            .and_then(|t| t.first())
+            .copied()
+            .unwrap_or_default();
         let mut cut = Vec::with_capacity(tokens.len());
         for (text, ids) in tokens.iter().enumerate() {
             let end = crate::tokenizer::eot_position(ids);
             let Some(kept) = ids.get(..=end).filter(|kept| kept.len() >= 2) else {
-                return Err(TextInputError::TooShort { text, tokens: ids.len() });
+                return Err(TextInputError::TooShort {
+                    text,
+                    tokens: ids.len(),
+                });
             };
             if kept.len() > self.context_length {
                 return Err(TextInputError::TooLong {
@@ -287,13 +307,25 @@ impl TextTower {
             }
             if let Some(id) = kept.iter().find(|id| **id as usize >= self.vocab_size) {
                 let vocab_size = self.vocab_size;
-                return Err(TextInputError::UnknownToken { text, id: *id, vocab_size });
+                return Err(TextInputError::UnknownToken {
+                    text,
+                    id: *id,
+                    vocab_size,
+                });
             }
             if kept[0] != expected {
-                return Err(TextInputError::Start { text, id: kept[0], expected });
+                return Err(TextInputError::Start {
+                    text,
+                    id: kept[0],
+                    expected,
+                });
             }
             if kept.len() - 2 < n_ctx {
-                return Err(TextInputError::ContextTooLong { text, n_ctx, tokens: kept.len() - 2 });
+                return Err(TextInputError::ContextTooLong {
+                    text,
+                    n_ctx,
+                    tokens: kept.len() - 2,
+                });
             }
             cut.push(kept);
         }
@@ -310,7 +342,11 @@ impl TextTower {
     /// If prompts are given to an input that was prepared for another number of context tokens.
     pub fn features(&self, input: &TextInput, prompts: &[Tensor<2>]) -> Tensor<2> {
         if let Some(prompt) = prompts.first() {
-            assert_eq!(prompt.dims(), [input.n_ctx, self.width], "shape of a text prompt");
+            assert_eq!(
+                prompt.dims(),
+                [input.n_ctx, self.width],
+                "shape of a text prompt"
+            );
         }
         let last = self.blocks.len() - 1;
         let (texts, n_ctx, prefix) = (input.texts, input.n_ctx, input.prefix);
@@ -348,18 +384,24 @@ impl TextTower {
             // Prefix rows whose output somebody reads. The next layer's prompts overwrite the
             // context; the last layer's output is read at end-of-text only.
             let overwritten = if layer + 1 < prompts.len() { n_ctx } else { 0 };
-            let going_on = if layer == last { 0 } else { prefix - 1 - overwritten };
-            shared_rows = shared_rows.zip(normalised_prefix).and_then(|(rows, normalised)| {
-                let all = prefix - 1;
-                let live = [all - going_on..all, 0..self.width];
-                (going_on > 0).then(|| {
-                    let query = block.query(normalised.slice(live.clone()), 1);
-                    let sees = mask([1, 1, going_on, prefix], &device, |_, query, row| {
-                        row <= prefix - going_on + query
-                    });
-                    block.finish(rows.slice(live), attend(query, &shared, None, Some(sees)))
-                })
-            });
+            let going_on = if layer == last {
+                0
+            } else {
+                prefix - 1 - overwritten
+            };
+            shared_rows = shared_rows
+                .zip(normalised_prefix)
+                .and_then(|(rows, normalised)| {
+                    let all = prefix - 1;
+                    let live = [all - going_on..all, 0..self.width];
+                    (going_on > 0).then(|| {
+                        let query = block.query(normalised.slice(live.clone()), 1);
+                        let sees = mask([1, 1, going_on, prefix], &device, |_, query, row| {
+                            row <= prefix - going_on + query
+                        });
+                        block.finish(rows.slice(live), attend(query, &shared, None, Some(sees)))
+                    })
+                });
 
             let (normalised, own) = if layer == 0 {
                 let own = block.split_key_value(input.first_key_value.clone(), texts);
@@ -379,7 +421,9 @@ impl TextTower {
                 block.finish(tokens, mixed)
             };
         }
-        self.ln_final.forward(tokens).matmul(self.projection.clone())
+        self.ln_final
+            .forward(tokens)
+            .matmul(self.projection.clone())
     }
 
     /// Frozen features `[texts, embed_dim]` of any number of texts, not normalised; texts of like
@@ -405,6 +449,9 @@ impl TextTower {
             }
         }
         let device = self.token_embedding.device();
-        Ok(Tensor::from_data(TensorData::new(rows, [tokens.len(), embed_dim]), &device))
+        Ok(Tensor::from_data(
+            TensorData::new(rows, [tokens.len(), embed_dim]),
+            &device,
+        ))
     }
 }

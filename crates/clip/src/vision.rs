@@ -45,7 +45,12 @@ impl VisionStem {
 
 impl VisionTower {
     pub(crate) fn read(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
-        let ClipConfig { vision, activation, layer_norm_eps, .. } = weights.config().clone();
+        let ClipConfig {
+            vision,
+            activation,
+            layer_norm_eps,
+            ..
+        } = weights.config().clone();
         let reader = Reader { weights, device };
         let shape = BlockShape {
             width: vision.width,
@@ -107,11 +112,17 @@ impl VisionTower {
             .reshape([batch * side * side, 3 * size * size])
             .matmul(self.patch_embedding.clone())
             .reshape([batch, side * side, self.width]);
-        let class = self.class_embedding.clone().unsqueeze::<3>().expand([batch, 1, self.width]);
+        let class = self
+            .class_embedding
+            .clone()
+            .unsqueeze::<3>()
+            .expand([batch, 1, self.width]);
         let tokens = Tensor::cat(vec![class, patches], 1)
             + self.positional_embedding.clone().unsqueeze::<3>();
         let rows = 1 + side * side;
-        let tokens = self.ln_pre.forward(tokens.reshape([batch * rows, self.width]));
+        let tokens = self
+            .ln_pre
+            .forward(tokens.reshape([batch * rows, self.width]));
         let first = &self.blocks[0];
         let normalised = first.normalise(tokens.clone());
         VisionStem {
@@ -148,12 +159,18 @@ impl VisionTower {
                 let normalised = block.normalise(tokens.clone());
                 let own = block.key_value(normalised.clone(), batch);
                 // Only the class token is read after the last block.
-                let asking =
-                    if layer == last { first_rows(normalised, batch, rows) } else { normalised };
+                let asking = if layer == last {
+                    first_rows(normalised, batch, rows)
+                } else {
+                    normalised
+                };
                 (own, block.query(asking, batch))
             };
-            let mut going_on =
-                if layer == last { first_rows(tokens, batch, rows) } else { tokens };
+            let mut going_on = if layer == last {
+                first_rows(tokens, batch, rows)
+            } else {
+                tokens
+            };
 
             let prompt = prompts.get(layer).map(|p| match layer {
                 0 => self.ln_pre.forward(p.clone()),
@@ -188,5 +205,7 @@ impl VisionTower {
 /// Row 0 of each sequence: `[batch * rows, width]` -> `[batch, width]`.
 fn first_rows(x: Tensor<2>, batch: usize, rows: usize) -> Tensor<2> {
     let width = x.dims()[1];
-    x.reshape([batch, rows, width]).slice([0..batch, 0..1, 0..width]).reshape([batch, width])
+    x.reshape([batch, rows, width])
+        .slice([0..batch, 0..1, 0..width])
+        .reshape([batch, width])
 }

@@ -13,7 +13,9 @@ struct Both {
 }
 
 fn both() -> Both {
-    let name = goldens::list("tiny").into_iter().find(|n| n.ends_with(".safetensors"));
+    let name = goldens::list("tiny")
+        .into_iter()
+        .find(|n| n.ends_with(".safetensors"));
     let path = goldens::path("tiny").join(name.expect("a CLIP among the goldens"));
     let weights = ClipWeights::open(&path).expect("a whole CLIP");
     let device = Device::flex();
@@ -41,7 +43,11 @@ fn prompts(depth: usize, n_ctx: usize, width: usize, learn: bool) -> Vec<Tensor<
         .map(|l| {
             let data = TensorData::new(noise(7 + l as u64, n_ctx * width, 0.5), [n_ctx, width]);
             let tensor = Tensor::from_data(data, &Device::flex());
-            if learn { tensor.autodiff().require_grad() } else { tensor }
+            if learn {
+                tensor.autodiff().require_grad()
+            } else {
+                tensor
+            }
         })
         .collect()
 }
@@ -52,7 +58,14 @@ fn pictures(n: usize, side: usize) -> Tensor<4> {
 }
 
 fn tokens(texts: &[&str]) -> Vec<Vec<u32>> {
-    texts.iter().map(|t| Tokenizer::clip().tokenize(t, 77, false).expect("a short text")).collect()
+    texts
+        .iter()
+        .map(|t| {
+            Tokenizer::clip()
+                .tokenize(t, 77, false)
+                .expect("a short text")
+        })
+        .collect()
 }
 
 /// Relative Frobenius distance.
@@ -112,7 +125,12 @@ fn nothing_after_end_of_text_is_looked_at() {
         text.extend([320 + i as u32, 1125, 539]);
     }
     let expected = plain.text_features(&dirty, &[]);
-    assert_close("clean", clip.text().encode(&clean).unwrap(), expected.clone(), 3e-6);
+    assert_close(
+        "clean",
+        clip.text().encode(&clean).unwrap(),
+        expected.clone(),
+        3e-6,
+    );
     assert_close("dirty", clip.text().encode(&dirty).unwrap(), expected, 3e-6);
 }
 
@@ -136,7 +154,12 @@ fn shared_prefix_of_frozen_texts_is_computed_once() {
         let longest = tokens.iter().map(Vec::len).max().unwrap();
         assert_eq!(prefix + own, longest, "{texts:?}");
         let ours = clip.text().features(&input, &[]);
-        assert_close(&format!("{texts:?}"), ours, plain.text_features(&tokens, &[]), 3e-6);
+        assert_close(
+            &format!("{texts:?}"),
+            ours,
+            plain.text_features(&tokens, &[]),
+            3e-6,
+        );
     }
 }
 
@@ -150,7 +173,14 @@ fn text_prompts_of_every_depth_and_length_equal_the_plain_form() {
             let input = clip.text().prepare(&tokens, n_ctx).unwrap();
             assert_same_gradients(
                 &format!("text, depth {depth}, {n_ctx} tokens"),
-                || prompts(depth.min(clip.text().layers()), n_ctx, clip.text().width(), true),
+                || {
+                    prompts(
+                        depth.min(clip.text().layers()),
+                        n_ctx,
+                        clip.text().width(),
+                        true,
+                    )
+                },
                 |p| clip.text().features(&input, p),
                 |p| plain.text_features(&tokens, p),
             );
@@ -184,22 +214,43 @@ fn the_constant_half_of_the_first_layer_serves_the_frozen_and_the_prompted_pass(
     let frozen = clip.vision().features(&stem, &[]);
     let prompted = clip.vision().features(&stem, &deep);
     let again = clip.vision().features(&stem, &[]);
-    assert_eq!(values(frozen.clone()), values(again), "the stem is left as it was");
-    assert_close("frozen", frozen, plain.image_features(images.clone(), &[]), 3e-6);
-    assert_close("prompted", prompted, plain.image_features(images, &deep), 3e-6);
+    assert_eq!(
+        values(frozen.clone()),
+        values(again),
+        "the stem is left as it was"
+    );
+    assert_close(
+        "frozen",
+        frozen,
+        plain.image_features(images.clone(), &[]),
+        3e-6,
+    );
+    assert_close(
+        "prompted",
+        prompted,
+        plain.image_features(images, &deep),
+        3e-6,
+    );
 }
 
 #[test]
 fn texts_are_encoded_the_same_in_any_company() {
     let Both { clip, .. } = both();
-    let many: Vec<String> = (0..150).map(|i| format!("a photo of the number {i}.")).collect();
+    let many: Vec<String> = (0..150)
+        .map(|i| format!("a photo of the number {i}."))
+        .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let together = values(clip.text().encode(&tokens(&many)).unwrap());
     let embed = together.len() / many.len();
     for i in [0, 9, 77, 149] {
         let alone = clip.text().encode(&tokens(&many[i..=i])).unwrap();
         let row = TensorData::new(together[i * embed..(i + 1) * embed].to_vec(), [1, embed]);
-        assert_close(many[i], Tensor::<2>::from_data(row, &Device::flex()), alone, 3e-6);
+        assert_close(
+            many[i],
+            Tensor::<2>::from_data(row, &Device::flex()),
+            alone,
+            3e-6,
+        );
     }
 }
 

@@ -126,7 +126,7 @@ fn parity_all_formats_give_the_same_weights() {
     for naming in [Naming::OpenAi, Naming::HuggingFace, Naming::OpenClip] {
         assert!(kinds.iter().any(|kind| kind.naming == naming), "{naming}");
     }
-    group.finish(1000);
+    group.finish(500);
 }
 
 // Files by hand.

@@ -177,6 +177,14 @@ pub enum DataError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Two folders hold the same part, such as `val` and `validation`.
+    #[error("{}: is a second folder of {part} pictures; join the two", folder.display())]
+    TwoFolders {
+        /// The second one.
+        folder: PathBuf,
+        /// The part.
+        part: Part,
+    },
     /// Files that are needed are not there.
     #[error("{}", describe_missing(*part, *wanted, missing, unreadable))]
     MissingPictures {

@@ -194,7 +194,7 @@ impl Workers {
         let pool = ThreadPoolBuilder::new()
             .num_threads(options.threads)
             .thread_name(|i| format!("pictures-{i}"))
-            // A panic of a decoder costs its picture, not the process; see `collect`.
+            // A panic of a decoder costs its picture, not the process; see `finish`.
             .panic_handler(|_| {})
             .build()
             .map_err(|e| DataError::Threads {
@@ -281,7 +281,7 @@ impl Batches {
     }
 
     /// Waits for the pictures of a batch.
-    fn collect(&self, pending: Pending) -> Result<Batch, DataError> {
+    fn finish(&self, pending: Pending) -> Result<Batch, DataError> {
         let Pending { indices, results } = pending;
         let mut slots: Vec<Option<Result<Vec<f32>, PictureError>>> = Vec::new();
         slots.resize_with(indices.len(), || None);
@@ -336,7 +336,7 @@ impl Iterator for Batches {
         let pending = self.in_flight.pop_front()?;
         // Before waiting: the workers should never be without work.
         self.fill();
-        Some(self.collect(pending))
+        Some(self.finish(pending))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

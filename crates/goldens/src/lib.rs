@@ -44,7 +44,11 @@ pub fn strings(value: &Value) -> Vec<String> {
         .as_array()
         .unwrap_or_else(|| panic!("not an array: {value}"))
         .iter()
-        .map(|v| v.as_str().unwrap_or_else(|| panic!("not a string: {v}")).to_string())
+        .map(|v| {
+            v.as_str()
+                .unwrap_or_else(|| panic!("not a string: {v}"))
+                .to_string()
+        })
         .collect()
 }
 
@@ -60,7 +64,9 @@ pub fn numbers(value: &Value) -> Vec<f64> {
 
 /// One JSON number.
 pub fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
 /// Names of the entries of a folder below [`dir`], sorted; empty where the folder is absent.
@@ -69,7 +75,12 @@ pub fn list(relative: impl AsRef<Path>) -> Vec<String> {
         return Vec::new();
     };
     let mut names: Vec<String> = entries
-        .map(|e| e.expect("a readable folder").file_name().to_string_lossy().into_owned())
+        .map(|e| {
+            e.expect("a readable folder")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     names.sort();
     names
@@ -134,7 +145,10 @@ impl Tensors {
                 (name.to_string(), tensor)
             })
             .collect();
-        Self { file: file.to_path_buf(), tensors }
+        Self {
+            file: file.to_path_buf(),
+            tensors,
+        }
     }
 
     /// The tensor of that name.
@@ -208,7 +222,11 @@ impl Group {
     /// Largest absolute difference of any element must stay within `tolerance`.
     pub fn absolute(&mut self, case: &str, found: &[f64], expected: &[f64], tolerance: f64) {
         self.same_length(case, found.len(), expected.len());
-        let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, nan_max);
+        let error = found
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, nan_max);
         self.record(case, error, tolerance);
     }
 
@@ -226,7 +244,8 @@ impl Group {
     pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, case: &str, found: &T, expected: &T) {
         self.cases += 1;
         if found != expected {
-            self.failures.push(format!("{case}: found {found:?}, expected {expected:?}"));
+            self.failures
+                .push(format!("{case}: found {found:?}, expected {expected:?}"));
         }
     }
 
@@ -237,7 +256,9 @@ impl Group {
     fn record(&mut self, case: &str, error: f64, tolerance: f64) {
         self.cases += 1;
         if error.is_nan() || error > tolerance {
-            self.failures.push(format!("{case}: error {error:.3e}, tolerance {tolerance:.3e}"));
+            self.failures.push(format!(
+                "{case}: error {error:.3e}, tolerance {tolerance:.3e}"
+            ));
         }
         if error.is_nan() || error > self.largest {
             self.largest = error;
@@ -258,7 +279,12 @@ impl Group {
             self.name,
             self.failures.len(),
             self.cases,
-            self.failures.iter().take(20).cloned().collect::<Vec<_>>().join("\n")
+            self.failures
+                .iter()
+                .take(20)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("\n")
         );
         assert!(
             self.cases >= at_least,

@@ -135,6 +135,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     limits.check(width, height)?;
     let original = decoder.original_color_type();
     let color = decoder.color_type();
+    let unsupported = || PictureError::Unsupported {
+        format: name,
+        reason: format!("its pixels are {color:?}"),
+    };
+    if matches!(color, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(unsupported());
+    }
     let raw_bytes =
         usize::try_from(decoder.total_bytes()).map_err(|_| PictureError::TooManyPixels {
             width,
@@ -143,10 +150,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
         })?;
     let mut raw = vec![0; raw_bytes];
     decoder.read_image(&mut raw).map_err(explain)?;
-    let pixels = to_rgb(raw, color, original).ok_or_else(|| PictureError::Unsupported {
-        format: name,
-        reason: format!("its pixels are {color:?}"),
-    })?;
+    let pixels = to_rgb(raw, color, original).ok_or_else(unsupported)?;
     Picture::new(width, height, pixels)
 }
 

@@ -16,6 +16,8 @@ pub struct Preprocess {
 
 impl Preprocess {
     /// CLIP's means and deviations.
+    // Written as OpenAI wrote them.
+    #[allow(clippy::excessive_precision)]
     pub fn clip(resolution: u32) -> Self {
         Self {
             resolution,

@@ -152,8 +152,10 @@ impl Adapter {
             };
             (t.name, t.shape, values)
         });
-        let prompts = Prompts::from_named(named)
-            .map_err(|source| AdapterError::Prompts { path: path.into(), source })?;
+        let prompts = Prompts::from_named(named).map_err(|source| AdapterError::Prompts {
+            path: path.into(),
+            source,
+        })?;
         Ok(Self { prompts, meta })
     }
 }

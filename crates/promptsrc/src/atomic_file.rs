@@ -34,5 +34,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     };
-    save().map_err(|source| SaveError { path: path.to_path_buf(), source })
+    save().map_err(|source| SaveError {
+        path: path.to_path_buf(),
+        source,
+    })
 }

@@ -65,7 +65,10 @@ pub fn tokens(
         .map(|name| {
             Tokenizer::clip()
                 .tokenize(&fill(template, name), length, false)
-                .map_err(|source| ClassTextError::TooLong { name: name.clone(), source })
+                .map_err(|source| ClassTextError::TooLong {
+                    name: name.clone(),
+                    source,
+                })
         })
         .collect()
 }
@@ -77,7 +80,9 @@ pub fn prompt_input(
     n_ctx: usize,
     names: &[String],
 ) -> Result<TextInput, ClassTextError> {
-    Ok(clip.text().prepare(&prompt_tokens(clip, lead, names)?, n_ctx)?)
+    Ok(clip
+        .text()
+        .prepare(&prompt_tokens(clip, lead, names)?, n_ctx)?)
 }
 
 /// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of
@@ -122,5 +127,8 @@ fn mean_over_templates(
     }
     let n = templates.len() as f64;
     let mean: Vec<f32> = sums.iter().map(|s| (s / n) as f32).collect();
-    Ok(Tensor::from_data(TensorData::new(mean, shape), clip.device()))
+    Ok(Tensor::from_data(
+        TensorData::new(mean, shape),
+        clip.device(),
+    ))
 }

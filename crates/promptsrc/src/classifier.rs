@@ -13,7 +13,7 @@ use crate::prompts::{PromptTensors, Prompts, PromptsError};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use promptsrc::{Adapter, Clip, ClipWeights, Classifier};
 ///
-/// let clip = Clip::new(&ClipWeights::open("ViT-B-16.pt".as_ref())?, &Default::default())?;
+/// let clip = Clip::new(&ClipWeights::open("ViT-B-16.pt")?, &Default::default())?;
 /// let adapter = Adapter::load("run/adapter.safetensors".as_ref())?;
 /// let names = ["cat", "dog"].map(String::from);
 /// let classifier = Classifier::prompted(&clip, &adapter, &names)?;
@@ -47,7 +47,12 @@ impl<'a> Classifier<'a> {
         adapter: &Adapter,
         names: &[String],
     ) -> Result<Self, ClassifierError> {
-        Self::with_prompts(clip, &adapter.prompts, &adapter.meta.config.prompt_lead(), names)
+        Self::with_prompts(
+            clip,
+            &adapter.prompts,
+            &adapter.meta.config.prompt_lead(),
+            names,
+        )
     }
 
     /// CLIP with prompts, where `lead` stands in front of the class name.
@@ -61,7 +66,12 @@ impl<'a> Classifier<'a> {
         let input = prompt_input(clip, lead, prompts.n_ctx_text(), names)?;
         let prompts = prompts.tensors(clip.device(), false);
         let text = unit(clip.text().features(&input, &prompts.text)).transpose();
-        Ok(Self { clip, names: names.to_vec(), text, prompts: Some(prompts) })
+        Ok(Self {
+            clip,
+            names: names.to_vec(),
+            text,
+            prompts: Some(prompts),
+        })
     }
 
     /// Frozen CLIP; each class is the normalised mean of its unit features over the templates.
@@ -71,7 +81,12 @@ impl<'a> Classifier<'a> {
         templates: &[String],
     ) -> Result<Self, ClassifierError> {
         let text = zero_shot_weights(clip, names, templates)?.transpose();
-        Ok(Self { clip, names: names.to_vec(), text, prompts: None })
+        Ok(Self {
+            clip,
+            names: names.to_vec(),
+            text,
+            prompts: None,
+        })
     }
 
     /// The class names, in the order of the logits.
@@ -84,11 +99,17 @@ impl<'a> Classifier<'a> {
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let vision = self.clip.vision();
         let side = vision.resolution();
-        let images =
-            Tensor::from_data(TensorData::new(images, [batch, 3, side, side]), self.clip.device());
+        let images = Tensor::from_data(
+            TensorData::new(images, [batch, 3, side, side]),
+            self.clip.device(),
+        );
         let prompts = self.prompts.as_ref().map_or(&[][..], |p| &p.vision);
         let features = unit(vision.features(&vision.stem(images), prompts));
-        values(features.matmul(self.text.clone()).mul_scalar(self.clip.logit_scale()))
+        values(
+            features
+                .matmul(self.text.clone())
+                .mul_scalar(self.clip.logit_scale()),
+        )
     }
 
     /// Probabilities of pictures, row-major `[batch, classes]`; as [`logits`](Self::logits).

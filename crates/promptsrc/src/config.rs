@@ -83,9 +83,12 @@ impl FromStr for Preset {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| {
-            format!("unknown preset {name:?}: one of base-to-novel, few-shot, cross-dataset")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| {
+                format!("unknown preset {name:?}: one of base-to-novel, few-shot, cross-dataset")
+            })
     }
 }
 
@@ -210,21 +213,40 @@ impl TrainConfig {
                 warmup_epochs: 1,
                 warmup_lr: 1e-5,
             },
-            regularisation: Some(LossWeights { text: 25.0, image: 10.0, logits: 1.0 }),
+            regularisation: Some(LossWeights {
+                text: 25.0,
+                image: 10.0,
+                logits: 1.0,
+            }),
             aggregation: Some(AggregationConfig { mean, std }),
-            templates: promptsrc_clip::templates::TEACHER.map(str::to_string).to_vec(),
+            templates: promptsrc_clip::templates::TEACHER
+                .map(str::to_string)
+                .to_vec(),
         }
     }
 
     /// The few-shot preset with the aggregation that the authors used for this data set.
     pub fn few_shot_for(data_set: &str) -> Self {
         let mut config = Self::preset(Preset::FewShot);
-        let key: String =
-            data_set.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-        let late = ["stanfordcars", "oxfordflowers", "flowers102", "fgvcaircraft", "dtd",
-            "describabletextures", "eurosat"];
+        let key: String = data_set
+            .to_lowercase()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        let late = [
+            "stanfordcars",
+            "oxfordflowers",
+            "flowers102",
+            "fgvcaircraft",
+            "dtd",
+            "describabletextures",
+            "eurosat",
+        ];
         if late.contains(&key.as_str()) {
-            config.aggregation = Some(AggregationConfig { mean: 45.0, std: 5.0 });
+            config.aggregation = Some(AggregationConfig {
+                mean: 45.0,
+                std: 5.0,
+            });
         }
         config
     }
@@ -262,7 +284,12 @@ impl TrainConfig {
             if value.is_finite() && value >= low && value <= high {
                 Ok(())
             } else {
-                Err(ConfigError::OutOfRange { option, value, low, high })
+                Err(ConfigError::OutOfRange {
+                    option,
+                    value,
+                    low,
+                    high,
+                })
             }
         };
         within("lr", self.optim.lr, 0.0, 1e3)?;
@@ -283,7 +310,9 @@ impl TrainConfig {
         }
         for template in &self.templates {
             if !template.contains("{}") {
-                return Err(ConfigError::Template { template: template.clone() });
+                return Err(ConfigError::Template {
+                    template: template.clone(),
+                });
             }
         }
         if let Some(aggregation) = &self.aggregation {
@@ -306,7 +335,10 @@ impl TrainConfig {
         self.check()?;
         let room = clip.text.context_length.saturating_sub(2);
         if self.prompts.n_ctx_text > room {
-            return Err(ConfigError::ContextTooLong { n_ctx: self.prompts.n_ctx_text, room });
+            return Err(ConfigError::ContextTooLong {
+                n_ctx: self.prompts.n_ctx_text,
+                room,
+            });
         }
         Ok(())
     }
@@ -375,7 +407,9 @@ pub enum ConfigError {
         epochs: usize,
     },
     /// More context than the text tower has positions.
-    #[error("{n_ctx} context tokens do not fit: this CLIP has room for {room} tokens and a class name")]
+    #[error(
+        "{n_ctx} context tokens do not fit: this CLIP has room for {room} tokens and a class name"
+    )]
     ContextTooLong {
         /// Context tokens asked for.
         n_ctx: usize,

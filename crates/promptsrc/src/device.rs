@@ -41,6 +41,9 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         "cuda" => Ok(Device::cuda(burn::tensor::DeviceIndex::Default)),
         #[cfg(feature = "rocm")]
         "rocm" => Ok(Device::rocm(burn::tensor::DeviceIndex::Default)),
-        _ => Err(DeviceError { name: name.to_string(), known: device_names().join(", ") }),
+        _ => Err(DeviceError {
+            name: name.to_string(),
+            known: device_names().join(", "),
+        }),
     }
 }

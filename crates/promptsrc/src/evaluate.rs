@@ -1,7 +1,7 @@
 //! Measures a classifier on labelled pictures.
 
 use promptsrc_clip::Clip;
-use promptsrc_data::{Batch, EvalLoader, Item, LoadError, LoaderOptions};
+use promptsrc_data::{Batch, DataError, EvalLoader, Item, LoaderOptions};
 
 use crate::classifier::Classifier;
 use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
@@ -15,7 +15,7 @@ const BATCH: usize = 32;
 pub enum EvaluateError {
     /// A picture.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] DataError),
     /// There are no pictures, or the classifier gave values that are not finite.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -32,8 +32,11 @@ pub fn evaluate(
 ) -> Result<Evaluation, EvaluateError> {
     let classes = classifier.names().len();
     let mut builder = EvaluationBuilder::new(classifier.names().to_vec());
-    let options = LoaderOptions { batch_size: BATCH, seed: 0, threads };
-    let loader = EvalLoader::new(items.to_vec(), preprocess(clip), options);
+    let options = LoaderOptions {
+        threads,
+        ..LoaderOptions::new(BATCH)
+    };
+    let loader = EvalLoader::new(items.to_vec(), preprocess(clip), options)?;
     let mut done = 0;
     for batch in loader.batches() {
         let Batch { images, labels, .. } = batch?;

@@ -81,11 +81,7 @@ pub struct Gradients {
 
 impl<'a> Learner<'a> {
     /// A learner at the start of a run, with initial prompts of its own.
-    pub fn new(
-        clip: &'a Clip,
-        config: TrainConfig,
-        names: &[String],
-    ) -> Result<Self, LearnError> {
+    pub fn new(clip: &'a Clip, config: TrainConfig, names: &[String]) -> Result<Self, LearnError> {
         config.check_for(clip.config())?;
         let prompts = Prompts::initial(&config.prompts, clip, config.seed)?;
         Self::from_prompts(clip, config, names, prompts)
@@ -122,8 +118,18 @@ impl<'a> Learner<'a> {
             Some(_) => Some(unit(teacher_text_features(clip, names, &config.templates)?)),
             None => None,
         };
-        let aggregation = config.aggregation.as_ref().map(|a| gaussian_weights(config.epochs, a));
-        Ok(Self { clip, config, texts, teacher_text, aggregation, state })
+        let aggregation = config
+            .aggregation
+            .as_ref()
+            .map(|a| gaussian_weights(config.epochs, a));
+        Ok(Self {
+            clip,
+            config,
+            texts,
+            teacher_text,
+            aggregation,
+            state,
+        })
     }
 
     /// The configuration.
@@ -181,7 +187,12 @@ impl<'a> Learner<'a> {
             image: student.image.inner(),
             logits: student.logits.inner(),
         };
-        Gradients { losses: values_of_losses, student, teacher, gradients }
+        Gradients {
+            losses: values_of_losses,
+            student,
+            teacher,
+            gradients,
+        }
     }
 
     fn outputs(&self, text: Tensor<2>, image: Tensor<2>) -> Outputs {
@@ -189,7 +200,11 @@ impl<'a> Learner<'a> {
             .clone()
             .matmul(text.clone().transpose())
             .mul_scalar(self.clip.logit_scale());
-        Outputs { text, image, logits }
+        Outputs {
+            text,
+            image,
+            logits,
+        }
     }
 
     /// One step of SGD with these gradients.
@@ -197,7 +212,13 @@ impl<'a> Learner<'a> {
         let lr = self.learning_rate();
         for (prompt, gradient) in self.state.prompts.iter_mut().zip(&gradients.gradients) {
             let velocity = self.state.velocity.entry(prompt.name.clone()).or_default();
-            sgd_step(&self.config.optim, lr, &mut prompt.values, gradient, velocity);
+            sgd_step(
+                &self.config.optim,
+                lr,
+                &mut prompt.values,
+                gradient,
+                velocity,
+            );
         }
     }
 
@@ -219,7 +240,11 @@ impl<'a> Learner<'a> {
 
     /// Ends an epoch: the prompts as they stand enter the aggregate.
     pub fn end_epoch(&mut self) {
-        if let Some(weight) = self.aggregation.as_ref().and_then(|w| w.get(self.state.epoch)) {
+        if let Some(weight) = self
+            .aggregation
+            .as_ref()
+            .and_then(|w| w.get(self.state.epoch))
+        {
             self.state.aggregate.add(&self.state.prompts, *weight);
         }
         self.state.epoch += 1;

@@ -36,6 +36,6 @@ pub use evaluate::{EvaluateError, evaluate};
 pub use events::Event;
 pub use learner::Learner;
 pub use metrics::Evaluation;
-pub use promptsrc_clip::{Clip, ClipWeights};
 pub use prompts::Prompts;
+pub use promptsrc_clip::{Clip, ClipWeights};
 pub use train::{TrainData, TrainJob};

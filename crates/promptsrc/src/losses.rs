@@ -56,12 +56,18 @@ impl Losses {
     ) -> Self {
         let [batch, classes] = student.logits.dims();
         let index: Vec<i64> = labels.iter().map(|l| *l as i64).collect();
-        let index: Tensor<2, Int> =
-            Tensor::from_data(TensorData::new(index, [batch, 1]), &student.logits.device().inner());
+        let index: Tensor<2, Int> = Tensor::from_data(
+            TensorData::new(index, [batch, 1]),
+            &student.logits.device().inner(),
+        );
         let log_student = log_softmax(student.logits.clone(), 1);
         let ce = log_student.clone().gather(1, index).mean().neg();
         let Some((teacher, weights)) = teacher else {
-            return Self { total: ce.clone(), ce, regularisers: None };
+            return Self {
+                total: ce.clone(),
+                ce,
+                regularisers: None,
+            };
         };
         let distance = |a: &Tensor<2>, b: &Tensor<2>, weight: f64| {
             (a.clone() - b.clone()).abs().mean().mul_scalar(weight)
@@ -73,7 +79,11 @@ impl Losses {
             .sum()
             .mul_scalar(weights.logits / (batch * classes) as f64);
         let total = ce.clone() + logits.clone() + text.clone() + image.clone();
-        Self { total, ce, regularisers: Some([text, image, logits]) }
+        Self {
+            total,
+            ce,
+            regularisers: Some([text, image, logits]),
+        }
     }
 
     /// The values on the host.
@@ -83,7 +93,13 @@ impl Losses {
             Some(terms) => terms.each_ref().map(scalar),
             None => [0.0; 3],
         };
-        LossValues { total: scalar(&self.total), ce: scalar(&self.ce), scl_text, scl_image, scl_logits }
+        LossValues {
+            total: scalar(&self.total),
+            ce: scalar(&self.ce),
+            scl_text,
+            scl_image,
+            scl_logits,
+        }
     }
 }
 

@@ -26,8 +26,16 @@ pub fn sgd_step(
         let step = match velocity.get_mut(i) {
             None => d,
             Some(v) => {
-                *v = if first { d } else { momentum * *v + (1.0 - dampening) * d };
-                if optim.nesterov { d + momentum * *v } else { *v }
+                *v = if first {
+                    d
+                } else {
+                    momentum * *v + (1.0 - dampening) * d
+                };
+                if optim.nesterov {
+                    d + momentum * *v
+                } else {
+                    *v
+                }
             }
         };
         *p -= lr * step;

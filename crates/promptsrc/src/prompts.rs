@@ -62,7 +62,11 @@ pub fn prompt_name(tower: Tower, layer: usize) -> String {
 /// The layer that a name stands for, if it is a prompt's.
 pub fn parse_prompt_name(name: &str) -> Option<(Tower, usize)> {
     let deep = |prefix: &str| {
-        let layer = name.strip_prefix(prefix)?.strip_suffix(".VPT_shallow")?.parse().ok()?;
+        let layer = name
+            .strip_prefix(prefix)?
+            .strip_suffix(".VPT_shallow")?
+            .parse()
+            .ok()?;
         (layer > 0).then_some(layer)
     };
     match name {
@@ -112,7 +116,9 @@ pub enum PromptsError {
         expected: usize,
     },
     /// Prompts for more layers than the CLIP has.
-    #[error("the prompt {name} is for layer {layer}, but this CLIP's {tower} tower has {layers} layers")]
+    #[error(
+        "the prompt {name} is for layer {layer}, but this CLIP's {tower} tower has {layers} layers"
+    )]
     Layer {
         /// Name of the prompt.
         name: String,
@@ -131,8 +137,20 @@ impl Prompts {
     /// the whole of CLIP has been drawn too; its random values cannot be had without PyTorch.)
     pub fn initial(config: &PromptConfig, clip: &Clip, seed: u64) -> Result<Self, ConfigError> {
         let towers = [
-            (Tower::Text, config.depth_text, config.n_ctx_text, clip.text().layers(), clip.text().width()),
-            (Tower::Vision, config.depth_vision, config.n_ctx_vision, clip.vision().layers(), clip.vision().width()),
+            (
+                Tower::Text,
+                config.depth_text,
+                config.n_ctx_text,
+                clip.text().layers(),
+                clip.text().width(),
+            ),
+            (
+                Tower::Vision,
+                config.depth_vision,
+                config.n_ctx_vision,
+                clip.vision().layers(),
+                clip.vision().width(),
+            ),
         ];
         let mut prompts = Vec::new();
         for (tower, depth, n_ctx, layers, width) in towers {
@@ -143,7 +161,13 @@ impl Prompts {
                 } else {
                     gaussian(seed, &name, n_ctx * width)
                 };
-                prompts.push(Prompt { name, tower, layer, shape: [n_ctx, width], values });
+                prompts.push(Prompt {
+                    name,
+                    tower,
+                    layer,
+                    shape: [n_ctx, width],
+                    values,
+                });
             }
         }
         Ok(Self { prompts })
@@ -156,16 +180,32 @@ impl Prompts {
         let mut prompts = Vec::new();
         for (name, shape, values) in tensors {
             let name = name.as_ref();
-            let Some((tower, layer)) = parse_prompt_name(name) else { continue };
+            let Some((tower, layer)) = parse_prompt_name(name) else {
+                continue;
+            };
             let &[n_ctx, width] = shape.as_slice() else {
                 let expected = vec![4, shape.last().copied().unwrap_or(0)];
-                return Err(PromptsError::Shape { name: name.to_string(), found: shape, expected });
+                return Err(PromptsError::Shape {
+                    name: name.to_string(),
+                    found: shape,
+                    expected,
+                });
             };
             if n_ctx == 0 || width == 0 || values.len() != n_ctx * width {
                 let expected = vec![1, width];
-                return Err(PromptsError::Shape { name: name.to_string(), found: shape, expected });
+                return Err(PromptsError::Shape {
+                    name: name.to_string(),
+                    found: shape,
+                    expected,
+                });
             }
-            prompts.push(Prompt { name: name.to_string(), tower, layer, shape: [n_ctx, width], values });
+            prompts.push(Prompt {
+                name: name.to_string(),
+                tower,
+                layer,
+                shape: [n_ctx, width],
+                values,
+            });
         }
         prompts.sort_by_key(|p| (p.tower == Tower::Vision, p.layer));
         let prompts = Self { prompts };
@@ -176,7 +216,9 @@ impl Prompts {
             let mut shape = None;
             for (layer, prompt) in prompts.of(tower).enumerate() {
                 if prompt.layer != layer {
-                    return Err(PromptsError::Missing { name: prompt_name(tower, layer) });
+                    return Err(PromptsError::Missing {
+                        name: prompt_name(tower, layer),
+                    });
                 }
                 let expected = *shape.get_or_insert(prompt.shape);
                 if prompt.shape != expected {
@@ -194,17 +236,43 @@ impl Prompts {
     /// Finds what does not fit this CLIP.
     pub fn check_for(&self, clip: &Clip) -> Result<(), PromptsError> {
         let towers = [
-            (Tower::Text, "text", clip.text().width(), clip.text().layers()),
-            (Tower::Vision, "image", clip.vision().width(), clip.vision().layers()),
+            (
+                Tower::Text,
+                "text",
+                clip.text().width(),
+                clip.text().layers(),
+            ),
+            (
+                Tower::Vision,
+                "image",
+                clip.vision().width(),
+                clip.vision().layers(),
+            ),
         ];
         for (which, tower, expected, layers) in towers {
-            for Prompt { name, layer, shape: [_, found], .. } in self.of(which) {
+            for Prompt {
+                name,
+                layer,
+                shape: [_, found],
+                ..
+            } in self.of(which)
+            {
                 if *found != expected {
                     let (name, found) = (name.clone(), *found);
-                    return Err(PromptsError::Width { name, found, tower, expected });
+                    return Err(PromptsError::Width {
+                        name,
+                        found,
+                        tower,
+                        expected,
+                    });
                 }
                 if *layer >= layers {
-                    return Err(PromptsError::Layer { name: name.clone(), layer: *layer, tower, layers });
+                    return Err(PromptsError::Layer {
+                        name: name.clone(),
+                        layer: *layer,
+                        tower,
+                        layers,
+                    });
                 }
             }
         }
@@ -243,11 +311,18 @@ impl Prompts {
                 .map(|p| {
                     let data = TensorData::new(p.values.clone(), p.shape);
                     let tensor = Tensor::from_data(data, device);
-                    if learn { tensor.autodiff().require_grad() } else { tensor }
+                    if learn {
+                        tensor.autodiff().require_grad()
+                    } else {
+                        tensor
+                    }
                 })
                 .collect()
         };
-        PromptTensors { text: tower(Tower::Text), vision: tower(Tower::Vision) }
+        PromptTensors {
+            text: tower(Tower::Text),
+            vision: tower(Tower::Vision),
+        }
     }
 }
 

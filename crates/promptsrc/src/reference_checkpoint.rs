@@ -56,7 +56,10 @@ impl ReferenceCheckpoint {
     pub fn open(path: &Path) -> Result<Self, ReferenceCheckpointError> {
         let file = TorchFile::open(path)?;
         if let Some(code) = file.pickle().code() {
-            return Err(ReferenceCheckpointError::Code { path: path.into(), code });
+            return Err(ReferenceCheckpointError::Code {
+                path: path.into(),
+                code,
+            });
         }
         let mut named = Vec::new();
         for (name, info) in file.tensors() {
@@ -80,13 +83,21 @@ impl ReferenceCheckpoint {
             };
             named.push((name.to_string(), info.shape().to_vec(), values));
         }
-        let prompts = Prompts::from_named(named)
-            .map_err(|source| ReferenceCheckpointError::Prompts { path: path.into(), source })?;
+        let prompts =
+            Prompts::from_named(named).map_err(|source| ReferenceCheckpointError::Prompts {
+                path: path.into(),
+                source,
+            })?;
         let epoch = file.root().get("epoch").and_then(|e| e.as_usize());
         Ok(Self { prompts, epoch })
     }
 }
 
 fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|chunk| read(*chunk))
+        .collect()
 }

@@ -154,7 +154,10 @@ impl RunFolder {
     /// Begins a run in a folder, which is made if need be, or goes on with the one it holds if
     /// `resume` is set. A folder that holds a run is left as it is otherwise.
     pub fn open(path: &Path, config: &RunConfig, resume: bool) -> Result<OpenedRun, RunError> {
-        let io = |source| RunError::Io { path: path.into(), source };
+        let io = |source| RunError::Io {
+            path: path.into(),
+            source,
+        };
         std::fs::create_dir_all(path).map_err(io)?;
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new()
@@ -162,7 +165,10 @@ impl RunFolder {
             .truncate(false)
             .write(true)
             .open(&lock_path)
-            .map_err(|source| RunError::Io { path: lock_path, source })?;
+            .map_err(|source| RunError::Io {
+                path: lock_path,
+                source,
+            })?;
         // The system lets go of it when the process ends, however it ends.
         match lock.try_lock() {
             Ok(()) => {}
@@ -170,7 +176,9 @@ impl RunFolder {
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
 
-        let holds = [CONFIG, STATE, ADAPTER, LOG].iter().any(|name| path.join(name).exists());
+        let holds = [CONFIG, STATE, ADAPTER, LOG]
+            .iter()
+            .any(|name| path.join(name).exists());
         if holds && !resume {
             return Err(RunError::Occupied { path: path.into() });
         }
@@ -178,7 +186,10 @@ impl RunFolder {
         if config_path.exists() {
             let saved = read_config(&config_path)?;
             if let Some(difference) = difference(&saved, config) {
-                return Err(RunError::Changed { path: path.into(), difference });
+                return Err(RunError::Changed {
+                    path: path.into(),
+                    difference,
+                });
             }
         } else {
             let text = toml::to_string(config).map_err(|e| io(std::io::Error::other(e)))?;
@@ -190,7 +201,14 @@ impl RunFolder {
             false => None,
         };
         let log = open_log(&path.join(LOG), state.as_ref().map_or(0, |s| s.epoch))?;
-        Ok(OpenedRun { folder: Self { path: path.into(), log, _lock: lock }, state })
+        Ok(OpenedRun {
+            folder: Self {
+                path: path.into(),
+                log,
+                _lock: lock,
+            },
+            state,
+        })
     }
 
     /// The folder.
@@ -209,7 +227,10 @@ impl RunFolder {
         line.push('\n');
         self.log
             .write_all(line.as_bytes())
-            .map_err(|source| RunError::Io { path: self.path.join(LOG), source })
+            .map_err(|source| RunError::Io {
+                path: self.path.join(LOG),
+                source,
+            })
     }
 
     /// Saves the state after an epoch.
@@ -220,8 +241,10 @@ impl RunFolder {
     /// Saves the metrics.
     pub fn save_metrics(&self, metrics: &impl Serialize) -> Result<(), RunError> {
         let path = self.path.join(METRICS);
-        let mut text = serde_json::to_string_pretty(metrics)
-            .map_err(|e| RunError::Io { path: path.clone(), source: std::io::Error::other(e) })?;
+        let mut text = serde_json::to_string_pretty(metrics).map_err(|e| RunError::Io {
+            path: path.clone(),
+            source: std::io::Error::other(e),
+        })?;
         text.push('\n');
         Ok(write_atomically(&path, text.as_bytes())?)
     }
@@ -229,10 +252,14 @@ impl RunFolder {
 
 /// Reads the configuration of a run.
 pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| RunError::Io { path: path.into(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| RunError::Config { path: path.into(), source: Box::new(source) })
+    let text = std::fs::read_to_string(path).map_err(|source| RunError::Io {
+        path: path.into(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| RunError::Config {
+        path: path.into(),
+        source: Box::new(source),
+    })
 }
 
 /// The settings in which a saved configuration differs from the one asked for. Paths may differ:
@@ -246,7 +273,11 @@ fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
         config.data.split = None;
         config.data.class_names = None;
         let mut leaves = Vec::new();
-        flatten("", &serde_json::to_value(&config).unwrap_or_default(), &mut leaves);
+        flatten(
+            "",
+            &serde_json::to_value(&config).unwrap_or_default(),
+            &mut leaves,
+        );
         leaves
     };
     let (saved, asked) = (flat(saved), flat(asked));
@@ -266,7 +297,11 @@ fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
     (!differences.is_empty()).then(|| {
         let rest = differences.len().saturating_sub(3);
         differences.truncate(3);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        let more = if rest > 0 {
+            format!(" and {rest} more")
+        } else {
+            String::new()
+        };
         differences.join("; ") + &more
     })
 }
@@ -275,7 +310,11 @@ fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, St
     match value {
         serde_json::Value::Object(map) => {
             for (key, value) in map {
-                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                let key = if prefix.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{prefix}.{key}")
+                };
                 flatten(&key, value, leaves);
             }
         }
@@ -287,7 +326,10 @@ fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, St
 /// Opens the log to add to it, without what is newer than the last saved epoch: a killed process
 /// may have written lines, or half a line, of an epoch that will be done again.
 fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
-    let io = |source| RunError::Io { path: path.into(), source };
+    let io = |source| RunError::Io {
+        path: path.into(),
+        source,
+    };
     if path.exists() {
         let mut kept = Vec::new();
         let mut reader = BufReader::new(File::open(path).map_err(io)?);
@@ -302,5 +344,9 @@ fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
         }
         write_atomically(path, &kept)?;
     }
-    OpenOptions::new().create(true).append(true).open(path).map_err(io)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(io)
 }

@@ -49,7 +49,11 @@ pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
     for prompt in state.prompts.iter() {
         let mut add = |kind: &str, values| {
             let name = format!("{kind}/{}", prompt.name);
-            tensors.push(NamedTensor { name, shape: prompt.shape.to_vec(), values });
+            tensors.push(NamedTensor {
+                name,
+                shape: prompt.shape.to_vec(),
+                values,
+            });
         };
         add("prompt", Values::F32(prompt.values.clone()));
         if let Some(velocity) = state.velocity.get(&prompt.name).filter(|v| !v.is_empty()) {
@@ -59,7 +63,10 @@ pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
             add("aggregate", Values::F64(sum.clone()));
         }
     }
-    let record = Record { format_version: FORMAT_VERSION, epoch: state.epoch };
+    let record = Record {
+        format_version: FORMAT_VERSION,
+        epoch: state.epoch,
+    };
     tensor_file::save(path, &tensors, Some(&record))
 }
 
@@ -87,20 +94,40 @@ pub fn load(path: &Path) -> Result<LearnerState, StateError> {
             (Some(("aggregate", name)), Values::F64(values)) => {
                 aggregate.sums.insert(name.to_string(), values);
             }
-            _ => return Err(StateError::Mismatch { path: path.into(), name: tensor.name }),
+            _ => {
+                return Err(StateError::Mismatch {
+                    path: path.into(),
+                    name: tensor.name,
+                });
+            }
         }
     }
-    let prompts = Prompts::from_named(prompts)
-        .map_err(|source| StateError::Prompts { path: path.into(), source })?;
-    let size = |name: &str| prompts.iter().find(|p| p.name == name).map(|p| p.values.len());
+    let prompts = Prompts::from_named(prompts).map_err(|source| StateError::Prompts {
+        path: path.into(),
+        source,
+    })?;
+    let size = |name: &str| {
+        prompts
+            .iter()
+            .find(|p| p.name == name)
+            .map(|p| p.values.len())
+    };
     let lengths = velocity
         .iter()
         .map(|(n, v)| (n, v.len()))
         .chain(aggregate.sums.iter().map(|(n, v)| (n, v.len())));
     for (name, length) in lengths {
         if size(name) != Some(length) {
-            return Err(StateError::Mismatch { path: path.into(), name: name.clone() });
+            return Err(StateError::Mismatch {
+                path: path.into(),
+                name: name.clone(),
+            });
         }
     }
-    Ok(LearnerState { epoch: record.epoch, prompts, velocity, aggregate })
+    Ok(LearnerState {
+        epoch: record.epoch,
+        prompts,
+        velocity,
+        aggregate,
+    })
 }

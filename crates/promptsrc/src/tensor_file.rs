@@ -104,7 +104,10 @@ pub fn save(
     tensors: &[NamedTensor],
     record: Option<&impl Serialize>,
 ) -> Result<(), SaveError> {
-    let failed = |e: String| SaveError { path: path.into(), source: std::io::Error::other(e) };
+    let failed = |e: String| SaveError {
+        path: path.into(),
+        source: std::io::Error::other(e),
+    };
     let bytes: Vec<(Dtype, Vec<u8>)> = tensors
         .iter()
         .map(|t| match &t.values {
@@ -134,28 +137,47 @@ pub fn load<R: DeserializeOwned>(
     path: &Path,
     expected: &'static str,
 ) -> Result<(Vec<NamedTensor>, R), TensorFileError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| TensorFileError::Read { path: path.into(), source })?;
-    let format = |source| TensorFileError::Format { path: path.into(), source };
+    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+        path: path.into(),
+        source,
+    })?;
+    let format = |source| TensorFileError::Format {
+        path: path.into(),
+        source,
+    };
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(format)?;
     let record = metadata
         .metadata()
         .as_ref()
         .and_then(|m| m.get(KEY))
-        .ok_or_else(|| TensorFileError::NoRecord { path: path.into(), expected })?;
-    let record = serde_json::from_str(record)
-        .map_err(|source| TensorFileError::Record { path: path.into(), expected, source })?;
+        .ok_or_else(|| TensorFileError::NoRecord {
+            path: path.into(),
+            expected,
+        })?;
+    let record = serde_json::from_str(record).map_err(|source| TensorFileError::Record {
+        path: path.into(),
+        expected,
+        source,
+    })?;
     let file = SafeTensors::deserialize(&bytes).map_err(format)?;
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
         let data = view.data();
         let values = match view.dtype() {
-            Dtype::F32 => {
-                Values::F32(data.as_chunks().0.iter().map(|c| f32::from_le_bytes(*c)).collect())
-            }
-            Dtype::F64 => {
-                Values::F64(data.as_chunks().0.iter().map(|c| f64::from_le_bytes(*c)).collect())
-            }
+            Dtype::F32 => Values::F32(
+                data.as_chunks()
+                    .0
+                    .iter()
+                    .map(|c| f32::from_le_bytes(*c))
+                    .collect(),
+            ),
+            Dtype::F64 => Values::F64(
+                data.as_chunks()
+                    .0
+                    .iter()
+                    .map(|c| f64::from_le_bytes(*c))
+                    .collect(),
+            ),
             other => {
                 return Err(TensorFileError::Type {
                     path: path.into(),
@@ -165,7 +187,11 @@ pub fn load<R: DeserializeOwned>(
             }
         };
         let (name, shape) = (name.to_string(), view.shape().to_vec());
-        tensors.push(NamedTensor { name, shape, values });
+        tensors.push(NamedTensor {
+            name,
+            shape,
+            values,
+        });
     }
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, record))
@@ -173,10 +199,15 @@ pub fn load<R: DeserializeOwned>(
 
 /// The record of a file, whatever it is; none where the file was not written by this program.
 pub fn record(path: &Path) -> Result<Option<serde_json::Value>, TensorFileError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| TensorFileError::Read { path: path.into(), source })?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes)
-        .map_err(|source| TensorFileError::Format { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+        path: path.into(),
+        source,
+    })?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(&bytes).map_err(|source| TensorFileError::Format {
+            path: path.into(),
+            source,
+        })?;
     let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
     Ok(record.and_then(|text| serde_json::from_str(text).ok()))
 }

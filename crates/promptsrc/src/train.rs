@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use promptsrc_clip::{Clip, ClipWeights, WeightError};
-use promptsrc_data::{Batch, Item, LoadError, LoaderOptions, TrainLoader};
+use promptsrc_data::{Augment, Batch, DataError, Item, LoaderOptions, TrainLoader};
 use promptsrc_picture::Preprocess;
 
 use crate::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
@@ -59,7 +59,7 @@ pub enum TrainError {
     Learn(#[from] LearnError),
     /// A picture.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] DataError),
     /// The run folder.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -117,8 +117,15 @@ impl TrainJob<'_> {
     ) -> Result<Adapter, TrainError> {
         self.check()?;
         let OpenedRun { mut folder, state } = RunFolder::open(folder, config, resume)?;
-        if let Some(saved) = state.as_ref().map(|s| s.epoch).filter(|e| *e > self.config.epochs) {
-            return Err(TrainError::TooManyEpochs { saved, epochs: self.config.epochs });
+        if let Some(saved) = state
+            .as_ref()
+            .map(|s| s.epoch)
+            .filter(|e| *e > self.config.epochs)
+        {
+            return Err(TrainError::TooManyEpochs {
+                saved,
+                epochs: self.config.epochs,
+            });
         }
         let learner = self.learner(state)?;
         let adapter = self.learn(learner, Some(&mut folder), observe)?;
@@ -155,12 +162,13 @@ impl TrainJob<'_> {
         let loader = TrainLoader::new(
             self.data.items.clone(),
             preprocess(self.clip),
+            Augment::default(),
+            self.config.seed,
             LoaderOptions {
-                batch_size: self.config.batch_size,
-                seed: self.config.seed,
                 threads: self.threads,
+                ..LoaderOptions::new(self.config.batch_size)
             },
-        );
+        )?;
         let mut report = |folder: &mut Option<&mut RunFolder>, event: Event| {
             observe(&event);
             folder.as_mut().map_or(Ok(()), |folder| folder.log(&event))
@@ -171,14 +179,14 @@ impl TrainJob<'_> {
             pictures: self.data.items.len(),
             parameters: learner.state().prompts.parameters(),
             epochs: self.config.epochs,
-            steps: loader.steps(),
+            steps: loader.batches(),
             finished: learner.state().epoch,
         };
         report(&mut folder, start)?;
 
         let mut metrics = BTreeMap::from([
             ("epochs".to_string(), self.config.epochs as f64),
-            ("steps_per_epoch".to_string(), loader.steps() as f64),
+            ("steps_per_epoch".to_string(), loader.batches() as f64),
         ]);
         while !learner.is_finished() {
             let (epoch, lr) = (learner.state().epoch + 1, learner.learning_rate());
@@ -190,23 +198,53 @@ impl TrainJob<'_> {
                 let losses = learner.step(images, &labels)?;
                 steps += 1;
                 sum.add(&losses);
-                report(&mut folder, Event::Step { epoch, step: steps, losses })?;
+                report(
+                    &mut folder,
+                    Event::Step {
+                        epoch,
+                        step: steps,
+                        losses,
+                    },
+                )?;
             }
             learner.end_epoch();
             let losses = sum.over(steps);
             let seconds = epoch_began.elapsed().as_secs_f64();
-            report(&mut folder, Event::Epoch { epoch, lr, losses, seconds })?;
+            report(
+                &mut folder,
+                Event::Epoch {
+                    epoch,
+                    lr,
+                    losses,
+                    seconds,
+                },
+            )?;
             if let Some(folder) = &folder {
                 folder.save_state(learner.state())?;
             }
         }
-        report(&mut folder, Event::End { seconds: began.elapsed().as_secs_f64() })?;
-        metrics.insert("parameters".to_string(), learner.state().prompts.parameters() as f64);
-        Ok(Adapter { prompts: learner.learned(), meta: self.meta(metrics) })
+        report(
+            &mut folder,
+            Event::End {
+                seconds: began.elapsed().as_secs_f64(),
+            },
+        )?;
+        metrics.insert(
+            "parameters".to_string(),
+            learner.state().prompts.parameters() as f64,
+        );
+        Ok(Adapter {
+            prompts: learner.learned(),
+            meta: self.meta(metrics),
+        })
     }
 
     fn meta(&self, metrics: BTreeMap<String, f64>) -> AdapterMeta {
-        let Preprocess { resolution, mean, std } = preprocess(self.clip);
+        let Preprocess {
+            resolution,
+            mean,
+            std,
+        } = preprocess(self.clip);
         AdapterMeta {
             format_version: AdapterMeta::FORMAT_VERSION,
             method: self.config.method,

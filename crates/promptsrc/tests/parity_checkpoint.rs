@@ -49,7 +49,10 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     let classifier = Classifier::with_prompts(&clip, &checkpoint.prompts, lead, &names).unwrap();
     let found = widen(&classifier.logits(images.f32(), images.shape[0]));
     let weights = number(&json["gaps"]["original_clip_vs_ckpt_weights"]) * 1.01 + 2e-4;
-    for key in ["logits_with_checkpoint_frozen_weights", "logits_reference_load_model_fp32"] {
+    for key in [
+        "logits_with_checkpoint_frozen_weights",
+        "logits_reference_load_model_fp32",
+    ] {
         logits.absolute(key, &found, &expected.get(key).data, weights);
     }
     logits.finish(4);

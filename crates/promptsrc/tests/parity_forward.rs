@@ -21,15 +21,19 @@ fn parity_frozen_features_and_zero_shot_logits() {
         let names = strings(&json["classnames"]);
         let images = file.get("images");
         let image = clip.image_features(tensor(images));
-        features.absolute(&case, &host(image.clone()), &file.get("image_features").data, 1e-5);
+        features.absolute(
+            &case,
+            &host(image.clone()),
+            &file.get("image_features").data,
+            1e-5,
+        );
         let found = host(unit(image.clone()));
         unit_features.absolute(&case, &found, &file.get("image_features_unit").data, 2e-6);
 
         let all = goldens::json("templates.json");
         for (key, templates) in json["templates"].as_object().expect("templates") {
             if key == "teacher" {
-                let raw =
-                    teacher_text_features(&clip, &names, &strings(&all["teacher"])).unwrap();
+                let raw = teacher_text_features(&clip, &names, &strings(&all["teacher"])).unwrap();
                 let expected = &file.get("teacher_text_raw_mean60").data;
                 features.absolute("teacher", &host(raw.clone()), expected, 1e-5);
                 let expected = &file.get("teacher_text_unit").data;
@@ -77,7 +81,12 @@ fn parity_every_weight_format_gives_the_same_features() {
             // The folder as a whole, and each weight file in it.
             let inside = goldens::list(format!("formats/{name}"));
             files.push(path.clone());
-            files.extend(inside.iter().filter(|n| !n.ends_with(".json")).map(|n| path.join(n)));
+            files.extend(
+                inside
+                    .iter()
+                    .filter(|n| !n.ends_with(".json"))
+                    .map(|n| path.join(n)),
+            );
         } else if !name.starts_with("expected.") {
             files.push(path);
         }
@@ -91,7 +100,11 @@ fn parity_every_weight_format_gives_the_same_features() {
         .collect();
     let mut fingerprints = Vec::new();
     for path in &files {
-        let what = path.strip_prefix(goldens::dir()).unwrap().display().to_string();
+        let what = path
+            .strip_prefix(goldens::dir())
+            .unwrap()
+            .display()
+            .to_string();
         let weights = ClipWeights::open(path).unwrap_or_else(|e| panic!("{what}: {e}"));
         fingerprints.push(weights.fingerprint().unwrap());
         let clip = Clip::new(&weights, &Default::default()).unwrap();
@@ -106,7 +119,11 @@ fn parity_every_weight_format_gives_the_same_features() {
         logits.absolute(&what, &found, &expected.get("logits").data, 2e-4);
     }
     fingerprints.dedup();
-    assert_eq!(fingerprints.len(), 1, "one fingerprint for the same numbers in any format");
+    assert_eq!(
+        fingerprints.len(),
+        1,
+        "one fingerprint for the same numbers in any format"
+    );
     features.finish(2 * files.len());
     logits.finish(files.len().max(3));
 }

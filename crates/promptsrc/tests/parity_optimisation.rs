@@ -27,10 +27,16 @@ fn parity_learning_rate_schedules() {
         };
         let epochs = number(&schedule["max_epoch"]) as usize;
         let expected = numbers(&schedule["lr_per_epoch"]);
-        let found: Vec<f64> =
-            (0..expected.len()).map(|e| learning_rate(&optim, epochs, e)).collect();
+        let found: Vec<f64> = (0..expected.len())
+            .map(|e| learning_rate(&optim, epochs, e))
+            .collect();
         // PyTorch's scheduler goes from epoch to epoch and adds a rounding at each.
-        group.absolute(&format!("schedule {i}"), &found, &expected, 1e-13 * optim.lr.max(1e-3));
+        group.absolute(
+            &format!("schedule {i}"),
+            &found,
+            &expected,
+            1e-13 * optim.lr.max(1e-3),
+        );
     }
     group.finish(schedules.len().max(1));
 }

@@ -76,7 +76,11 @@ fn compare(case: &str, g: &mut Groups) {
     let epochs = config.epochs;
 
     let lead = config.prompt_lead();
-    g.tokens.equal(&format!("{case}: lead"), &lead.as_str(), &json["prompt_lead"].as_str().unwrap());
+    g.tokens.equal(
+        &format!("{case}: lead"),
+        &lead.as_str(),
+        &json["prompt_lead"].as_str().unwrap(),
+    );
     let tokens = prompt_tokens(&clip, &lead, &names).unwrap();
     let expected = file.get("tokens");
     for (row, ids) in expected.i64().chunks(expected.shape[1]).zip(&tokens) {
@@ -85,15 +89,32 @@ fn compare(case: &str, g: &mut Groups) {
         g.tokens.equal(case, &padded, &row.to_vec());
     }
     let teacher = teacher_text_features(&clip, &names, &config.templates).unwrap();
-    g.teacher.absolute(case, &host(teacher), &file.get("teacher_text_raw").data, 1e-5);
+    g.teacher.absolute(
+        case,
+        &host(teacher),
+        &file.get("teacher_text_raw").data,
+        1e-5,
+    );
 
     let initial = prompts(&file, "init/");
     let drawn = Prompts::initial(&config.prompts, &clip, 0).unwrap();
-    let shapes = |p: &Prompts| p.iter().map(|p| (p.name.clone(), p.shape)).collect::<Vec<_>>();
-    g.tokens.equal(&format!("{case}: names and shapes"), &shapes(&drawn), &shapes(&initial));
+    let shapes = |p: &Prompts| {
+        p.iter()
+            .map(|p| (p.name.clone(), p.shape))
+            .collect::<Vec<_>>()
+    };
+    g.tokens.equal(
+        &format!("{case}: names and shapes"),
+        &shapes(&drawn),
+        &shapes(&initial),
+    );
     if config.prompts.begins_with_words() {
         let words = |p: &Prompts| p.iter().next().unwrap().values.clone();
-        g.tokens.equal(&format!("{case}: initial words"), &words(&drawn), &words(&initial));
+        g.tokens.equal(
+            &format!("{case}: initial words"),
+            &words(&drawn),
+            &words(&initial),
+        );
     }
 
     let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
@@ -110,9 +131,17 @@ fn compare(case: &str, g: &mut Groups) {
     for epoch in 0..epochs {
         let lr = [learner.learning_rate()];
         let expected = [number(&json["lr_per_epoch"][epoch])];
-        g.learning_rates.absolute(&format!("{case}: epoch {}", epoch + 1), &lr, &expected, 1e-15);
-        for (i, (images, labels)) in
-            batches.iter().enumerate().skip(epoch * per_epoch).take(per_epoch)
+        g.learning_rates.absolute(
+            &format!("{case}: epoch {}", epoch + 1),
+            &lr,
+            &expected,
+            1e-15,
+        );
+        for (i, (images, labels)) in batches
+            .iter()
+            .enumerate()
+            .skip(epoch * per_epoch)
+            .take(per_epoch)
         {
             let step = learner.gradients(images.clone(), labels);
             learner.apply(&step);
@@ -128,37 +157,45 @@ fn compare(case: &str, g: &mut Groups) {
                 let expected = [number(&losses_of_steps[i][key])];
                 let what = format!("{what}: {key}");
                 if i == 0 {
-                    g.losses.absolute(&what, &[value.into()], &expected, loss_tolerance);
+                    g.losses
+                        .absolute(&what, &[value.into()], &expected, loss_tolerance);
                 } else {
-                    g.later_losses.absolute(&what, &[value.into()], &expected, later_tolerance);
+                    g.later_losses
+                        .absolute(&what, &[value.into()], &expected, later_tolerance);
                 }
             }
             let logits = host(step.student.logits.clone());
             if i > 0 {
                 let expected = &file.get(&format!("step{i}/logits")).data;
-                g.step_logits.absolute(&what, &logits, expected, logit_tolerance);
+                g.step_logits
+                    .absolute(&what, &logits, expected, logit_tolerance);
                 continue;
             }
             let teacher = step.teacher.clone().expect("a frozen pass");
             let expected = |name: &str| file.get(&format!("step0/{name}")).data.clone();
-            g.step0_logits.absolute(&what, &logits, &expected("logits"), 5e-5);
+            g.step0_logits
+                .absolute(&what, &logits, &expected("logits"), 5e-5);
             let frozen = host(teacher.logits);
-            g.step0_logits.absolute(&what, &frozen, &expected("teacher_logits"), 5e-5);
+            g.step0_logits
+                .absolute(&what, &frozen, &expected("teacher_logits"), 5e-5);
             for (name, features) in [
                 ("text_features", step.student.text.clone()),
                 ("image_features", step.student.image.clone()),
                 ("teacher_text_features", teacher.text),
                 ("teacher_image_features", teacher.image),
             ] {
-                g.features.absolute(&what, &host(features), &expected(name), 2e-6);
+                g.features
+                    .absolute(&what, &host(features), &expected(name), 2e-6);
             }
             for (prompt, gradient) in learner.state().prompts.iter().zip(&step.gradients) {
                 let what = format!("{what}: {}", prompt.name);
                 let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
-                g.gradients.relative(&what, &widen(gradient), expected, gradient_tolerance);
+                g.gradients
+                    .relative(&what, &widen(gradient), expected, gradient_tolerance);
                 let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
                 let found = widen(&prompt.values);
-                g.step0_prompts.absolute(&what, &found, expected, prompt_tolerance);
+                g.step0_prompts
+                    .absolute(&what, &found, expected, prompt_tolerance);
             }
         }
         learner.end_epoch();
@@ -166,19 +203,26 @@ fn compare(case: &str, g: &mut Groups) {
             let name = format!("epoch{}/{}", epoch + 1, prompt.name);
             let found = widen(&prompt.values);
             let expected = &file.get(&name).data;
-            g.epoch_prompts.absolute(&format!("{case}: {name}"), &found, expected, prompt_tolerance);
+            g.epoch_prompts.absolute(
+                &format!("{case}: {name}"),
+                &found,
+                expected,
+                prompt_tolerance,
+            );
         }
     }
     let weights = promptsrc::aggregation::gaussian_weights(
         epochs,
         config.aggregation.as_ref().expect("an aggregation"),
     );
-    g.gpa_weights.absolute(case, &weights, &numbers(&json["gpa"]["weights"]), 1e-14);
+    g.gpa_weights
+        .absolute(case, &weights, &numbers(&json["gpa"]["weights"]), 1e-14);
     let learned = learner.learned();
     for prompt in learned.iter() {
         let expected = &file.get(&format!("gpa/{}", prompt.name)).data;
         let what = format!("{case}: {}", prompt.name);
-        g.gpa_prompts.absolute(&what, &widen(&prompt.values), expected, prompt_tolerance);
+        g.gpa_prompts
+            .absolute(&what, &widen(&prompt.values), expected, prompt_tolerance);
     }
     for (key, prompts) in [
         ("eval_logits_last_epoch", &learner.state().prompts),
@@ -188,7 +232,8 @@ fn compare(case: &str, g: &mut Groups) {
         let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
         let logits = widen(&classifier.logits(images.f32(), images.shape[0]));
         let what = format!("{case}: {key}");
-        g.final_logits.absolute(&what, &logits, &file.get(key).data, logit_tolerance);
+        g.final_logits
+            .absolute(&what, &logits, &file.get(key).data, logit_tolerance);
     }
 }
 
@@ -228,7 +273,12 @@ fn parity_ivlp_equals_the_reference_trainer() {
         let mut check_logits = |prompts: &Prompts, key: &str, tolerance: f64| {
             let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
             let found = widen(&classifier.logits(images.f32(), images.shape[0]));
-            logits.absolute(&format!("{case}: {key}"), &found, &file.get(key).data, tolerance);
+            logits.absolute(
+                &format!("{case}: {key}"),
+                &found,
+                &file.get(key).data,
+                tolerance,
+            );
         };
         check_logits(&initial, "eval_logits_init", 5e-5);
         let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
@@ -255,13 +305,23 @@ fn parity_ivlp_equals_the_reference_trainer() {
                 for prompt in learner.state().prompts.iter() {
                     let name = format!("epoch{}/{}", learner.state().epoch, prompt.name);
                     let expected = &file.get(&name).data;
-                    moved.absolute(&format!("{case}: {name}"), &widen(&prompt.values), expected, 1e-5);
+                    moved.absolute(
+                        &format!("{case}: {name}"),
+                        &widen(&prompt.values),
+                        expected,
+                        1e-5,
+                    );
                 }
             }
         }
         for (name, velocity) in &learner.state().velocity {
             let expected = &file.get(&format!("momentum/{name}")).data;
-            moved.relative(&format!("{case}: momentum of {name}"), &widen(velocity), expected, 1e-4);
+            moved.relative(
+                &format!("{case}: momentum of {name}"),
+                &widen(velocity),
+                expected,
+                1e-4,
+            );
         }
         check_logits(&learner.learned(), "eval_logits_final", 5e-4);
     }
@@ -269,7 +329,11 @@ fn parity_ivlp_equals_the_reference_trainer() {
     gradients.finish(count);
     moved.finish(count);
     logits.finish(2 * count);
-    assert!(count > 0, "no IVLP case in {}", goldens::path("trainers").display());
+    assert!(
+        count > 0,
+        "no IVLP case in {}",
+        goldens::path("trainers").display()
+    );
 }
 
 /// The batches that the cases of `train/` name.

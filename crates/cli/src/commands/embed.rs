@@ -49,11 +49,19 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
         });
     };
     if !pictures.is_empty() {
-        let items = pictures.iter().map(|path| Item { path: path.clone(), label: 0 }).collect();
-        add("image_features", pictures.len(), image_features(clip, items, common)?);
+        let items = pictures.iter().map(|path| Item::new(path, 0)).collect();
+        add(
+            "image_features",
+            pictures.len(),
+            image_features(clip, items, common)?,
+        );
     }
     if !texts.is_empty() {
-        add("text_features", texts.len(), text_features(clip, &texts, args)?);
+        add(
+            "text_features",
+            texts.len(),
+            text_features(clip, &texts, args)?,
+        );
     }
     let record = Record {
         clip: loaded.name.clone(),
@@ -81,10 +89,13 @@ fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<
     use burn::tensor::{Tensor, TensorData};
     let bar = output::bar(items.len() as u64, "pictures", common.quiet);
     let side = clip.vision().resolution();
-    let options =
-        LoaderOptions { batch_size: BATCH, seed: 0, threads: resolve::decoding_threads() };
+    let threads = resolve::decoding_threads();
+    let options = LoaderOptions {
+        threads,
+        ..LoaderOptions::new(BATCH)
+    };
     let mut features = Vec::new();
-    for batch in EvalLoader::new(items, preprocess(clip), options).batches() {
+    for batch in EvalLoader::new(items, preprocess(clip), options)?.batches() {
         let Batch { images, labels, .. } = batch?;
         let shape = [labels.len(), 3, side, side];
         let images = Tensor::from_data(TensorData::new(images, shape), clip.device());

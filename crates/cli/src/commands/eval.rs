@@ -11,7 +11,12 @@ use crate::{output, resolve};
 
 pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
     let dataset = data::read(&args.data)?;
-    let chosen = data::part(&dataset, args.part, args.classes, args.data.more.allow_missing)?;
+    let chosen = data::part(
+        &dataset,
+        args.part,
+        args.classes,
+        args.data.more.allow_missing,
+    )?;
     let (names, items) = (chosen.class_names, chosen.items);
     let evaluation = match &args.run {
         Some(run) => {
@@ -20,13 +25,17 @@ pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
             measure(&loaded.clip, &classifier, &items, common)?
         }
         None => {
-            let templates = zero_shot_templates(args, dataset.name())?;
+            let templates = zero_shot_templates(args, &dataset.name)?;
             let loaded = resolve::clip(args.clip.as_deref().unwrap_or_default(), common)?;
             let classifier = Classifier::zero_shot(&loaded.clip, &names, &templates)?;
             measure(&loaded, &classifier, &items, common)?
         }
     };
-    if common.json { output::json(&evaluation) } else { output::result(&evaluation.to_string()) }
+    if common.json {
+        output::json(&evaluation)
+    } else {
+        output::result(&evaluation.to_string())
+    }
 }
 
 fn measure(
@@ -48,7 +57,9 @@ fn zero_shot_templates(args: &EvalArgs, data_set: &str) -> Result<Vec<String>, F
     const SINGLE: &str = "a photo of a {}.";
     if !args.template.is_empty() {
         return match args.template.iter().find(|t| !t.contains("{}")) {
-            Some(t) => Err(Failure::usage(format!("--template {t:?} has no {{}} for the class name"))),
+            Some(t) => Err(Failure::usage(format!(
+                "--template {t:?} has no {{}} for the class name"
+            ))),
             None => Ok(args.template.clone()),
         };
     }

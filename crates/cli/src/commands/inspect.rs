@@ -13,7 +13,11 @@ use crate::output;
 
 pub fn run(args: &InspectArgs, common: &Common) -> Result<(), Failure> {
     let found = inspect(&args.file)?;
-    if common.json { output::json(&found) } else { output::result(&text(&found)) }
+    if common.json {
+        output::json(&found)
+    } else {
+        output::result(&text(&found))
+    }
 }
 
 fn inspect(path: &Path) -> Result<Value, Failure> {
@@ -71,8 +75,11 @@ fn weights(path: &Path) -> Result<Value, Failure> {
             json!({ "name": name, "shape": weights.shape(name), "dtype": dtype })
         })
         .collect();
-    let parameters: usize =
-        weights.names().filter_map(|n| weights.shape(n)).map(|s| s.iter().product::<usize>()).sum();
+    let parameters: usize = weights
+        .names()
+        .filter_map(|n| weights.shape(n))
+        .map(|s| s.iter().product::<usize>())
+        .sum();
     Ok(json!({
         "kind": "CLIP weights",
         "file": weights.path().display().to_string(),
@@ -122,8 +129,12 @@ fn state(path: &Path) -> Result<Value, Failure> {
 
 fn run_summary(path: &Path) -> Result<Value, Failure> {
     let file = |name: &str| Some(path.join(name)).filter(|p| p.exists());
-    let config = file(run_folder::CONFIG).map(|p| run_folder::read_config(&p)).transpose()?;
-    let state = file(run_folder::STATE).map(|p| state_file::load(&p)).transpose()?;
+    let config = file(run_folder::CONFIG)
+        .map(|p| run_folder::read_config(&p))
+        .transpose()?;
+    let state = file(run_folder::STATE)
+        .map(|p| state_file::load(&p))
+        .transpose()?;
     let adapter = file(run_folder::ADAPTER).map(|p| adapter(&p)).transpose()?;
     Ok(json!({
         "kind": "run",
@@ -142,7 +153,11 @@ fn prompts(prompts: &Prompts) -> Value {
 }
 
 fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+    values
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt()
 }
 
 /// The same for people: one line a value, lists of plain values on one line.

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+pub mod data;
 pub mod embed;
 pub mod eval;
 pub mod inspect;

@@ -35,7 +35,9 @@ pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
     let typed = names(args)?;
     if args.zero_shot {
         let Some(names) = typed else {
-            return Err(Failure::usage("--zero-shot needs class names: --names or --names-file"));
+            return Err(Failure::usage(
+                "--zero-shot needs class names: --names or --names-file",
+            ));
         };
         let pictures = resolve::pictures(&args.inputs)?;
         let spec = args.clip.as_deref().unwrap_or_default();
@@ -45,7 +47,9 @@ pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
         return predict(&loaded.clip, &classifier, &pictures, args.top_k, common);
     }
     let Some((run, pictures)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
-        return Err(Failure::usage("give the run and at least one picture: predict RUN PICTURE..."));
+        return Err(Failure::usage(
+            "give the run and at least one picture: predict RUN PICTURE...",
+        ));
     };
     let pictures = resolve::pictures(pictures)?;
     let loaded = resolve::run(run, args.clip.as_deref(), common)?;
@@ -57,18 +61,25 @@ pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
 
 fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
     let (option, names) = match (&args.names, &args.names_file) {
-        (Some(list), _) => {
-            ("--names", list.split(',').map(|n| n.trim().to_string()).collect::<Vec<_>>())
-        }
+        (Some(list), _) => (
+            "--names",
+            list.split(',')
+                .map(|n| n.trim().to_string())
+                .collect::<Vec<_>>(),
+        ),
         (None, Some(file)) => ("--names-file", resolve::lines(file)?),
         (None, None) => return Ok(None),
     };
     if names.iter().any(String::is_empty) {
-        return Err(Failure::usage(format!("{option} holds an empty class name")));
+        return Err(Failure::usage(format!(
+            "{option} holds an empty class name"
+        )));
     }
     let mut seen = HashSet::new();
     if let Some(twice) = names.iter().find(|n| !seen.insert(n.as_str())) {
-        return Err(Failure::usage(format!("{option} holds the class name {twice:?} twice")));
+        return Err(Failure::usage(format!(
+            "{option} holds the class name {twice:?} twice"
+        )));
     }
     Ok(Some(names))
 }
@@ -96,7 +107,11 @@ fn predict(
             .collect();
         let good: Vec<f32> = prepared.iter().flatten().flatten().copied().collect();
         let count = prepared.iter().filter(|p| p.is_ok()).count();
-        let rows = if count > 0 { classifier.probabilities(good, count) } else { Vec::new() };
+        let rows = if count > 0 {
+            classifier.probabilities(good, count)
+        } else {
+            Vec::new()
+        };
         let mut rows = rows.chunks_exact(classifier.names().len());
         for (path, prepared) in chunk.iter().zip(prepared) {
             predictions.push(match prepared {
@@ -105,9 +120,11 @@ fn predict(
                     top: rows.next().map(|row| top(row, classifier.names(), top_k)),
                     error: None,
                 },
-                Err(error) => {
-                    Prediction { picture: path.display().to_string(), top: None, error: Some(error) }
-                }
+                Err(error) => Prediction {
+                    picture: path.display().to_string(),
+                    top: None,
+                    error: Some(error),
+                },
             });
         }
         bar.inc(chunk.len() as u64);
@@ -123,7 +140,10 @@ fn top(row: &[f32], names: &[String], k: usize) -> Vec<Named> {
     order
         .into_iter()
         .take(k)
-        .map(|i| Named { name: names[i].clone(), probability: row[i] })
+        .map(|i| Named {
+            name: names[i].clone(),
+            probability: row[i],
+        })
         .collect()
 }
 
@@ -134,8 +154,16 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
         let mut text = String::new();
         for prediction in predictions {
             for (i, named) in prediction.top.iter().flatten().enumerate() {
-                let picture = if i == 0 { prediction.picture.as_str() } else { "" };
-                let width = predictions.iter().map(|p| p.picture.len()).max().unwrap_or(0);
+                let picture = if i == 0 {
+                    prediction.picture.as_str()
+                } else {
+                    ""
+                };
+                let width = predictions
+                    .iter()
+                    .map(|p| p.picture.len())
+                    .max()
+                    .unwrap_or(0);
                 text += &format!(
                     "{picture:width$}  {:5.1} %  {}\n",
                     100.0 * named.probability,
@@ -145,13 +173,19 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
         }
         output::result(&text)?;
     }
-    let failed: Vec<&str> = predictions.iter().filter_map(|p| p.error.as_deref()).collect();
+    let failed: Vec<&str> = predictions
+        .iter()
+        .filter_map(|p| p.error.as_deref())
+        .collect();
     for error in &failed {
         output::error(error);
     }
     match failed.len() {
         0 => Ok(()),
-        n => Err(Failure::failed(format!("{n} of {} pictures could not be read", predictions.len()))),
+        n => Err(Failure::failed(format!(
+            "{n} of {} pictures could not be read",
+            predictions.len()
+        ))),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use promptsrc_data::{Part, Sample};
 use serde::Serialize;
 
-use crate::args::{Common, DataArgs, SampleArgs};
+use crate::args::{Common, DataArgs, DataOptions, SampleArgs};
 use crate::commands::data;
 use crate::failure::Failure;
 use crate::output;
 
 #[derive(Serialize)]
-struct Sample {
+struct Picks {
     /// Positions in the training list, in the order in which the reference picks them.
     train: Vec<usize>,
     /// Positions in the validation list.
@@ -19,27 +20,50 @@ struct Sample {
 
 pub fn run(args: &SampleArgs, common: &Common) -> Result<(), Failure> {
     // The picks depend on the lists alone: no picture needs to be there.
-    let folder = args.split.as_deref().and_then(|s| s.parent()).map(PathBuf::from);
+    let folder = args
+        .split
+        .as_deref()
+        .and_then(|s| s.parent())
+        .map(|folder| {
+            if folder.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                folder.to_path_buf()
+            }
+        });
     let data_args = DataArgs {
         data: args.data.clone().or(folder).unwrap_or_default(),
-        more: args.more.clone(),
+        more: DataOptions {
+            split: args.split.clone(),
+            class_names: args.class_names.clone(),
+            allow_missing: true,
+        },
     };
-    let dataset = data::read(&data_args)?;
-    let (train, val) = data::few_shot(&dataset, args.shots, args.seed, args.classes);
-    let sample = Sample { train, val };
+    let dataset = data::read_quietly(&data_args)?;
+    let selection = data::few_shot(&dataset, Some(args.shots), args.seed, args.classes)?;
+    let places = |samples: &[Sample]| samples.iter().map(|s| s.index).collect::<Vec<_>>();
+    let picks = Picks {
+        train: places(&selection.train),
+        val: places(&selection.val),
+    };
     if common.json {
-        return output::json(&sample);
+        return output::json(&picks);
     }
     let mut text = String::new();
-    for (part, picks, items) in [
-        ("train", &sample.train, dataset.train()),
-        ("val", &sample.val, dataset.val()),
-    ] {
-        for at in picks {
-            if let Some(item) = items.get(*at) {
-                let name = &dataset.class_names()[item.label];
-                text += &format!("{part}\t{at}\t{name}\t{}\n", item.path.display());
-            }
+    for part in [Part::Train, Part::Val] {
+        for sample in selection.part(part) {
+            let Some(item) = dataset.part(part).get(sample.index) else {
+                continue;
+            };
+            let name = dataset
+                .class_names
+                .get(item.label)
+                .map_or("", String::as_str);
+            text += &format!(
+                "{part}\t{}\t{name}\t{}\n",
+                sample.index,
+                item.path.display()
+            );
         }
     }
     output::result(&text)

@@ -33,10 +33,18 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     // Options first, then the pictures, then the weights: the slowest last.
     resolve::train_config(args, "")?;
     let dataset = data::read(&args.data)?;
-    let config = resolve::train_config(args, dataset.name())?;
-    let chosen = data::training(&dataset, shots, args.seed, args.classes, args.data.more.allow_missing)?;
+    let config = resolve::train_config(args, &dataset.name)?;
+    let chosen = data::training(
+        &dataset,
+        shots,
+        args.seed,
+        args.classes,
+        args.data.more.allow_missing,
+    )?;
     let loaded = resolve::clip(&args.clip, common)?;
-    config.check_for(loaded.clip.config()).map_err(|e| Failure::usage(format!("--{e}")))?;
+    config
+        .check_for(loaded.clip.config())
+        .map_err(|e| Failure::usage(format!("--{e}")))?;
 
     let record = loaded.record()?;
     let run_config = RunConfig {
@@ -52,12 +60,12 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
             classes: data::classes_name(args.classes).to_string(),
             shots,
             allow_missing: args.data.more.allow_missing,
-            pictures: data::fingerprint(&dataset, &chosen.items),
+            pictures: data::fingerprint(&chosen),
         },
         train: config.clone(),
     };
     let data_record = DataRecord {
-        name: dataset.name().to_string(),
+        name: dataset.name.clone(),
         split: data::split_name(&args.data),
         classes: data::classes_name(args.classes).to_string(),
         shots,
@@ -77,11 +85,17 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     };
 
     let mut view = View::new(common.quiet);
-    let adapter = job.run_in(&args.out, &run_config, args.resume, &mut |event| view.show(event))?;
+    let adapter = job.run_in(&args.out, &run_config, args.resume, &mut |event| {
+        view.show(event)
+    })?;
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
     let summary = Summary {
         out: args.out.display().to_string(),
-        adapter: args.out.join(promptsrc::run_folder::ADAPTER).display().to_string(),
+        adapter: args
+            .out
+            .join(promptsrc::run_folder::ADAPTER)
+            .display()
+            .to_string(),
         method: adapter.meta.method.to_string(),
         classes: adapter.meta.class_names.len(),
         pictures: adapter.meta.data.pictures,
@@ -112,7 +126,13 @@ struct View {
 impl View {
     fn new(quiet: bool) -> Self {
         let bar = indicatif::ProgressBar::hidden();
-        Self { quiet, bar, epochs: 0, seconds: 0.0, losses: None }
+        Self {
+            quiet,
+            bar,
+            epochs: 0,
+            seconds: 0.0,
+            losses: None,
+        }
     }
 
     fn line(&self, text: &str) {
@@ -126,7 +146,15 @@ impl View {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::Start { method, classes, pictures, parameters, epochs, steps, finished } => {
+            Event::Start {
+                method,
+                classes,
+                pictures,
+                parameters,
+                epochs,
+                steps,
+                finished,
+            } => {
                 self.epochs = *epochs;
                 self.line(&format!(
                     "{method}: {parameters} values, {classes} classes, {pictures} pictures, \
@@ -143,7 +171,12 @@ impl View {
                 self.bar.inc(1);
                 self.bar.set_message(format!("loss {:.3}", losses.total));
             }
-            Event::Epoch { epoch, lr, losses, seconds } => {
+            Event::Epoch {
+                epoch,
+                lr,
+                losses,
+                seconds,
+            } => {
                 self.losses = Some(*losses);
                 self.line(&format!(
                     "epoch {epoch:>3}/{}  loss {:7.4}  ce {:7.4}  text {:7.4}  image {:7.4}  \

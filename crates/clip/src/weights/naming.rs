@@ -443,7 +443,7 @@ impl<'s> Names<'s> {
         }
         if outside > 0 {
             notes.push(format!(
-                "{outside} tensors outside {} are left out",
+                "tensors outside {} left out: {outside}",
                 self.prefix.trim_end_matches('.')
             ));
         }
@@ -539,10 +539,11 @@ fn compare(sidecar: &Sidecar, config: &ClipConfig) -> Result<(), WeightError> {
 }
 
 fn first_names(source: &Source) -> String {
-    let names: Vec<&str> = source.names().take(SHOWN).collect();
-    if names.is_empty() {
-        "no tensors".to_string()
-    } else {
-        format!("{}, ...", names.join(", "))
+    let names: Vec<&str> = source.names().take(SHOWN + 1).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    match names.as_slice() {
+        [] => "no tensors".to_string(),
+        [""] => "one tensor without a name".to_string(),
+        names => format!("{}{more}", names.get(..SHOWN).unwrap_or(names).join(", ")),
     }
 }

@@ -21,7 +21,10 @@ impl PlainClip {
             .names()
             .map(|n| {
                 let shape = weights.shape(n).expect("a listed tensor").to_vec();
-                (n.to_string(), (weights.f32(n).expect("a readable tensor"), shape))
+                (
+                    n.to_string(),
+                    (weights.f32(n).expect("a readable tensor"), shape),
+                )
             })
             .collect();
         let config = weights.config();
@@ -79,18 +82,24 @@ impl PlainClip {
             for row in 0..t {
                 future[row * t + row + 1..(row + 1) * t].fill(f32::NEG_INFINITY);
             }
-            scores = scores
-                + Tensor::from_data(TensorData::new(future, [1, 1, t, t]), &self.device);
+            scores =
+                scores + Tensor::from_data(TensorData::new(future, [1, 1, t, t]), &self.device);
         }
-        let mixed = softmax(scores, 3).matmul(v).swap_dims(1, 2).reshape([n, t, width]);
+        let mixed = softmax(scores, 3)
+            .matmul(v)
+            .swap_dims(1, 2)
+            .reshape([n, t, width]);
         let x = x + self.linear(
             mixed,
             &format!("{name}.attn.out_proj.weight"),
             &format!("{name}.attn.out_proj.bias"),
         );
         let h = self.layer_norm(x.clone(), &format!("{name}.ln_2"));
-        let h =
-            self.linear(h, &format!("{name}.mlp.c_fc.weight"), &format!("{name}.mlp.c_fc.bias"));
+        let h = self.linear(
+            h,
+            &format!("{name}.mlp.c_fc.weight"),
+            &format!("{name}.mlp.c_fc.bias"),
+        );
         let h = h.clone() * sigmoid(h * 1.702);
         x + self.linear(
             h,
@@ -106,7 +115,11 @@ impl PlainClip {
         let mut ends = Vec::new();
         for text in tokens {
             let greatest = *text.iter().max().expect("a token");
-            ends.push(text.iter().position(|id| *id == greatest).expect("it is there") as i64);
+            ends.push(
+                text.iter()
+                    .position(|id| *id == greatest)
+                    .expect("it is there") as i64,
+            );
             ids.extend(text.iter().map(|id| i64::from(*id)));
             ids.resize(ids.len() + self.context - text.len(), 0);
         }
@@ -138,7 +151,9 @@ impl PlainClip {
             .enumerate()
             .map(|(i, end)| {
                 let end = *end as usize;
-                x.clone().slice([i..i + 1, end..end + 1, 0..width]).reshape([1, width])
+                x.clone()
+                    .slice([i..i + 1, end..end + 1, 0..width])
+                    .reshape([1, width])
             })
             .collect();
         Tensor::cat(rows, 0).matmul(self.get::<2>("text_projection"))
@@ -150,7 +165,9 @@ impl PlainClip {
         let (width, size) = (shape[0], shape[2]);
         let [n, _, side, _] = images.dims();
         let g = side / size;
-        let kernel = self.get::<4>("visual.conv1.weight").reshape([width, 3 * size * size]);
+        let kernel = self
+            .get::<4>("visual.conv1.weight")
+            .reshape([width, 3 * size * size]);
         let x = images
             .reshape([n, 3, g, size, g, size])
             .permute([0, 2, 4, 1, 3, 5])
@@ -158,7 +175,9 @@ impl PlainClip {
             .matmul(kernel.transpose().unsqueeze());
         let class = self.vector("visual.class_embedding").expand([n, 1, width]);
         let mut x = Tensor::cat(vec![class, x], 1)
-            + self.get::<2>("visual.positional_embedding").unsqueeze::<3>();
+            + self
+                .get::<2>("visual.positional_embedding")
+                .unsqueeze::<3>();
         let fixed = 1 + g * g;
         let each = |p: &Tensor<2>| {
             let n_ctx = p.dims()[0];

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::{class_names, divide};
 use crate::{DataError, Dataset, Item, Part, Report};
 
+/// The pictures of each class folder.
+type Classes = BTreeMap<OsString, Vec<PathBuf>>;
+
 /// Reads the folder. Classes are numbered in the sorted order of their folders' names (in numeric
 /// order where all names are numbers); pictures come in the sorted order of their paths.
 pub(super) fn read(
@@ -29,17 +32,14 @@ pub(super) fn read(
         .map(|name| Part::from_name(name.to_str()?).map(|part| (part, root.join(name))))
         .collect();
 
-    let mut found: Vec<(Option<Part>, BTreeMap<OsString, Vec<PathBuf>>)> = Vec::new();
+    let mut found: Vec<(Option<Part>, Classes)> = Vec::new();
+    let divided = parts.is_none();
     match parts {
         Some(parts) => {
             for (part, folder) in parts {
                 let classes = read_classes(&folder, report)?;
                 if found.iter().any(|(p, _)| *p == Some(part)) {
-                    return Err(DataError::Malformed {
-                        file: folder,
-                        line: 0,
-                        message: format!("is a second folder of {part} pictures; join the two"),
-                    });
+                    return Err(DataError::TwoFolders { folder, part });
                 }
                 found.push((Some(part), classes));
             }
@@ -57,7 +57,7 @@ pub(super) fn read(
         class_names: names_of(root, names, &folders)?,
         ..Dataset::default()
     };
-    let items = |label: usize, classes: &mut BTreeMap<OsString, Vec<PathBuf>>| -> Vec<Item> {
+    let items = |label: usize, classes: &mut Classes| -> Vec<Item> {
         let paths = folders.get(label).and_then(|folder| classes.remove(folder));
         paths
             .unwrap_or_default()
@@ -82,6 +82,9 @@ pub(super) fn read(
             ));
         }
         *dataset.part_mut(part) = by_label.into_iter().flatten().collect();
+    }
+    if divided {
+        return Ok(dataset);
     }
     if dataset.test.is_empty() && !dataset.val.is_empty() {
         dataset.test = dataset.val.clone();
@@ -140,10 +143,7 @@ fn names_of(
 }
 
 /// The pictures of each class folder, sorted.
-fn read_classes(
-    folder: &Path,
-    report: &mut Report,
-) -> Result<BTreeMap<OsString, Vec<PathBuf>>, DataError> {
+fn read_classes(folder: &Path, report: &mut Report) -> Result<Classes, DataError> {
     let listing = list(folder)?;
     if listing.folders.is_empty() {
         return Err(DataError::NoClasses {

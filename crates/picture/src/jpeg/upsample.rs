@@ -26,7 +26,7 @@ pub(super) fn row(
     let near = line(y / down);
     let far = || {
         let (above, below) = ((y / down).saturating_sub(1), y / down + 1);
-        line(if y % down == 0 { above } else { below })
+        line(if y.is_multiple_of(down) { above } else { below })
     };
     match (across, down) {
         (1, 1) => row.extend_from_slice(near),
@@ -36,7 +36,7 @@ pub(super) fn row(
             widen(sums, [1, 2], 2, row);
         }
         (1, 2) => {
-            let bias = if y % 2 == 0 { 1 } else { 2 };
+            let bias = if y.is_multiple_of(2) { 1 } else { 2 };
             row.extend(
                 near.iter().zip(far()).map(|(near, far)| {
                     ((3 * u16::from(*near) + u16::from(*far) + bias) >> 2) as u8

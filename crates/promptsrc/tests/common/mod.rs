@@ -18,7 +18,9 @@ pub fn clip(path: &Path) -> Clip {
 
 /// The golden CLIP of the folder `tiny`.
 pub fn tiny() -> Clip {
-    let name = goldens::list("tiny").into_iter().find(|n| n.ends_with(".safetensors"));
+    let name = goldens::list("tiny")
+        .into_iter()
+        .find(|n| n.ends_with(".safetensors"));
     clip(&goldens::path("tiny").join(name.expect("a CLIP among the goldens")))
 }
 
@@ -32,7 +34,10 @@ pub fn cases(folder: &str) -> Vec<String> {
 }
 
 pub fn tensor<const D: usize>(golden: &goldens::Tensor) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(golden.f32(), golden.shape.clone()), &Device::flex())
+    Tensor::from_data(
+        TensorData::new(golden.f32(), golden.shape.clone()),
+        &Device::flex(),
+    )
 }
 
 pub fn widen(values: &[f32]) -> Vec<f64> {
@@ -62,7 +67,11 @@ pub fn batches(file: &Tensors) -> Vec<(Vec<f32>, Vec<usize>)> {
         .filter(|n| n.starts_with("batch"))
         .filter_map(|n| n.strip_suffix("/images"))
         .collect();
-    names.sort_by_key(|n| n.trim_start_matches("batch").parse::<usize>().expect("a number"));
+    names.sort_by_key(|n| {
+        n.trim_start_matches("batch")
+            .parse::<usize>()
+            .expect("a number")
+    });
     names
         .iter()
         .map(|n| {
@@ -118,11 +127,16 @@ pub fn config(case: &Value) -> TrainConfig {
 /// five times what two independent f32 implementations showed in this case, if that is more.
 pub fn tolerance(case: &Value, quantity: &str, floor: f64) -> f64 {
     let shown = case["fp32_distance"].as_object().map_or(0.0, |all| {
-        all.values().filter_map(|one| one[quantity].as_f64()).fold(0.0, f64::max)
+        all.values()
+            .filter_map(|one| one[quantity].as_f64())
+            .fold(0.0, f64::max)
     });
     floor.max(5.0 * shown)
 }
 
 pub fn by_name(prompts: &Prompts) -> BTreeMap<&str, &[f32]> {
-    prompts.iter().map(|p| (p.name.as_str(), p.values.as_slice())).collect()
+    prompts
+        .iter()
+        .map(|p| (p.name.as_str(), p.values.as_slice()))
+        .collect()
 }

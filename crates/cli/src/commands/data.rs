@@ -1,0 +1,153 @@
+//! Labelled pictures, as several commands ask for them.
+
+use std::path::Path;
+
+use promptsrc_data::{Classes, DataSource, Dataset, Item, Part, Resolved, Selection};
+
+use crate::args::{ClassesArg, DataArgs, PartArg};
+use crate::failure::Failure;
+use crate::output;
+
+/// Pictures of some classes, numbered from 0.
+pub struct Chosen {
+    pub class_names: Vec<String>,
+    pub items: Vec<Item>,
+}
+
+/// Reads a data set, with warnings about what a person should know.
+pub fn read(args: &DataArgs) -> Result<Dataset, Failure> {
+    let (dataset, report) = source(args).read()?;
+    for warning in report.warnings() {
+        output::warning(&warning);
+    }
+    Ok(dataset)
+}
+
+/// Reads a data set whose pictures are of no interest, only its lists.
+pub fn read_quietly(args: &DataArgs) -> Result<Dataset, Failure> {
+    Ok(source(args).read()?.0)
+}
+
+fn source(args: &DataArgs) -> DataSource {
+    DataSource {
+        data: args.data.clone(),
+        split: args.more.split.clone(),
+        class_names: args.more.class_names.clone(),
+        allow_missing: args.more.allow_missing,
+    }
+}
+
+/// The pictures to train on.
+pub fn training(
+    dataset: &Dataset,
+    shots: Option<usize>,
+    seed: u64,
+    classes: ClassesArg,
+    allow_missing: bool,
+) -> Result<Chosen, Failure> {
+    dataset.check_trainable()?;
+    if let Some(shots) = shots {
+        let short = dataset.few_shot(shots, seed).short;
+        if let Some((label, pictures)) = short.first() {
+            let name = dataset.class_names.get(*label).map_or("", String::as_str);
+            output::warning(&format!(
+                "{} of {} classes have fewer than {shots} training pictures and are taken whole \
+                 (the first: {name}, {pictures})",
+                short.len(),
+                dataset.class_names.len()
+            ));
+        }
+    }
+    let selection = few_shot(dataset, shots, seed, classes)?;
+    chosen(dataset, Part::Train, selection, allow_missing)
+}
+
+/// The few-shot picks of some classes.
+pub fn few_shot(
+    dataset: &Dataset,
+    shots: Option<usize>,
+    seed: u64,
+    classes: ClassesArg,
+) -> Result<Selection, Failure> {
+    let classes = match classes {
+        ClassesArg::All => Classes::All,
+        ClassesArg::Base => Classes::Base,
+        ClassesArg::Novel => Classes::Novel,
+    };
+    // 0 shots take every picture.
+    Ok(dataset.select(&dataset.few_shot(shots.unwrap_or(0), seed), classes)?)
+}
+
+/// All pictures of a part.
+pub fn part(
+    dataset: &Dataset,
+    part: PartArg,
+    classes: ClassesArg,
+    allow_missing: bool,
+) -> Result<Chosen, Failure> {
+    let part = match part {
+        PartArg::Train => Part::Train,
+        PartArg::Val => Part::Val,
+        PartArg::Test => Part::Test,
+    };
+    dataset.check_part(part)?;
+    let selection = few_shot(dataset, None, 0, classes)?;
+    chosen(dataset, part, selection, allow_missing)
+}
+
+fn chosen(
+    dataset: &Dataset,
+    part: Part,
+    selection: Selection,
+    allow_missing: bool,
+) -> Result<Chosen, Failure> {
+    let samples = selection.part(part);
+    let Resolved { items, dropped } = dataset.items(part, samples, allow_missing)?;
+    if dropped > 0 {
+        output::warning(&format!(
+            "{dropped} of {} {part} pictures are not there and are left out",
+            samples.len()
+        ));
+    }
+    Ok(Chosen {
+        class_names: selection.class_names,
+        items,
+    })
+}
+
+/// The name of a choice of classes, as files hold it.
+pub fn classes_name(classes: ClassesArg) -> &'static str {
+    match classes {
+        ClassesArg::All => "all",
+        ClassesArg::Base => "base",
+        ClassesArg::Novel => "novel",
+    }
+}
+
+/// Name of the split file, without the way to it.
+pub fn split_name(args: &DataArgs) -> Option<String> {
+    let name = args.more.split.as_deref().and_then(Path::file_name)?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// A fingerprint of a list of pictures: names of files and their folders, labels and class names,
+/// in order. The way to the pictures is not in it, so that they may move.
+pub fn fingerprint(chosen: &Chosen) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in &chosen.class_names {
+        hasher.update(name.as_bytes()).update(&[0]);
+    }
+    for item in &chosen.items {
+        let folder = item
+            .path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default();
+        let name = item.path.file_name().unwrap_or_default();
+        hasher.update(folder.as_encoded_bytes()).update(b"/");
+        hasher
+            .update(name.as_encoded_bytes())
+            .update(&(item.label as u64).to_le_bytes());
+    }
+    hasher.finalize().to_hex().as_str()[..16].to_string()
+}
