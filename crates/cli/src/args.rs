@@ -157,7 +157,7 @@ pub struct Overrides {
     /// Weight decay.
     #[arg(long, value_name = "X")]
     pub weight_decay: Option<f64>,
-    /// Epochs of constant warm-up.
+    /// Epochs of warm-up at a constant low rate.
     #[arg(long, value_name = "N")]
     pub warmup_epochs: Option<usize>,
     /// Learning rate of the warm-up.

@@ -14,6 +14,8 @@ const SPELLED_OUT: usize = 10;
 pub struct Report {
     /// What was read: "split", "folder" or "list", and from where.
     pub source: String,
+    /// The split file or list that was read, if it was one.
+    pub listing: Option<PathBuf>,
     /// The folder that the pictures' paths are relative to.
     pub pictures: PathBuf,
     /// Counts of each part, in the order of [`Part::ALL`].
@@ -63,6 +65,14 @@ impl Report {
 
     /// One line for each finding that deserves attention; none where all is well.
     pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.absences();
+        warnings.extend(self.findings());
+        warnings
+    }
+
+    /// A line for each part with pictures that are not there. Only those that a run uses matter,
+    /// which [`Dataset::items`] counts.
+    pub fn absences(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for part in Part::ALL {
             let PartReport {
@@ -79,6 +89,12 @@ impl Report {
                 ));
             }
         }
+        warnings
+    }
+
+    /// A line for each finding about the lists themselves.
+    pub fn findings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         for Duplicate {
             path,
             first,

@@ -77,7 +77,7 @@ pub struct PreprocessingRecord {
 }
 
 /// Training data, as an adapter remembers them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,

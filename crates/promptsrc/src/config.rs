@@ -122,6 +122,16 @@ pub struct LossWeights {
     pub logits: f64,
 }
 
+/// How the learning rate warms up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Warmup {
+    /// At one low rate.
+    Constant,
+    /// From the low rate in equal steps.
+    Linear,
+}
+
 /// Stochastic gradient descent and its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,7 +146,9 @@ pub struct OptimConfig {
     pub dampening: f64,
     /// Nesterov momentum.
     pub nesterov: bool,
-    /// Epochs of constant warm-up.
+    /// How the warm-up goes.
+    pub warmup: Warmup,
+    /// Epochs of warm-up.
     pub warmup_epochs: usize,
     /// Learning rate of the warm-up.
     pub warmup_lr: f64,
@@ -210,6 +222,7 @@ impl TrainConfig {
                 weight_decay: 5e-4,
                 dampening: 0.0,
                 nesterov: false,
+                warmup: Warmup::Constant,
                 warmup_epochs: 1,
                 warmup_lr: 1e-5,
             },

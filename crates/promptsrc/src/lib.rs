@@ -4,6 +4,45 @@
 //! prompt vectors comes out, which classifies among any class names. The library draws nothing and
 //! prints nothing: it reports [`Event`]s.
 //!
+//! ```
+//! use promptsrc::{Classifier, Clip, ClipWeights, TrainConfig, TrainData, TrainJob, data, train};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+//! # let clip_file = format!("{root}/crates/goldens/data/tiny/clip_openai_fp16.safetensors");
+//! # let pictures = format!("{root}/examples/pictures");
+//! // A weight file of OpenAI, Hugging Face or OpenCLIP, and a folder with a subfolder per class.
+//! let weights = ClipWeights::open(&clip_file)?;
+//! let clip = Clip::new(&weights, &promptsrc::device("cpu")?)?;
+//! let (dataset, _report) = data::DataSource::new(&pictures).read()?;
+//!
+//! // Four pictures of each of the first half of the classes.
+//! let picks = dataset.few_shot(4, 1);
+//! let base = dataset.select(&picks, data::Classes::Base)?;
+//! let job = TrainJob {
+//!     clip: &clip,
+//!     clip_record: train::clip_record(&weights, "my CLIP")?,
+//!     config: TrainConfig { epochs: 2, ..TrainConfig::default() },
+//!     data: TrainData {
+//!         class_names: base.class_names,
+//!         items: dataset.items(data::Part::Train, &base.train, false)?.items,
+//!         record: Default::default(),
+//!     },
+//!     threads: 2,
+//! };
+//! let adapter = job.run(&mut |event| println!("{event:?}"))?;
+//!
+//! // The adapter classifies among any names, those it has never seen included.
+//! let names = ["yellow star", "green triangle"].map(String::from);
+//! let classifier = Classifier::prompted(&clip, &adapter, &names)?;
+//! let novel = dataset.select(&picks, data::Classes::Novel)?;
+//! let test = dataset.items(data::Part::Test, &novel.test, false)?.items;
+//! let evaluation = promptsrc::evaluate(&clip, &classifier, &test, 2, &mut |_| {})?;
+//! assert_eq!(evaluation.total, test.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Reference: Khattak et al., "Self-regulating Prompts: Foundational Model Adaptation without
 //! Forgetting", ICCV 2023.
 
@@ -38,4 +77,5 @@ pub use learner::Learner;
 pub use metrics::Evaluation;
 pub use prompts::Prompts;
 pub use promptsrc_clip::{Clip, ClipWeights};
+pub use promptsrc_data as data;
 pub use train::{TrainData, TrainJob};

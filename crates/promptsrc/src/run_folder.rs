@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file::{SaveError, write_atomically};
+use crate::atomic_file::{self, SaveError, write_atomically};
 use crate::config::TrainConfig;
 use crate::events::Event;
 use crate::learner::LearnerState;
@@ -176,14 +176,15 @@ impl RunFolder {
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
 
-        let holds = [CONFIG, STATE, ADAPTER, LOG]
-            .iter()
-            .any(|name| path.join(name).exists());
+        atomic_file::remove_leftovers(path);
+
+        // Before the first epoch is saved there is nothing to lose and nothing to go on with.
+        let holds = [STATE, ADAPTER].iter().any(|name| path.join(name).exists());
         if holds && !resume {
             return Err(RunError::Occupied { path: path.into() });
         }
         let config_path = path.join(CONFIG);
-        if config_path.exists() {
+        if holds && config_path.exists() {
             let saved = read_config(&config_path)?;
             if let Some(difference) = difference(&saved, config) {
                 return Err(RunError::Changed {

@@ -1,7 +1,7 @@
 //! Learning rates, aggregation weights and SGD equal PyTorch's and the reference's.
 
 use promptsrc::aggregation::gaussian_weights;
-use promptsrc::config::{AggregationConfig, OptimConfig, TrainConfig};
+use promptsrc::config::{AggregationConfig, OptimConfig, TrainConfig, Warmup};
 use promptsrc::optimizer::sgd_step;
 use promptsrc::schedule::learning_rate;
 use promptsrc_goldens::{self as goldens, Group, number, numbers};
@@ -18,10 +18,16 @@ fn parity_learning_rate_schedules() {
     assert_eq!(ours.nesterov, defaults["nesterov"].as_bool().unwrap());
     let schedules = json["schedules"].as_array().expect("schedules");
     for (i, schedule) in schedules.iter().enumerate() {
-        assert_eq!(schedule["warmup_type"], "constant");
+        let warmup = match schedule["warmup_type"].as_str() {
+            Some("constant") => Warmup::Constant,
+            Some("linear") => Warmup::Linear,
+            other => panic!("schedule {i}: warm-up {other:?}"),
+        };
         let optim = OptimConfig {
             lr: number(&schedule["lr"]),
-            warmup_epochs: number(&schedule["warmup_epoch"]) as usize,
+            warmup,
+            // The reference writes -1 for none.
+            warmup_epochs: number(&schedule["warmup_epoch"]).max(0.0) as usize,
             warmup_lr: number(&schedule["warmup_cons_lr"]),
             ..ours.clone()
         };

@@ -14,13 +14,18 @@ pub struct Chosen {
     pub items: Vec<Item>,
 }
 
-/// Reads a data set, with warnings about what a person should know.
-pub fn read(args: &DataArgs) -> Result<Dataset, Failure> {
+/// Reads a data set and the name of its split file, if it has one; warns of what a person should
+/// know. Pictures that are missing are spoken of where they are needed.
+pub fn read(args: &DataArgs) -> Result<(Dataset, Option<String>), Failure> {
     let (dataset, report) = source(args).read()?;
-    for warning in report.warnings() {
-        output::warning(&warning);
+    for finding in report.findings() {
+        output::warning(&finding);
     }
-    Ok(dataset)
+    let split = report.listing.as_deref().and_then(Path::file_name);
+    Ok((
+        dataset,
+        split.map(|name| name.to_string_lossy().into_owned()),
+    ))
 }
 
 /// Reads a data set whose pictures are of no interest, only its lists.
@@ -122,12 +127,6 @@ pub fn classes_name(classes: ClassesArg) -> &'static str {
         ClassesArg::Base => "base",
         ClassesArg::Novel => "novel",
     }
-}
-
-/// Name of the split file, without the way to it.
-pub fn split_name(args: &DataArgs) -> Option<String> {
-    let name = args.more.split.as_deref().and_then(Path::file_name)?;
-    Some(name.to_string_lossy().into_owned())
 }
 
 /// A fingerprint of a list of pictures: names of files and their folders, labels and class names,

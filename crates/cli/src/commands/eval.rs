@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::{output, resolve};
 
 pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
-    let dataset = data::read(&args.data)?;
+    let (dataset, _) = data::read(&args.data)?;
     let chosen = data::part(
         &dataset,
         args.part,
@@ -32,10 +32,14 @@ pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
         }
     };
     if common.json {
-        output::json(&evaluation)
-    } else {
-        output::result(&evaluation.to_string())
+        return output::json(&evaluation);
     }
+    // A table of a thousand classes is for machines.
+    const TABLE: usize = 50;
+    output::result(&match names.len() {
+        0..=TABLE => format!("{evaluation:#}"),
+        _ => format!("{evaluation}"),
+    })
 }
 
 fn measure(

@@ -32,7 +32,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     };
     // Options first, then the pictures, then the weights: the slowest last.
     resolve::train_config(args, "")?;
-    let dataset = data::read(&args.data)?;
+    let (dataset, split) = data::read(&args.data)?;
     let config = resolve::train_config(args, &dataset.name)?;
     let chosen = data::training(
         &dataset,
@@ -66,7 +66,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     };
     let data_record = DataRecord {
         name: dataset.name.clone(),
-        split: data::split_name(&args.data),
+        split,
         classes: data::classes_name(args.classes).to_string(),
         shots,
         pictures: chosen.items.len(),

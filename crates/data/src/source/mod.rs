@@ -137,6 +137,7 @@ impl DataSource {
         };
         let kind = if format.is_none() { "split" } else { "list" };
         report.source = format!("{kind} {}", file.display());
+        report.listing = Some(file.to_path_buf());
         dataset.name = name_of(root);
         self.locate(&mut dataset, file, candidates, report)?;
         Ok(dataset)

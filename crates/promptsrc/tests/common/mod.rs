@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use promptsrc::config::{AggregationConfig, LossWeights, OptimConfig, PromptConfig, TrainConfig};
+use promptsrc::config::{
+    AggregationConfig, LossWeights, OptimConfig, PromptConfig, TrainConfig, Warmup,
+};
 use promptsrc::{Clip, ClipWeights, Method, Prompts};
 use promptsrc_goldens as goldens;
 use promptsrc_goldens::{Tensors, number};
@@ -106,7 +108,8 @@ pub fn config(case: &Value) -> TrainConfig {
             weight_decay: number(&optim["weight_decay"]),
             dampening: number(&optim["dampening"]),
             nesterov: optim["nesterov"].as_bool().expect("a bool"),
-            warmup_epochs: number(&optim["warmup_epoch"]) as usize,
+            warmup: Warmup::Constant,
+            warmup_epochs: number(&optim["warmup_epoch"]).max(0.0) as usize,
             warmup_lr: number(&optim["warmup_lr"]),
         },
         regularisation: Some(LossWeights {
