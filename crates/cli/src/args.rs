@@ -22,9 +22,16 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Threads to work with [default: all cores]. The result does not depend on it.
-    #[arg(long, global = true, value_name = "N", value_parser = positive)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = threads,
+        allow_negative_numbers = true
+    )]
     pub threads: Option<usize>,
     /// Device to compute on; GPUs are features of the build.
     #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
@@ -111,10 +118,21 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// Pictures a class, or "all".
-    #[arg(long, value_name = "K", default_value = "16", value_parser = shots)]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "16",
+        value_parser = shots,
+        allow_negative_numbers = true
+    )]
     pub shots: Shots,
     /// Seed of the few-shot picks, the initial prompts, the order and the augmentation.
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     /// Classes to learn.
     #[arg(long, default_value = "all")]
@@ -143,58 +161,58 @@ pub struct TrainArgs {
 #[command(next_help_heading = "Settings that replace the preset's")]
 pub struct Overrides {
     /// Passes over the shots.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// Pictures a step.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
     /// Learning rate.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Momentum.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub momentum: Option<f64>,
     /// Weight decay.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub weight_decay: Option<f64>,
     /// Epochs of warm-up at a constant low rate.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub warmup_epochs: Option<usize>,
     /// Learning rate of the warm-up.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub warmup_lr: Option<f64>,
     /// Learnable text context tokens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub text_context: Option<usize>,
     /// Learnable visual tokens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub vision_context: Option<usize>,
     /// Text layers with prompts of their own, the input's included.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub text_depth: Option<usize>,
     /// Image layers with prompts of their own; 0: no visual prompts.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub vision_depth: Option<usize>,
     /// Words that the text context begins as; empty: at random.
     #[arg(long, value_name = "WORDS")]
     pub ctx_init: Option<String>,
     /// Mean of the Gaussian prompt aggregation, in epochs.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub gpa_mean: Option<f64>,
     /// Deviation of the Gaussian prompt aggregation, in epochs.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub gpa_std: Option<f64>,
     /// No prompt aggregation: the last epoch's prompts.
     #[arg(long, conflicts_with_all = ["gpa_mean", "gpa_std"])]
     pub no_gpa: bool,
     /// Weight of the agreement of text features.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub text_loss_weight: Option<f64>,
     /// Weight of the agreement of image features.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub image_loss_weight: Option<f64>,
     /// Weight of the agreement of logits.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub logits_loss_weight: Option<f64>,
     /// Templates of the frozen text feature, one a line with {} for the class name [default: 60].
     #[arg(long, value_name = "FILE")]
@@ -224,6 +242,10 @@ pub enum PartArg {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    override_usage = "promptsrc eval [OPTIONS] --data <PATH> <RUN>\n       \
+                      promptsrc eval [OPTIONS] --data <PATH> --zero-shot --clip <CLIP>"
+)]
 pub struct EvalArgs {
     /// Folder of a run, or an adapter file.
     #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
@@ -256,9 +278,13 @@ pub struct EvalArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    override_usage = "promptsrc predict [OPTIONS] <RUN> <PICTURE>...\n       \
+                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <PICTURE>..."
+)]
 pub struct PredictArgs {
-    /// Folder of a run or an adapter file, then pictures or folders of pictures. With --zero-shot
-    /// pictures only.
+    /// Folder of a run or an adapter file, then pictures or folders of pictures; with --zero-shot
+    /// pictures alone.
     #[arg(value_name = "RUN PICTURE", required = true, num_args = 1..)]
     pub inputs: Vec<PathBuf>,
     /// CLIP without prompts.
@@ -274,7 +300,13 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub names_file: Option<PathBuf>,
     /// Names to print for each picture.
-    #[arg(long, value_name = "K", default_value = "5", value_parser = positive)]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "5",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
     pub top_k: usize,
 }
 
@@ -309,10 +341,15 @@ pub struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
     /// Pictures a class.
-    #[arg(long, value_name = "K", value_parser = positive)]
+    #[arg(long, value_name = "K", value_parser = positive, allow_negative_numbers = true)]
     pub shots: usize,
     /// Seed.
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     /// Classes to keep after the sampling, as the reference does.
     #[arg(long, default_value = "all")]
@@ -341,6 +378,16 @@ fn shots(text: &str) -> Result<Shots, String> {
         _ => positive(text)
             .map(Shots::Some)
             .map_err(|e| format!("{e}, or \"all\"")),
+    }
+}
+
+/// Far above any machine's cores; more would only wait for the system to start them.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MOST_THREADS).contains(&n) => Ok(n),
+        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
     }
 }
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 SEED = 20230713
-DIMS = dict(res=32, patch=8, vw=64, vl=2, tw=64, tl=2, ctx=77, vocab=416, embed=32, logit_scale=4.60546875)
+DIMS = dict(res=32, patch=8, vw=64, vl=1, tw=64, tl=2, ctx=77, vocab=416, embed=32, logit_scale=4.60546875)
 # What OpenAI's files keep in half precision; all else is float32 there.
 HALF = ("conv1.weight", "in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias", "c_fc.weight",
         "c_fc.bias", "c_proj.weight", "c_proj.bias", "text_projection", "visual.proj")

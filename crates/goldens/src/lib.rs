@@ -26,6 +26,39 @@ fn workspace_root() -> PathBuf {
         .expect("the workspace's root exists")
 }
 
+/// Whether a group of goldens is there. The committed set has them all; another folder may lack
+/// one, which is said aloud.
+///
+/// # Panics
+/// If the committed set lacks it.
+pub fn has(relative: impl AsRef<Path>) -> bool {
+    let path = path(relative);
+    let there = path.exists();
+    if !there {
+        assert!(
+            !is_committed(),
+            "{} is missing from the committed goldens",
+            path.display()
+        );
+        println!("parity: no {}; nothing compared", path.display());
+    }
+    there
+}
+
+/// Whether the committed set is in force, of which a test knows what must be there.
+pub fn is_committed() -> bool {
+    std::env::var_os("PROMPTSRC_GOLDENS").is_none()
+}
+
+/// Names of the cases of a folder: its JSON files without their ending, sorted.
+pub fn cases(folder: impl AsRef<Path>) -> Vec<String> {
+    list(folder)
+        .iter()
+        .filter_map(|name| name.strip_suffix(".json"))
+        .map(str::to_string)
+        .collect()
+}
+
 /// Path of one golden file below [`dir`].
 pub fn path(relative: impl AsRef<Path>) -> PathBuf {
     dir().join(relative)

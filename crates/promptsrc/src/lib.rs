@@ -38,7 +38,7 @@
 //! let novel = dataset.select(&picks, data::Classes::Novel)?;
 //! let test = dataset.items(data::Part::Test, &novel.test, false)?.items;
 //! let evaluation = promptsrc::evaluate(&clip, &classifier, &test, 2, &mut |_| {})?;
-//! assert_eq!(evaluation.total, test.len());
+//! assert_eq!(evaluation.total, test.len() as u64);
 //! # Ok(())
 //! # }
 //! ```

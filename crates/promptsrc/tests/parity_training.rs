@@ -27,6 +27,9 @@ struct Groups {
 
 #[test]
 fn parity_training_equals_the_oracle_case_by_case() {
+    if !goldens::has("train") {
+        return;
+    }
     let mut g = Groups {
         tokens: Group::new("train/tokens"),
         teacher: Group::new("train/teacher text features"),
@@ -43,7 +46,7 @@ fn parity_training_equals_the_oracle_case_by_case() {
         gpa_prompts: Group::new("train/aggregated prompts"),
         final_logits: Group::new("train/logits after training"),
     };
-    let cases = cases("train");
+    let cases = goldens::cases("train");
     for case in &cases {
         compare(case, &mut g);
     }
@@ -122,7 +125,10 @@ fn compare(case: &str, g: &mut Groups) {
     let per_epoch = number(&json["steps_per_epoch"]) as usize;
     assert_eq!(batches.len(), epochs * per_epoch, "{case}: batches");
     let losses_of_steps = json["losses_per_step"].as_array().expect("losses");
-    let loss_tolerance = tolerance(&json, "step0_loss", 1e-5);
+    let step0_logits = logit_tolerance(&clip);
+    // Cross-entropy moves with the logits.
+    let loss_floor = 1e-5_f64.max(5e-7 * f64::from(clip.logit_scale()));
+    let loss_tolerance = tolerance(&json, "step0_loss", loss_floor);
     let later_tolerance = tolerance(&json, "total_loss_any_step", 5e-5);
     let gradient_tolerance = tolerance(&json, "step0_grad_rel_fro", 2e-5);
     let prompt_tolerance = tolerance(&json, "prompts_after_epochs", 1e-5);
@@ -174,10 +180,10 @@ fn compare(case: &str, g: &mut Groups) {
             let teacher = step.teacher.clone().expect("a frozen pass");
             let expected = |name: &str| file.get(&format!("step0/{name}")).data.clone();
             g.step0_logits
-                .absolute(&what, &logits, &expected("logits"), 5e-5);
+                .absolute(&what, &logits, &expected("logits"), step0_logits);
             let frozen = host(teacher.logits);
             g.step0_logits
-                .absolute(&what, &frozen, &expected("teacher_logits"), 5e-5);
+                .absolute(&what, &frozen, &expected("teacher_logits"), step0_logits);
             for (name, features) in [
                 ("text_features", step.student.text.clone()),
                 ("image_features", step.student.image.clone()),
@@ -239,6 +245,9 @@ fn compare(case: &str, g: &mut Groups) {
 
 #[test]
 fn parity_ivlp_equals_the_reference_trainer() {
+    if !goldens::has("trainers") {
+        return;
+    }
     let mut losses = Group::new("trainers/IVLP losses");
     let mut gradients = Group::new("trainers/IVLP gradients of step 0 (relative)");
     let mut moved = Group::new("trainers/IVLP prompts and momentum");
@@ -246,7 +255,7 @@ fn parity_ivlp_equals_the_reference_trainer() {
     let clip = tiny();
     let batch_file = batch_file();
     let mut count = 0;
-    for case in cases("trainers") {
+    for case in goldens::cases("trainers") {
         let json = goldens::json(format!("trainers/{case}.json"));
         if json["trainer"] != "IVLP" {
             continue;
@@ -265,6 +274,9 @@ fn parity_ivlp_equals_the_reference_trainer() {
         ] {
             *value = option(key).unwrap_or_else(|| panic!("{case}: {key}")) as usize;
         }
+        if let Some(words) = json["options"]["TRAINER.IVLP.CTX_INIT"].as_str() {
+            config.prompts.ctx_init = words.to_string();
+        }
         config.epochs = number(&json["epochs"]) as usize;
         config.optim.lr = number(&json["lr"]);
         let lead = config.prompt_lead();
@@ -280,7 +292,7 @@ fn parity_ivlp_equals_the_reference_trainer() {
                 tolerance,
             );
         };
-        check_logits(&initial, "eval_logits_init", 5e-5);
+        check_logits(&initial, "eval_logits_init", logit_tolerance(&clip));
         let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
         let steps = number(&json["steps"]) as usize;
         let batches = batches(&batch_file);
@@ -338,7 +350,7 @@ fn parity_ivlp_equals_the_reference_trainer() {
 
 /// The batches that the cases of `train/` name.
 fn batch_file() -> Tensors {
-    let case = cases("train").into_iter().next().expect("a case");
+    let case = goldens::cases("train").into_iter().next().expect("a case");
     let json: Value = goldens::json(format!("train/{case}.json"));
     let name = json["files"]["batches"].as_str().expect("a file name");
     Tensors::read(format!("train/{name}"))

@@ -1,5 +1,7 @@
 //! `promptsrc embed`: features of pictures and texts to a safetensors file.
 
+use std::path::Path;
+
 use promptsrc::tensor_file::{self, NamedTensor, Values};
 use promptsrc::train::preprocess;
 use promptsrc_clip::{Clip, Tokenizer, values};
@@ -31,6 +33,7 @@ struct Summary {
 
 pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong with the options is found before the weights are read.
+    check_out(&args.out)?;
     let pictures = resolve::pictures(&args.pictures)?;
     let texts = match &args.texts {
         Some(file) => resolve::lines(file)?,
@@ -83,6 +86,25 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
         "{}: features of {} pictures and {} texts, {embed_dim} values each",
         summary.out, summary.pictures, summary.texts
     ))
+}
+
+/// Finds a place that no file can be saved to. The file is renamed into its place, so what stands
+/// there must be a file: a device or a pipe would be replaced.
+fn check_out(path: &Path) -> Result<(), Failure> {
+    let problem = if path.exists() && !path.is_file() {
+        "is not an ordinary file; give the name of a file to write".to_string()
+    } else {
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                format!("there is no folder {}; make it first", folder.display())
+            }
+            _ => return Ok(()),
+        }
+    };
+    Err(Failure::failed(format!(
+        "--out {}: {problem}",
+        path.display()
+    )))
 }
 
 fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<f32>, Failure> {

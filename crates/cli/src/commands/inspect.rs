@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use promptsrc::reference_checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
+use promptsrc::tensor_file::TensorFileError;
 use promptsrc::{Adapter, ClipWeights, Prompts, run_folder, state_file, tensor_file};
 use serde_json::{Value, json};
 
@@ -35,13 +36,15 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
     }
     // A safetensors file begins with the length of its JSON header.
     if start.get(8) == Some(&b'{') {
-        return match tensor_file::record(path)? {
-            Some(record) if record.get("class_names").is_some() => adapter(path),
-            Some(record) if record.get("epoch").is_some() => state(path),
-            Some(record) if record.get("pictures").is_some() => {
+        return match tensor_file::record(path) {
+            Ok(Some(record)) if record.get("class_names").is_some() => adapter(path),
+            Ok(Some(record)) if record.get("epoch").is_some() => state(path),
+            Ok(Some(record)) if record.get("pictures").is_some() => {
                 Ok(json!({ "kind": "features", "record": record }))
             }
-            _ => weights(path),
+            // A damaged file says more where weights are read.
+            Ok(_) | Err(TensorFileError::Format { .. }) => weights(path),
+            Err(error) => Err(error.into()),
         };
     }
     // A checkpoint of the reference holds a whole CLIP too, under names of its own.

@@ -150,7 +150,13 @@ fn top(row: &[f32], names: &[String], k: usize) -> Vec<Named> {
 fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
     if common.json {
         output::json(&predictions)?;
-    } else {
+    } else if predictions.iter().any(|p| p.top.is_some()) {
+        let width = predictions
+            .iter()
+            .filter(|p| p.top.is_some())
+            .map(|p| p.picture.chars().count())
+            .max()
+            .unwrap_or(0);
         let mut text = String::new();
         for prediction in predictions {
             for (i, named) in prediction.top.iter().flatten().enumerate() {
@@ -159,11 +165,6 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
                 } else {
                     ""
                 };
-                let width = predictions
-                    .iter()
-                    .map(|p| p.picture.len())
-                    .max()
-                    .unwrap_or(0);
                 text += &format!(
                     "{picture:width$}  {:5.1} %  {}\n",
                     100.0 * named.probability,

@@ -1,8 +1,8 @@
 //! `promptsrc train`: a few labelled pictures to an adapter.
 
 use promptsrc::adapter::DataRecord;
-use promptsrc::run_folder::{RunClip, RunConfig, RunData};
-use promptsrc::{Event, TrainData, TrainJob};
+use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
+use promptsrc::{Clip, Event, Prompts, TrainConfig, TrainData, TrainJob, class_texts};
 use serde::Serialize;
 
 use crate::args::{Common, Shots, TrainArgs};
@@ -32,6 +32,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     };
     // Options first, then the pictures, then the weights: the slowest last.
     resolve::train_config(args, "")?;
+    check_out(args)?;
     let (dataset, split) = data::read(&args.data)?;
     let config = resolve::train_config(args, &dataset.name)?;
     let chosen = data::training(
@@ -44,7 +45,8 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     let loaded = resolve::clip(&args.clip, common)?;
     config
         .check_for(loaded.clip.config())
-        .map_err(|e| Failure::usage(format!("--{e}")))?;
+        .map_err(resolve::config_usage)?;
+    check_texts(&loaded.clip, &config, &chosen.class_names)?;
 
     let record = loaded.record()?;
     let run_config = RunConfig {
@@ -91,11 +93,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
     let summary = Summary {
         out: args.out.display().to_string(),
-        adapter: args
-            .out
-            .join(promptsrc::run_folder::ADAPTER)
-            .display()
-            .to_string(),
+        adapter: args.out.join(run_folder::ADAPTER).display().to_string(),
         method: adapter.meta.method.to_string(),
         classes: adapter.meta.class_names.len(),
         pictures: adapter.meta.data.pictures,
@@ -112,6 +110,34 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         "learned {} values for {} classes from {} pictures in {:.1} s: {}",
         summary.parameters, summary.classes, summary.pictures, summary.seconds, summary.adapter
     ))
+}
+
+/// Finds a run folder that cannot be used before a CLIP is loaded, or even fetched, for it.
+fn check_out(args: &TrainArgs) -> Result<(), Failure> {
+    let path = &args.out;
+    if path.exists() && !path.is_dir() {
+        return Err(Failure::failed(format!(
+            "--out {}: is a file; a run needs a folder, which is made where it is not there yet",
+            path.display()
+        )));
+    }
+    let files = [run_folder::STATE, run_folder::ADAPTER];
+    if !args.resume && files.iter().any(|name| path.join(name).exists()) {
+        return Err(RunError::Occupied { path: path.clone() }.into());
+    }
+    Ok(())
+}
+
+/// Finds texts that do not fit the CLIP before anything is written.
+fn check_texts(clip: &Clip, config: &TrainConfig, names: &[String]) -> Result<(), Failure> {
+    Prompts::initial(&config.prompts, clip, config.seed).map_err(resolve::config_usage)?;
+    class_texts::prompt_tokens(clip, &config.prompt_lead(), names)?;
+    if config.regularisation.is_some() {
+        for template in &config.templates {
+            class_texts::tokens(clip, template, names)?;
+        }
+    }
+    Ok(())
 }
 
 /// Shows a run while it works: a bar on a terminal, a line an epoch elsewhere.

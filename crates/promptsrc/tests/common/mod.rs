@@ -1,7 +1,6 @@
 //! What the parity tests of training share: the golden CLIP, cases and their tolerances.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -24,15 +23,6 @@ pub fn tiny() -> Clip {
         .into_iter()
         .find(|n| n.ends_with(".safetensors"));
     clip(&goldens::path("tiny").join(name.expect("a CLIP among the goldens")))
-}
-
-/// Names of the cases of a folder: its `.json` files without the ending.
-pub fn cases(folder: &str) -> Vec<String> {
-    goldens::list(folder)
-        .iter()
-        .filter_map(|n| n.strip_suffix(".json"))
-        .map(str::to_string)
-        .collect()
 }
 
 pub fn tensor<const D: usize>(golden: &goldens::Tensor) -> Tensor<D> {
@@ -137,9 +127,7 @@ pub fn tolerance(case: &Value, quantity: &str, floor: f64) -> f64 {
     floor.max(5.0 * shown)
 }
 
-pub fn by_name(prompts: &Prompts) -> BTreeMap<&str, &[f32]> {
-    prompts
-        .iter()
-        .map(|p| (p.name.as_str(), p.values.as_slice()))
-        .collect()
+/// What rounding explains in logits before any training: that of unit features, times the scale.
+pub fn logit_tolerance(clip: &Clip) -> f64 {
+    5e-5_f64.max(2e-6 * f64::from(clip.logit_scale()))
 }
