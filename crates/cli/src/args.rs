@@ -264,16 +264,11 @@ pub struct EvalArgs {
     /// Pictures to measure on.
     #[arg(long, default_value = "test")]
     pub part: PartArg,
-    /// Templates of zero-shot CLIP.
-    #[arg(long, default_value = "single", requires = "zero_shot")]
-    pub templates: TemplatesArg,
+    /// Templates of zero-shot CLIP [default: single].
+    #[arg(long, conflicts_with = "run")]
+    pub templates: Option<TemplatesArg>,
     /// A template of your own, with {} for the class name; may be given more than once.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "zero_shot",
-        conflicts_with = "templates"
-    )]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
     pub template: Vec<String>,
 }
 

@@ -59,7 +59,7 @@ pub fn bar(length: u64, unit: &str, quiet: bool) -> ProgressBar {
     }
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     let template =
-        format!("{{msg}} [{{bar:32}}] {{pos}}/{{len}} {unit}  {{elapsed}} + {{eta}} left");
+        format!("{{msg}}[{{bar:32}}] {{pos}}/{{len}} {unit}  {{elapsed}} + {{eta}} left");
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style.progress_chars("=> "));
     }

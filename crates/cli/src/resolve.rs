@@ -75,7 +75,7 @@ fn clip_path(spec: &str, common: &Common) -> Result<PathBuf, Failure> {
                 output::note(&format!("fetching {spec}: {file}"));
             }
             bar = output::bar(bytes, "bytes", common.quiet);
-            bar.set_message(file);
+            bar.set_message(format!("{file} "));
         }
         hub::DownloadEvent::Advanced { bytes } => bar.inc(bytes),
         _ => bar.finish_and_clear(),

@@ -34,7 +34,7 @@ fn training_leaves_a_whole_run_and_says_in_json_what_it_did() {
     assert_eq!(summary["epochs"], 2);
     assert_eq!(summary["out"], run.as_str());
     assert!(summary["losses"]["total"].is_f64(), "{summary}");
-    assert!(ending.stderr.contains("epoch   2/2"), "{ending}");
+    assert!(ending.stderr.contains("epoch 2/2"), "{ending}");
     let files = [
         ".lock",
         "adapter.safetensors",

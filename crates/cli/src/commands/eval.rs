@@ -68,7 +68,7 @@ fn zero_shot_templates(args: &EvalArgs, data_set: &str) -> Result<Vec<String>, F
         };
     }
     let own = templates::data_set_template(data_set);
-    let templates: Vec<&str> = match args.templates {
+    let templates: Vec<&str> = match args.templates.unwrap_or(TemplatesArg::Single) {
         TemplatesArg::Single => vec![SINGLE],
         TemplatesArg::DataSet => match own {
             Some(own) => vec![own],

@@ -204,7 +204,24 @@ fn one_line(value: &Value) -> String {
         }
         Value::Array(items) => items.iter().map(one_line).collect::<Vec<_>>().join(", "),
         Value::Object(map) => map.values().map(one_line).collect::<Vec<_>>().join("  "),
-        Value::Number(n) if n.is_f64() => format!("{:.6}", n.as_f64().unwrap_or(0.0)),
+        Value::Number(n) if n.is_f64() => short(n.as_f64().unwrap_or(0.0)),
         other => other.to_string(),
+    }
+}
+
+/// Six digits that say something, without noughts behind them.
+fn short(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    rounded.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn small_and_whole_numbers_keep_their_digits() {
+        let texts = [30.0, 0.0025, 1e-5, 2.340_587_123, 0.0].map(short);
+        assert_eq!(texts, ["30", "0.0025", "0.00001", "2.34059", "0"]);
     }
 }

@@ -3,6 +3,7 @@
 use promptsrc::adapter::DataRecord;
 use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
 use promptsrc::{Clip, Event, Prompts, TrainConfig, TrainData, TrainJob, class_texts};
+use promptsrc_clip::Tokenizer;
 use serde::Serialize;
 
 use crate::args::{Common, Shots, TrainArgs};
@@ -130,8 +131,14 @@ fn check_out(args: &TrainArgs) -> Result<(), Failure> {
 
 /// Finds texts that do not fit the CLIP before anything is written.
 fn check_texts(clip: &Clip, config: &TrainConfig, names: &[String]) -> Result<(), Failure> {
+    let lead = config.prompt_lead();
+    if config.prompts.begins_with_words() {
+        Tokenizer::clip()
+            .tokenize(&lead, clip.text().context_length(), false)
+            .map_err(|e| resolve::config_usage(e.into()))?;
+    }
+    class_texts::prompt_input(clip, &lead, config.prompts.n_ctx_text, names)?;
     Prompts::initial(&config.prompts, clip, config.seed).map_err(resolve::config_usage)?;
-    class_texts::prompt_tokens(clip, &config.prompt_lead(), names)?;
     if config.regularisation.is_some() {
         for template in &config.templates {
             class_texts::tokens(clip, template, names)?;
@@ -195,18 +202,20 @@ impl View {
             }
             Event::Step { losses, .. } => {
                 self.bar.inc(1);
-                self.bar.set_message(format!("loss {:.3}", losses.total));
+                self.bar.set_message(format!("loss {:.3} ", losses.total));
             }
             Event::Epoch {
                 epoch,
-                lr,
                 losses,
                 seconds,
+                ..
             } => {
                 self.losses = Some(*losses);
+                // No longer than 80 columns; the log has the rest.
+                let width = self.epochs.to_string().len();
                 self.line(&format!(
-                    "epoch {epoch:>3}/{}  loss {:7.4}  ce {:7.4}  text {:7.4}  image {:7.4}  \
-                     logits {:7.4}  lr {lr:.2e}  {seconds:.1} s",
+                    "epoch {epoch:>width$}/{}  loss {:.3}  ce {:.2}  text {:.2}  image {:.2}  \
+                     logits {:.2}  {seconds:.1} s",
                     self.epochs,
                     losses.total,
                     losses.ce,

@@ -1,0 +1,71 @@
+//! The same bytes, whatever the number of threads and however often a command is repeated.
+
+mod common;
+
+use std::fs;
+
+use common::*;
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let folder = scratch();
+    let out: Vec<Vec<Vec<u8>>> = ["1", "2", "5"]
+        .into_iter()
+        .map(|threads| {
+            let run = below(&folder, threads);
+            let with = ["--threads", threads, "--epochs", "4", "--quiet"];
+            train(&run, &with).done();
+            let (data, file) = (pictures(), below(&folder, "f.safetensors"));
+            let clip = clip();
+            let json = |args: &[&str]| {
+                let args = [args, &["--threads", threads, "--json"]].concat();
+                promptsrc(&args).done().stdout.into_bytes()
+            };
+            let evaluation = json(&["eval", &run, "--data", &data]);
+            let zero_shot = ["eval", "--zero-shot", "--clip", &clip, "--data", &data];
+            let zero_shot = json(&[&zero_shot[..], &["--templates", "ensemble"]].concat());
+            let prediction = json(&["predict", &run, &data, "--names", "a,b,c"]);
+            json(&[
+                "embed",
+                "--clip",
+                &clip,
+                "--pictures",
+                &data,
+                "--out",
+                &file,
+            ]);
+            vec![
+                fs::read(below(&run, "adapter.safetensors")).expect("an adapter"),
+                fs::read(below(&run, "state.safetensors")).expect("a state"),
+                fs::read(&file).expect("features"),
+                evaluation,
+                zero_shot,
+                prediction,
+            ]
+        })
+        .collect();
+    let what = [
+        "adapter",
+        "state",
+        "features",
+        "evaluation",
+        "zero-shot",
+        "prediction",
+    ];
+    for other in &out[1..] {
+        for (what, (one, other)) in what.iter().zip(out[0].iter().zip(other)) {
+            assert!(one == other, "{what} differs");
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_another_adapter() {
+    let folder = scratch();
+    let adapter = |seed: &str| {
+        let run = below(&folder, seed);
+        train(&run, &["--seed", seed]).done();
+        Tensors::read(&below(&run, "adapter.safetensors")).0
+    };
+    assert!(adapter("1") != adapter("2"));
+}
