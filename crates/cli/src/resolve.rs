@@ -172,44 +172,24 @@ pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Fai
     if let Some(path) = &o.templates {
         config.templates = lines(path)?;
     }
-    check_sizes(&config)?;
     config.check().map_err(config_usage)?;
     Ok(config)
-}
-
-/// Refuses sizes that nobody means: they would fill the memory before anything else could go wrong.
-fn check_sizes(config: &TrainConfig) -> Result<(), Failure> {
-    const EPOCHS: usize = 1_000_000;
-    const VISION_CONTEXT: usize = 1_000;
-    for (option, value, most) in [
-        ("epochs", config.epochs, EPOCHS),
-        (
-            "vision-context",
-            config.prompts.n_ctx_vision,
-            VISION_CONTEXT,
-        ),
-    ] {
-        if value > most {
-            return Err(Failure::usage(format!(
-                "--{option} is {value}; it must be at most {most}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong with a configuration, under the name of the option that sets it.
 pub fn config_usage(error: ConfigError) -> Failure {
     let option = match &error {
         // These begin with the option's name.
-        ConfigError::Zero { .. } | ConfigError::OutOfRange { .. } => {
+        ConfigError::Zero { .. } | ConfigError::TooMany { .. } | ConfigError::OutOfRange { .. } => {
             return Failure::usage(format!("--{error}"));
         }
         ConfigError::Nesterov => return Failure::usage(error),
         ConfigError::NoTemplates | ConfigError::Template { .. } => "--templates",
         ConfigError::NoWeight { .. } => "--gpa-mean and --gpa-std",
         ConfigError::ContextTooLong { .. } => "--text-context",
-        ConfigError::FewWords { .. } | ConfigError::Words(_) => "--ctx-init",
+        ConfigError::FewWords { .. } | ConfigError::Vocabulary { .. } | ConfigError::Words(_) => {
+            "--ctx-init"
+        }
     };
     Failure::usage(format!("{option}: {error}"))
 }

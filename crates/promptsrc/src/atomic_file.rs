@@ -19,6 +19,11 @@ pub struct SaveError {
 /// Writes `bytes` to `path`, all or nothing, and waits until the disk has them.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
     let save = || -> std::io::Result<()> {
+        // Renaming onto a device or a pipe would put a file in its place.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let problem = "something that is no ordinary file stands there; choose another path";
+            return Err(std::io::Error::other(problem));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -32,7 +37,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        // The inner file: the wrapper's errors would speak of the temporary name.
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         Ok(())

@@ -293,6 +293,17 @@ impl TrainConfig {
         if self.prompts.depth_vision > 0 {
             positive("vision-context", self.prompts.n_ctx_vision)?;
         }
+        // Sizes that nobody means would fill the memory before anything else could go wrong.
+        let at_most = |option: &'static str, value: usize, most: usize| match value <= most {
+            true => Ok(()),
+            false => Err(ConfigError::TooMany {
+                option,
+                value,
+                most,
+            }),
+        };
+        at_most("epochs", self.epochs, 1_000_000)?;
+        at_most("vision-context", self.prompts.n_ctx_vision, 1_000)?;
         let within = |option: &'static str, value: f64, low: f64, high: f64| {
             if value.is_finite() && value >= low && value <= high {
                 Ok(())
@@ -382,6 +393,16 @@ pub enum ConfigError {
         /// The option.
         option: &'static str,
     },
+    /// A count beyond all sense.
+    #[error("{option} is {value}; it must be at most {most}")]
+    TooMany {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: usize,
+        /// The most that is taken.
+        most: usize,
+    },
     /// A number that makes no sense.
     #[error("{option} is {value}; it must lie between {low} and {high}")]
     OutOfRange {
@@ -441,6 +462,19 @@ pub enum ConfigError {
         words: String,
         /// Tokens they make.
         tokens: usize,
+    },
+    /// The initial words hold a token that this CLIP does not know.
+    #[error(
+        "the initial words {words:?} of the context hold token {id}, but the vocabulary of this \
+         CLIP has {vocab_size} tokens"
+    )]
+    Vocabulary {
+        /// The words.
+        words: String,
+        /// The token.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
     },
     /// The initial words cannot be tokenised.
     #[error("the initial words of the context: {0}")]

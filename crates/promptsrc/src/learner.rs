@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
-use promptsrc_clip::{Clip, TextInput, unit, values};
+use promptsrc_clip::{Clip, TextInput, Tokenizer, unit, values};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
-use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features};
+use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
 use crate::config::{ConfigError, TrainConfig};
 use crate::losses::{LossValues, Losses, Outputs};
 use crate::optimizer::sgd_step;
@@ -64,6 +64,25 @@ pub enum LearnError {
         /// The learning rate in force.
         lr: f64,
     },
+}
+
+/// Finds, before any work, a configuration or class names that this CLIP cannot take.
+pub fn check(clip: &Clip, config: &TrainConfig, names: &[String]) -> Result<(), LearnError> {
+    config.check_for(clip.config())?;
+    let lead = config.prompt_lead();
+    if config.prompts.begins_with_words() {
+        Tokenizer::clip()
+            .tokenize(&lead, clip.text().context_length(), false)
+            .map_err(ConfigError::Words)?;
+    }
+    prompt_input(clip, &lead, config.prompts.n_ctx_text, names)?;
+    Prompts::initial(&config.prompts, clip, config.seed)?;
+    if config.regularisation.is_some() {
+        for template in &config.templates {
+            tokens(clip, template, names)?;
+        }
+    }
+    Ok(())
 }
 
 /// A batch's gradients, before the optimiser sees them.

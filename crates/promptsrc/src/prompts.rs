@@ -344,6 +344,14 @@ fn embedded_words(config: &PromptConfig, clip: &Clip) -> Result<Vec<f32>, Config
             tokens: ids.len(),
         });
     };
+    let vocab_size = clip.config().text.vocab_size;
+    if let Some(id) = first.iter().find(|id| **id as usize >= vocab_size) {
+        return Err(ConfigError::Vocabulary {
+            words: config.ctx_init.clone(),
+            id: *id,
+            vocab_size,
+        });
+    }
     Ok(values(clip.text().embed(first)))
 }
 

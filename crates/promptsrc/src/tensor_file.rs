@@ -1,6 +1,7 @@
 //! Small safetensors files with one JSON record as metadata: the adapter, the run's state, features.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
@@ -197,17 +198,27 @@ pub fn load<R: DeserializeOwned>(
     Ok((tensors, record))
 }
 
-/// The record of a file, whatever it is; none where the file was not written by this program.
+/// The record of a file, whatever it is; none where the file was not written by this program. Only
+/// the header is read: the file may be as large as weights are.
 pub fn record(path: &Path) -> Result<Option<serde_json::Value>, TensorFileError> {
-    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+    /// As the format bounds it.
+    const LONGEST: u64 = 100_000_000;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let mut header = Vec::new();
+        let length = u64::from_le_bytes(length).min(LONGEST);
+        file.take(length).read_to_end(&mut header)?;
+        Ok(header)
+    };
+    let header = read().map_err(|source| TensorFileError::Read {
         path: path.into(),
         source,
     })?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(&bytes).map_err(|source| TensorFileError::Format {
-            path: path.into(),
-            source,
-        })?;
-    let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
+    let header: Option<serde_json::Value> = serde_json::from_slice(&header).ok();
+    let record = header
+        .as_ref()
+        .and_then(|h| h.get("__metadata__")?.get(KEY)?.as_str());
     Ok(record.and_then(|text| serde_json::from_str(text).ok()))
 }

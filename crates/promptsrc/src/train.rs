@@ -12,7 +12,7 @@ use crate::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, Preprocessing
 use crate::atomic_file::SaveError;
 use crate::config::TrainConfig;
 use crate::events::Event;
-use crate::learner::{LearnError, Learner, LearnerState};
+use crate::learner::{self, LearnError, Learner, LearnerState};
 use crate::losses::LossValues;
 use crate::run_folder::{OpenedRun, RunConfig, RunError, RunFolder};
 
@@ -141,6 +141,7 @@ impl TrainJob<'_> {
         if self.data.items.is_empty() {
             return Err(TrainError::NoPictures);
         }
+        learner::check(self.clip, &self.config, &self.data.class_names)?;
         Ok(())
     }
 

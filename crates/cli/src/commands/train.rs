@@ -1,9 +1,10 @@
 //! `promptsrc train`: a few labelled pictures to an adapter.
 
 use promptsrc::adapter::DataRecord;
+use promptsrc::learner::LearnError;
 use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
-use promptsrc::{Clip, Event, Prompts, TrainConfig, TrainData, TrainJob, class_texts};
-use promptsrc_clip::Tokenizer;
+use promptsrc::train::TrainError;
+use promptsrc::{Event, TrainData, TrainJob};
 use serde::Serialize;
 
 use crate::args::{Common, Shots, TrainArgs};
@@ -44,11 +45,6 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         args.data.more.allow_missing,
     )?;
     let loaded = resolve::clip(&args.clip, common)?;
-    config
-        .check_for(loaded.clip.config())
-        .map_err(resolve::config_usage)?;
-    check_texts(&loaded.clip, &config, &chosen.class_names)?;
-
     let record = loaded.record()?;
     let run_config = RunConfig {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -88,9 +84,14 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
     };
 
     let mut view = View::new(common.quiet);
-    let adapter = job.run_in(&args.out, &run_config, args.resume, &mut |event| {
-        view.show(event)
-    })?;
+    let adapter = job
+        .run_in(&args.out, &run_config, args.resume, &mut |event| {
+            view.show(event)
+        })
+        .map_err(|error| match error {
+            TrainError::Learn(LearnError::Config(error)) => resolve::config_usage(error),
+            error => error.into(),
+        })?;
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
     let summary = Summary {
         out: args.out.display().to_string(),
@@ -125,24 +126,6 @@ fn check_out(args: &TrainArgs) -> Result<(), Failure> {
     let files = [run_folder::STATE, run_folder::ADAPTER];
     if !args.resume && files.iter().any(|name| path.join(name).exists()) {
         return Err(RunError::Occupied { path: path.clone() }.into());
-    }
-    Ok(())
-}
-
-/// Finds texts that do not fit the CLIP before anything is written.
-fn check_texts(clip: &Clip, config: &TrainConfig, names: &[String]) -> Result<(), Failure> {
-    let lead = config.prompt_lead();
-    if config.prompts.begins_with_words() {
-        Tokenizer::clip()
-            .tokenize(&lead, clip.text().context_length(), false)
-            .map_err(|e| resolve::config_usage(e.into()))?;
-    }
-    class_texts::prompt_input(clip, &lead, config.prompts.n_ctx_text, names)?;
-    Prompts::initial(&config.prompts, clip, config.seed).map_err(resolve::config_usage)?;
-    if config.regularisation.is_some() {
-        for template in &config.templates {
-            class_texts::tokens(clip, template, names)?;
-        }
     }
     Ok(())
 }
