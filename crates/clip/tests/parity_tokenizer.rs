@@ -1,5 +1,7 @@
 //! Token ids and templates against the reference's.
 
+use std::io::Read;
+
 use promptsrc_clip::Tokenizer;
 use promptsrc_clip::templates::{SELECT, TEACHER, data_set_template, fill};
 use promptsrc_clip::tokenizer::{END_OF_TEXT, START_OF_TEXT, TokenizeError, eot_position};
@@ -87,6 +89,30 @@ fn parity_token_ids() {
         }
     }
     group.finish(2 * rows.len());
+}
+
+/// The merges that are built in are those of the goldens, where they bring a copy.
+#[test]
+fn parity_merges() {
+    if !goldens::has("tokenizer") {
+        return;
+    }
+    let unpack = |bytes: &[u8]| {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(bytes)
+            .read_to_string(&mut text)
+            .expect("gzipped text");
+        text
+    };
+    let built_in = unpack(include_bytes!("../assets/bpe_simple_vocab_16e6.txt.gz"));
+    let mut group = Group::new("merges");
+    for name in goldens::list("tokenizer") {
+        if name.ends_with(".gz") {
+            let file = std::fs::read(goldens::path("tokenizer").join(&name)).expect("a file");
+            group.equal(&name, &(unpack(&file) == built_in), &true);
+        }
+    }
+    group.finish(0);
 }
 
 #[test]

@@ -23,6 +23,12 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     let mut prompts = Group::new("checkpoint/prompts");
     let epoch = number(&json["top_level"]["epoch"]) as usize;
     prompts.equal("epoch", &checkpoint.epoch, &Some(epoch));
+    // The reference leaves the newest file's name beside it.
+    let beside = file.with_file_name("checkpoint");
+    if let Ok(newest) = std::fs::read_to_string(&beside) {
+        let name = file.file_name().map(|n| n.to_string_lossy().into_owned());
+        prompts.equal("newest", &Some(newest.trim().to_string()), &name);
+    }
     let names: Vec<&str> = checkpoint.prompts.iter().map(|p| p.name.as_str()).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();

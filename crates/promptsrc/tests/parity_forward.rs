@@ -84,6 +84,36 @@ fn parity_frozen_features_and_zero_shot_logits() {
 }
 
 #[test]
+fn parity_shapes_read_off_the_weights() {
+    if !goldens::has("tiny") {
+        return;
+    }
+    let clip = tiny();
+    let config = clip.config();
+    let mut group = Group::new("tiny/shapes");
+    for case in goldens::cases("tiny") {
+        let dims = goldens::json(format!("tiny/{case}.json"));
+        for (key, found) in [
+            ("res", config.vision.resolution),
+            ("patch", config.vision.patch_size),
+            ("vw", config.vision.width),
+            ("vl", config.vision.layers),
+            ("tw", config.text.width),
+            ("tl", config.text.layers),
+            ("ctx", config.text.context_length),
+            ("vocab", config.text.vocab_size),
+            ("embed", config.embed_dim),
+        ] {
+            group.equal(key, &Some(found as u64), &dims[key].as_u64());
+        }
+        let scale = f64::from(clip.logit_scale());
+        let expected = goldens::number(&dims["logit_scale"]).exp();
+        group.relative("logit_scale", &[scale], &[expected], 1e-6);
+    }
+    group.finish(if goldens::is_committed() { 10 } else { 0 });
+}
+
+#[test]
 fn parity_every_weight_format_gives_the_same_features() {
     if !goldens::has("formats") {
         return;
