@@ -66,11 +66,20 @@ impl Phrase {
     fn put_into(&self, template: &str, random: &mut Random) -> String {
         let bare = &self.bare;
         if self.complete {
-            return template
-                .replace("{a}", bare)
-                .replace("{the}", bare)
-                .replace("{}", bare);
+            // "a cartoon a forest" will not do.
+            let template = if template.contains("{}") {
+                "a photo of {a}."
+            } else {
+                template
+            };
+            return template.replace("{a}", bare).replace("{the}", bare);
         }
+        // Nor will "a photo of my several cups", but for a few: see below.
+        let template = if !self.single && template.contains("{}") && random.chance(75) {
+            "a photo of {a}."
+        } else {
+            template
+        };
         let with_article = if !self.single {
             // Class names are put behind "a" whatever they are; see a little of that here too.
             if random.chance(12) {
@@ -78,15 +87,22 @@ impl Phrase {
             } else {
                 bare.clone()
             }
-        } else if bare.starts_with(['a', 'e', 'i', 'o', 'u']) && random.chance(65) {
-            format!("an {bare}")
         } else {
-            format!("a {bare}")
+            format!("{} {bare}", article(bare, random))
         };
         template
             .replace("{a}", &with_article)
             .replace("{the}", &format!("the {bare}"))
             .replace("{}", bare)
+    }
+}
+
+/// "a" or "an". Templates write "a" before any class name, so captions do too at times.
+fn article(word: &str, random: &mut Random) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) && random.chance(65) {
+        "an"
+    } else {
+        "a"
     }
 }
 
@@ -190,7 +206,11 @@ fn describe(
             words.push(if several {
                 format!("{joint} {colour} {}", plural_part(part.word, count))
             } else {
-                format!("{joint} a {colour} {}", part.word)
+                format!(
+                    "{joint} {} {colour} {}",
+                    article(colour.word(), random),
+                    part.word
+                )
             });
         }
     }
@@ -208,13 +228,13 @@ fn plural_part(word: &str, count: usize) -> String {
 
 fn number(count: usize, random: &mut Random) -> Option<&'static str> {
     let exact = match count {
-        0 | 1 => return random.chance(2).then_some("one"),
+        0 | 1 => return None,
         2 => "two",
         3 => "three",
         4 => "four",
         _ => "five",
     };
-    Some(if random.chance(85) {
+    Some(if random.chance(92) {
         exact
     } else {
         random.pick(&["some", "several", "many"])
@@ -344,7 +364,10 @@ fn pair(
     let tail = describe(scene.style, second, 1, None, other, random);
     let around = around(scene, None, one, random);
     Phrase {
-        bare: format!("{head} {relation} a {tail}{around}"),
+        bare: format!(
+            "{head} {relation} {} {tail}{around}",
+            article(&tail, random)
+        ),
         single: true,
         complete: false,
     }

@@ -36,10 +36,10 @@ pub(crate) fn finish(canvas: &mut Canvas, style: Style, random: &mut Random) {
         Style::Noisy => dirty(canvas, unit, seed),
         Style::Bright => canvas.paint(|_, _, c| c.map(|v| 0.24 + 0.95 * v)),
         Style::Embroidered => embroider(canvas, unit, seed),
-        Style::Mosaic => mosaic(canvas, unit * random.between(3.0, 3.6), seed),
+        Style::Mosaic => mosaic(canvas, unit * random.between(2.3, 2.9), seed),
     }
     let strength = match style {
-        Style::Noisy => random.between(0.20, 0.32),
+        Style::Noisy => random.between(0.13, 0.26),
         Style::Night => random.between(0.05, 0.10),
         Style::Poster | Style::Cartoon | Style::Pixelated | Style::Mosaic => 0.015,
         Style::Photo => random.between(0.01, 0.08),

@@ -50,10 +50,6 @@ impl Random {
         }
         items[0].1
     }
-
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        self.0.shuffle(items);
-    }
 }
 
 /// FNV-1a, finished by one scrambling round so that all bits are good.

@@ -418,50 +418,41 @@ impl Painter<'_> {
         if !matches!(style, Style::Sketch | Style::Poster | Style::Cartoon) {
             self.paint_shadow(layers.len(), unit);
         }
-        for (layer, shape) in layers.iter().zip(&self.shapes) {
-            self.canvas.paint_masked(shape, |x, y| {
-                let (dx, dy) = spot.within(x, y);
-                let flat = match layer.role {
-                    Role::Body => surface.at(dx, dy),
-                    Role::Accent => accent,
-                    Role::Shade => scale(surface.first, 0.68),
-                    Role::Dark => BLACK,
-                    Role::Light => WHITE,
-                    Role::Stalk => [0.18, 0.48, 0.16],
-                    Role::Glow => [0.98, 0.62, 0.12],
-                };
-                match style {
-                    Style::Sketch => pencil(flat, x, y),
-                    Style::Poster | Style::Cartoon => flat,
-                    _ => shaded(flat, dx / spot.radius, dy / spot.radius, light, style),
-                }
-            });
-        }
-        let (width, ink) = match style {
-            Style::Cartoon => (1.7 * unit, Some(BLACK)),
-            Style::Sketch => (1.3 * unit, None),
-            _ => return,
-        };
-        let Some(shape) = self.shapes.last_mut() else {
+        let Some((line, shapes)) = self.shapes.split_last_mut() else {
             return;
         };
-        for (layer, outline) in layers.iter().zip(&outlines) {
-            if !matches!(
-                layer.role,
-                Role::Body | Role::Accent | Role::Stalk | Role::Glow
-            ) {
-                continue;
+        for ((layer, shape), outline) in layers.iter().zip(shapes).zip(&outlines) {
+            let flat = match layer.role {
+                Role::Body => surface.first,
+                Role::Accent => accent,
+                Role::Shade => scale(surface.first, 0.68),
+                Role::Dark => BLACK,
+                Role::Light => WHITE,
+                Role::Stalk => [0.18, 0.48, 0.16],
+                Role::Glow => [0.98, 0.62, 0.12],
+            };
+            // The outline lies below its layer, so that parts that overlap have one around all.
+            let ink = match style {
+                Style::Cartoon => Some((BLACK, 3.0)),
+                Style::Sketch => Some((scale(flat, 0.55), 2.6)),
+                _ => None,
+            };
+            if let (Some((ink, width)), false) = (ink, is_detail(layer.role)) {
+                line.stroke(outline, width * unit);
+                self.canvas.paint_masked(line, |_, _| ink);
             }
-            shape.stroke(outline, width);
-            let line = ink.unwrap_or_else(|| {
-                let colour = if layer.role == Role::Body {
-                    surface.first
-                } else {
-                    accent
+            self.canvas.paint_masked(shape, |x, y| {
+                let (dx, dy) = spot.within(x, y);
+                let colour = match layer.role {
+                    Role::Body => surface.at(dx, dy),
+                    _ => flat,
                 };
-                scale(colour, 0.55)
+                match style {
+                    Style::Sketch => pencil(colour, x, y),
+                    Style::Poster | Style::Cartoon => colour,
+                    _ => shaded(colour, dx / spot.radius, dy / spot.radius, light, style),
+                }
             });
-            self.canvas.paint_masked(shape, |_, _| line);
         }
     }
 
@@ -484,6 +475,11 @@ impl Painter<'_> {
             scale(colour, 1.0 - shadow)
         });
     }
+}
+
+/// Whether a layer lies inside of others and needs no outline.
+fn is_detail(role: Role) -> bool {
+    matches!(role, Role::Dark | Role::Light | Role::Shade)
 }
 
 /// A colour under light from one side.

@@ -12,7 +12,7 @@ use crate::pattern::Pattern;
 use crate::random::{Random, stable_hash};
 use crate::render::{SIDE, draw};
 use crate::scene::{
-    Content, Position, Scene, Size, Subject, any_background, any_position, any_size, any_style,
+    Content, Scene, Size, Subject, any_background, any_position, any_size, any_style,
     is_place_held_out, is_surface_held_out,
 };
 use crate::style::Style;
@@ -210,7 +210,7 @@ impl Recipe {
                     },
                     count: self.place.map_or(1, |(count, _)| count),
                     size: self.size(random),
-                    position: self.position(random),
+                    position: any_position(random),
                 }
             }
         };
@@ -233,17 +233,13 @@ impl Recipe {
         }
     }
 
-    /// Patterns and parts of a thing cannot be told where it is tiny.
+    /// A pattern cannot be told where the thing is tiny.
     fn size(&self, random: &mut Random) -> Size {
-        if self.pattern.is_some() || self.part_colour.is_some() {
+        if self.pattern.is_some() {
             random.weighted(&[(2, Size::Medium), (2, Size::Large), (1, Size::Huge)])
         } else {
             any_size(random)
         }
-    }
-
-    fn position(&self, random: &mut Random) -> Position {
-        any_position(random)
     }
 }
 
@@ -255,6 +251,9 @@ const PHOTOS: &[Style] = &[
     Style::Bright,
     Style::Blurred,
 ];
+
+/// Of the source, so that no shifted set shares a style with it.
+const CLEAR_PHOTOS: &[Style] = &[Style::Photo, Style::Photo, Style::Photo, Style::Bright];
 
 fn all_sets() -> Vec<WorldSet> {
     let set = |name, about, purpose, classes, styles| WorldSet {
@@ -307,7 +306,7 @@ fn all_sets() -> Vec<WorldSet> {
             "photos of things of a colour, with any pattern",
             Purpose::Source,
             coloured_things(),
-            Styles::Few(PHOTOS),
+            Styles::Few(CLEAR_PHOTOS),
         ),
     ];
     let source = sets.last().cloned();
@@ -326,6 +325,11 @@ fn all_sets() -> Vec<WorldSet> {
             "source-poster",
             "the scenes of source, as posters",
             &[Style::Poster],
+        ),
+        (
+            "source-blurred",
+            "the scenes of source, blurred",
+            &[Style::Blurred],
         ),
         (
             "source-mosaic",
@@ -418,39 +422,62 @@ fn surfaces() -> Vec<Class> {
 }
 
 fn fish() -> Vec<Class> {
-    let mut candidates = Vec::new();
+    let mut bodies = Vec::new();
     for (colour, pattern) in pairs(Colour::ALL, Pattern::ALL) {
-        for tail in Colour::ALL.iter().copied().filter(|tail| *tail != colour) {
-            let subject = Subject {
-                thing: Thing::Fish,
-                colour,
-                pattern,
-                part_colour: Some(tail),
-            };
-            if !subject.is_held_out() {
-                continue;
-            }
+        let body = Subject {
+            thing: Thing::Fish,
+            colour,
+            pattern,
+            part_colour: None,
+        };
+        if body.is_held_out() {
             let class = Class {
-                name: format!("{colour} {pattern} fish with a {tail} tail"),
+                name: format!("{colour} {pattern} fish"),
                 recipe: Recipe {
                     thing: Some(Thing::Fish),
                     colour: Some(colour),
                     pattern: Some(pattern),
-                    part_colour: Some(tail),
                     ..Recipe::default()
                 },
             };
-            let keys = vec![
-                (format!("{colour} {pattern}"), 2),
-                (format!("{colour} fish"), 4),
-                (format!("{colour} fish, {tail} tail"), 1),
-                (format!("{pattern}"), 3),
-                (format!("{tail} tail"), 3),
-            ];
-            candidates.push((class, keys));
+            let keys = vec![(colour.to_string(), 2), (pattern.to_string(), 2)];
+            bodies.push((class, keys));
         }
     }
-    choose("finegrained", candidates, 24)
+    // Two of each body, so that the tail has to be looked at.
+    let mut tails: BTreeMap<Colour, usize> = BTreeMap::new();
+    let mut classes = Vec::new();
+    for body in choose("finegrained", bodies, 12) {
+        let mut colours: Vec<Colour> = Colour::ALL
+            .iter()
+            .copied()
+            .filter(|tail| Some(*tail) != body.recipe.colour)
+            .collect();
+        // The least used ones first, so that each colour has its turn.
+        colours.sort_by_cached_key(|tail| {
+            let hash = stable_hash(&format!("{}|{tail}", body.name));
+            (tails.get(tail).copied().unwrap_or(0), hash)
+        });
+        for tail in colours.into_iter().take(2) {
+            *tails.entry(tail).or_default() += 1;
+            classes.push(Class {
+                name: format!("{} with {} {tail} tail", body.name, article(tail.word())),
+                recipe: Recipe {
+                    part_colour: Some(tail),
+                    ..body.recipe
+                },
+            });
+        }
+    }
+    classes
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 fn scenes() -> Vec<Class> {
@@ -464,8 +491,17 @@ fn scenes() -> Vec<Class> {
         Thing::Tree,
         Thing::Umbrella,
     ];
+    const PLACES: [Place; 7] = [
+        Place::Grass,
+        Place::Sea,
+        Place::Sand,
+        Place::Snow,
+        Place::Bricks,
+        Place::Space,
+        Place::City,
+    ];
     let mut candidates = Vec::new();
-    for (thing, place) in pairs(&THINGS, Place::ALL) {
+    for (thing, place) in pairs(&THINGS, &PLACES) {
         for (count, word) in [(1, ""), (2, "two "), (3, "three "), (4, "four ")] {
             if !is_place_held_out(thing, count, place) {
                 continue;
@@ -485,10 +521,10 @@ fn scenes() -> Vec<Class> {
                 },
             };
             let keys = vec![
-                (place.to_string(), 2),
-                (thing.to_string(), 3),
-                (format!("{thing} {place}"), 1),
-                (format!("count {count}"), 8),
+                (place.to_string(), 4),
+                (thing.to_string(), 4),
+                (format!("{thing} {place}"), 2),
+                (format!("count {count}"), 7),
             ];
             candidates.push((class, keys));
         }
