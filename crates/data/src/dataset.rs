@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use crate::{DataError, FewShot, NameList, Sample, few_shot};
+use promptsrc_picture::{Limits, Picture, PictureError, open};
+
+use crate::{DataError, Drawing, FewShot, NameList, Sample, few_shot};
 
 /// One labelled picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// The picture's file.
+    /// The picture's file; of a drawn picture the name that tells it from others.
     pub path: PathBuf,
     /// Its class: a place in [`Dataset::class_names`].
     pub label: usize,
     /// Whether the file was there when the data set was read.
     pub presence: Presence,
+    /// What draws the picture, where it is in no file.
+    pub drawing: Option<Drawing>,
 }
 
 impl Item {
@@ -22,6 +26,26 @@ impl Item {
             path: path.into(),
             label,
             presence: Presence::Present,
+            drawing: None,
+        }
+    }
+
+    /// A picture that is drawn when it is asked for; `name` tells it from others, as a path would.
+    pub fn drawn(name: impl Into<PathBuf>, label: usize, drawing: Drawing) -> Self {
+        Self {
+            drawing: Some(drawing),
+            ..Self::new(name, label)
+        }
+    }
+
+    /// The picture itself: decoded from its file within the limits, or drawn.
+    ///
+    /// # Errors
+    /// Any [`PictureError`] of decoding, with the file's name.
+    pub fn picture(&self, limits: &Limits) -> Result<Picture, PictureError> {
+        match &self.drawing {
+            Some(drawing) => Ok(drawing.draw()),
+            None => open(&self.path, limits),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod augment;
 mod classes;
 mod dataset;
+mod drawing;
 mod error;
 mod few_shot;
 mod loader;
@@ -19,6 +20,7 @@ mod source;
 pub use augment::{Augment, Stream};
 pub use classes::{Classes, Sample, Selection};
 pub use dataset::{Dataset, Item, Part, Presence, Resolved};
+pub use drawing::Drawing;
 pub use error::{DataError, NameList};
 pub use few_shot::{FewShot, few_shot};
 pub use loader::{Batch, Batches, EvalLoader, LoaderOptions, TrainLoader};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use promptsrc_picture::{Limits, Picture, PictureError, Preprocess, open};
+use promptsrc_picture::{Limits, Picture, PictureError, Preprocess};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Augment, DataError, Item, Stream};
@@ -269,7 +269,7 @@ impl Batches {
                         return;
                     }
                     let Some(item) = items.get(index) else { return };
-                    let result = open(&item.path, &limits).and_then(|picture| {
+                    let result = item.picture(&limits).and_then(|picture| {
                         transform(&picture, index).map_err(|error| error.in_file(&item.path))
                     });
                     // Nobody listens any more where the batches were dropped meanwhile.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use promptsrc_data::{Augment, Batch, DataError, EvalLoader, Item, LoaderOptions, TrainLoader};
+use promptsrc_data::{
+    Augment, Batch, DataError, Drawing, EvalLoader, Item, LoaderOptions, TrainLoader,
+};
 use promptsrc_picture::{Limits, Preprocess, open};
 
 const RESOLUTION: u32 = 8;
@@ -157,4 +159,20 @@ fn dropping_batches_early_stops_the_workers() {
 fn a_batch_size_of_zero_is_refused() {
     let loader = EvalLoader::new(Vec::new(), Preprocess::clip(8), options(0, 1));
     assert!(matches!(loader, Err(DataError::ZeroBatch)));
+}
+
+#[test]
+fn a_drawn_picture_loads_as_its_file_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = pictures(folder.path(), 7);
+    let drawn: Vec<Item> = files
+        .iter()
+        .map(|item| {
+            let picture = open(&item.path, &Limits::default()).unwrap();
+            let drawing = Drawing::new(move || picture.clone());
+            Item::drawn(format!("drawn/{}", item.label), item.label, drawing)
+        })
+        .collect();
+    let batches = |items| all(train(items, 3, 2, 5).epoch(1));
+    assert_eq!(batches(&drawn), batches(&files));
 }

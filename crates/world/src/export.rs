@@ -1,0 +1,90 @@
+//! A data set as ordinary files: PNG pictures in a folder for each class, and a split file.
+
+use std::fs;
+use std::io::Error;
+use std::path::{Path, PathBuf};
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use promptsrc_data::Part;
+use promptsrc_picture::Picture;
+use serde_json::{Map, Value, json};
+
+use crate::WorldError;
+use crate::render::{SIDE, draw};
+use crate::sets::WorldSet;
+
+impl WorldSet {
+    /// Writes the set into a folder of its name below `dir`, and returns that folder: pictures as
+    /// `images/<class>/<number>.png`, the split as `split_zhou_<Set>.json` in the form of CoOp's.
+    ///
+    /// Files of the same names are written over. The split comes last: a folder that has one is
+    /// whole.
+    ///
+    /// # Errors
+    /// [`WorldError::Write`].
+    pub fn export(&self, dir: &Path) -> Result<PathBuf, WorldError> {
+        let folder = dir.join(self.name());
+        let split_path = folder.join(self.split_file());
+        match fs::remove_file(&split_path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(write_error(&split_path, e));
+            }
+            _ => {}
+        }
+        let names = self.class_names();
+        let mut split = Map::new();
+        for part in Part::ALL {
+            let mut entries = Vec::new();
+            for (label, index) in self.places(part) {
+                let (Some(scene), Some(name)) = (self.scene(part, label, index), names.get(label))
+                else {
+                    continue;
+                };
+                let file = self.file(part, label, index);
+                save(&draw(&scene, SIDE), &folder.join("images").join(&file))?;
+                entries.push(json!([file, label, name]));
+            }
+            split.insert(part.to_string(), Value::Array(entries));
+        }
+        let text = Value::Object(split).to_string();
+        fs::write(&split_path, text).map_err(|e| write_error(&split_path, e))?;
+        Ok(folder)
+    }
+
+    /// `split_zhou_SourceSketch.json` of `source-sketch`.
+    fn split_file(&self) -> String {
+        let camel: String = self
+            .name()
+            .split('-')
+            .map(|word| {
+                let (head, tail) = word.split_at(1.min(word.len()));
+                head.to_ascii_uppercase() + tail
+            })
+            .collect();
+        format!("split_zhou_{camel}.json")
+    }
+}
+
+fn save(picture: &Picture, path: &Path) -> Result<(), WorldError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|e| write_error(parent, e))?;
+    }
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(
+            picture.pixels(),
+            picture.width(),
+            picture.height(),
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(|e| write_error(path, Error::other(e)))?;
+    fs::write(path, bytes).map_err(|e| write_error(path, e))
+}
+
+fn write_error(path: &Path, reason: Error) -> WorldError {
+    WorldError::Write {
+        path: path.to_path_buf(),
+        reason,
+    }
+}

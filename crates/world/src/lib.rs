@@ -1,0 +1,50 @@
+//! A small world of drawn pictures: scenes with captions to pretrain a CLIP on, and data sets to
+//! learn prompts on, with nothing to download.
+//!
+//! Everything is a function of names and numbers: a picture has the same bytes on every machine and
+//! in every build. Some combinations, of things with colours and patterns, of numbers of things
+//! with places, never occur in the stream for pretraining; the data sets are made of them, so that
+//! a CLIP that knows the classes without training has understood the words, not memorised pictures.
+//!
+//! ```
+//! use promptsrc_world::{WorldSet, pretrain_sample};
+//!
+//! let sample = pretrain_sample(1, 0, 48);
+//! println!("{}", sample.caption);
+//!
+//! let dataset = WorldSet::find("objects")?.dataset();
+//! assert_eq!(dataset.class_names[0], "apple");
+//! # Ok::<(), promptsrc_world::WorldError>(())
+//! ```
+
+mod arithmetic;
+mod background;
+mod canvas;
+mod caption;
+mod colour;
+mod error;
+mod export;
+mod finish;
+mod outline;
+mod pattern;
+mod pretrain;
+mod random;
+mod render;
+mod scene;
+mod sets;
+mod style;
+mod thing;
+mod vocabulary;
+
+pub use background::{Background, Place};
+pub use colour::Colour;
+pub use error::WorldError;
+pub use pattern::Pattern;
+pub use pretrain::{Captioned, pretrain_sample, pretrain_scene};
+pub use render::{SIDE, draw};
+pub use scene::{
+    Content, MAX_COUNT, Position, Scene, Size, Subject, is_place_held_out, is_surface_held_out,
+};
+pub use sets::{Purpose, WorldSet, pictures_per_class, sets};
+pub use style::Style;
+pub use thing::{Part as ThingPart, Thing};

@@ -1,0 +1,312 @@
+//! The world keeps its promises: bytes, splits, what pretraining never shows, what captions say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use promptsrc_data::{Classes, DataSource, Dataset, Part};
+use promptsrc_picture::Limits;
+use promptsrc_world::{
+    Background, Colour, Content, Pattern, Place, Position, SIDE, Scene, Size, Style, Subject,
+    Thing, WorldError, WorldSet, draw, is_place_held_out, is_surface_held_out, pictures_per_class,
+    pretrain_sample, pretrain_scene, sets,
+};
+
+/// FNV-1a.
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+fn pixels(dataset: &Dataset, part: Part, step: usize) -> Vec<u8> {
+    let items = dataset.part(part).iter().step_by(step);
+    items
+        .flat_map(|item| item.picture(&Limits::default()).unwrap().into_pixels())
+        .collect()
+}
+
+/// The numbers below were written by a release build; a debug build must find the same.
+#[test]
+fn pictures_and_captions_keep_their_bytes() {
+    let expected = [
+        ("objects", 0xbc20_fdb3_fba0_657d),
+        ("surfaces", 0x8d7c_8c37_43b3_b768),
+        ("finegrained", 0xa8c2_a7c3_2833_bf85),
+        ("scenes", 0xe18f_c0c2_69cc_dd2e),
+        ("tuning", 0x9049_739d_2266_1a58),
+        ("source", 0x221a_4f87_b541_1311),
+        ("source-sketch", 0xf02f_ec03_3845_9819),
+        ("source-night", 0x10a4_4b7e_3e15_d635),
+        ("source-poster", 0x042c_1d92_2afb_1eef),
+        ("source-blurred", 0x6151_3174_ab73_ce4c),
+        ("source-mosaic", 0x53a7_aa46_e7a1_7045),
+        ("pretrain", 0x5107_e9b2_6214_3a5e),
+    ];
+    let mut found = Vec::new();
+    for set in sets() {
+        let dataset = set.dataset();
+        let bytes = Part::ALL
+            .into_iter()
+            .flat_map(|part| pixels(&dataset, part, 7));
+        found.push((set.name(), hash(bytes)));
+    }
+    let stream = (0..1500).flat_map(|index| {
+        let sample = pretrain_sample(1, index, if index % 3 == 0 { 32 } else { SIDE });
+        sample
+            .caption
+            .into_bytes()
+            .into_iter()
+            .chain(sample.picture.into_pixels())
+    });
+    found.push(("pretrain", hash(stream)));
+    for (name, hash) in &found {
+        println!("        ({name:?}, 0x{hash:016x}),");
+    }
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn pretraining_never_shows_what_is_held_out() {
+    let mut shown = BTreeSet::new();
+    for index in 0..20_000 {
+        let (scene, _) = pretrain_scene(7, index);
+        assert!(!scene.is_held_out(), "{scene:?}");
+        let place = |thing: Thing, count| match scene.background {
+            Background::Place(place) => assert!(!is_place_held_out(thing, count, place)),
+            Background::Wall(_) | Background::Blend(..) => {}
+        };
+        match scene.content {
+            Content::Surface { colour, pattern } => {
+                assert!(!is_surface_held_out(colour, pattern));
+            }
+            Content::Things { subject, count, .. } => {
+                place(subject.thing, count);
+                shown.insert((subject.thing, subject.colour, subject.pattern));
+            }
+            Content::Pair { first, second, .. } => {
+                for subject in [first, second] {
+                    place(subject.thing, 1);
+                    shown.insert((subject.thing, subject.colour, subject.pattern));
+                }
+            }
+        }
+    }
+    let (mut all, mut held_out) = (0, 0);
+    for thing in Thing::ALL.iter().copied() {
+        for colour in Colour::ALL.iter().copied() {
+            for pattern in Pattern::ALL.iter().copied() {
+                let subject = Subject {
+                    thing,
+                    colour,
+                    pattern,
+                    part_colour: None,
+                };
+                all += 1;
+                if subject.is_held_out() {
+                    held_out += 1;
+                    assert!(!shown.contains(&(thing, colour, pattern)));
+                }
+            }
+        }
+    }
+    let share = 100 * held_out / all;
+    assert!((27..=33).contains(&share), "{share} %");
+    // Whole rows of the cube are not held out: every word is learned.
+    assert!(shown.len() > 3000, "{}", shown.len());
+}
+
+#[test]
+fn captions_name_each_word_and_often_alone() {
+    const SAMPLES: u64 = 20_000;
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut alone: BTreeMap<&str, u32> = BTreeMap::new();
+    let words: Vec<&str> = Thing::ALL
+        .iter()
+        .map(|w| w.word())
+        .chain(Colour::ALL.iter().map(|w| w.word()))
+        .chain(Pattern::ALL.iter().map(|w| w.word()))
+        .chain(Place::ALL.iter().map(|w| w.word()))
+        .collect();
+    let mut distinct = BTreeSet::new();
+    for index in 0..SAMPLES {
+        let (scene, caption) = pretrain_scene(3, index);
+        assert!(
+            caption.is_ascii() && caption.ends_with('.') && !caption.contains("  "),
+            "{caption}"
+        );
+        assert!(!caption.contains(['{', '}']), "{caption}");
+        assert_eq!(caption, caption.to_lowercase());
+        // Shorter than the text tower's 77 tokens by far.
+        assert!(caption.split(' ').count() <= 40, "{caption}");
+        let padded = format!(" {} ", caption.replace(['.', ','], " "));
+        // "black and white photo" and "oil painting in orange" are told from colours by the style.
+        let padded = padded.replace("black and white", "");
+        let named: Vec<&str> = words
+            .iter()
+            .copied()
+            .filter(|word| {
+                padded.contains(&format!(" {word} "))
+                    || Thing::from_word(word)
+                        .is_some_and(|t| padded.contains(&format!(" {} ", t.plural())))
+            })
+            .collect();
+        for word in &named {
+            *counts.entry(word).or_default() += 1;
+        }
+        if let [word] = named.as_slice() {
+            *alone.entry(word).or_default() += 1;
+        }
+        if scene.style == Style::Monochrome {
+            let colour = Colour::ALL.iter().find(|c| named.contains(&c.word()));
+            assert_eq!(colour, None, "{caption}");
+        }
+        distinct.insert(caption);
+    }
+    for word in &words {
+        let (count, alone) = (
+            counts.get(word).copied().unwrap_or(0),
+            alone.get(word).copied().unwrap_or(0),
+        );
+        println!("{word}: {count}, alone {alone}");
+        // Of 36 things, 12 colours, 14 patterns and 12 places each word must be in its share.
+        assert!(count >= 100, "{word} is in {count} captions");
+        assert!(alone >= 20, "{word} is alone in {alone} captions");
+    }
+    assert!(distinct.len() > 12_000, "{}", distinct.len());
+}
+
+#[test]
+fn every_set_has_sane_splits() {
+    for set in sets() {
+        let name = set.name();
+        let dataset = set.dataset();
+        let classes = &dataset.class_names;
+        assert!(
+            (8..=30).contains(&classes.len()),
+            "{name}: {}",
+            classes.len()
+        );
+        assert!(classes.is_sorted(), "{name}");
+        assert_eq!(classes.iter().collect::<BTreeSet<_>>().len(), classes.len());
+        assert!(!set.about().is_empty());
+        let mut paths = BTreeSet::new();
+        let mut scenes = BTreeSet::new();
+        for part in Part::ALL {
+            let items = dataset.part(part);
+            assert_eq!(items.len(), classes.len() * pictures_per_class(part));
+            for (place, item) in items.iter().enumerate() {
+                assert!(paths.insert(&item.path), "{name}: {}", item.path.display());
+                let index = place % pictures_per_class(part);
+                let scene = set.scene(part, item.label, index).unwrap();
+                assert!(scene.is_held_out(), "{name}: {scene:?}");
+                assert!(scenes.insert(scene.seed), "{name}: the same scene twice");
+            }
+        }
+        let base = dataset
+            .select(&dataset.few_shot(16, 1), Classes::Base)
+            .unwrap();
+        assert_eq!(base.class_names.len(), classes.len().div_ceil(2));
+        assert_eq!(base.train.len(), 16 * base.class_names.len());
+    }
+}
+
+#[test]
+fn shifted_sets_show_the_scenes_of_the_source() {
+    let source = WorldSet::find("source").unwrap();
+    let sketch = WorldSet::find("source-sketch").unwrap();
+    assert_eq!(source.class_names(), sketch.class_names());
+    let [a, b] = [source, sketch].map(|set| set.scene(Part::Test, 3, 5).unwrap());
+    assert_eq!(
+        b,
+        Scene {
+            style: Style::Sketch,
+            ..a
+        }
+    );
+}
+
+#[test]
+fn an_exported_set_reads_back_with_equal_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["scenes", "source-sketch"] {
+        let set = WorldSet::find(name).unwrap();
+        let written = set.export(folder.path()).unwrap();
+        assert_eq!(written, folder.path().join(name));
+        let (dataset, report) = DataSource::new(&written).read().unwrap();
+        assert_eq!(report.warnings(), Vec::<String>::new());
+        let drawn = set.dataset();
+        assert_eq!(dataset.name, drawn.name);
+        assert_eq!(dataset.class_names, drawn.class_names);
+        for part in Part::ALL {
+            let (files, drawings) = (dataset.part(part), drawn.part(part));
+            assert_eq!(files.len(), drawings.len());
+            for (file, drawing) in files.iter().zip(drawings) {
+                assert_eq!(file.label, drawing.label);
+                assert!(file.path.ends_with(&drawing.path));
+                let limits = Limits::default();
+                assert_eq!(
+                    file.picture(&limits).unwrap(),
+                    drawing.picture(&limits).unwrap()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_export_that_cannot_be_written_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in-the-way");
+    std::fs::write(&file, "").unwrap();
+    let error = WorldSet::find("objects")
+        .unwrap()
+        .export(&file)
+        .unwrap_err();
+    assert!(matches!(error, WorldError::Write { .. }));
+    assert!(error.to_string().contains("in-the-way"), "{error}");
+}
+
+#[test]
+fn an_unknown_set_is_told_which_there_are() {
+    let error = WorldSet::find("object").unwrap_err().to_string();
+    assert!(
+        error.contains("\"object\"") && error.contains("objects, surfaces"),
+        "{error}"
+    );
+}
+
+#[test]
+fn anything_can_be_drawn_at_any_size() {
+    let mut seed = 0;
+    for thing in Thing::ALL.iter().copied() {
+        for style in Style::ALL.iter().copied() {
+            for (side, count) in [(0, 0), (16, 1), (31, 2), (48, 3), (97, 99)] {
+                seed += 1;
+                let scene = Scene {
+                    content: Content::Things {
+                        subject: Subject {
+                            thing,
+                            colour: Colour::ALL[seed % 12],
+                            pattern: Pattern::ALL[seed % 14],
+                            part_colour: None,
+                        },
+                        count,
+                        size: Size::ALL[seed % 5],
+                        position: Position::ALL[seed % 5],
+                    },
+                    background: Background::Place(Place::ALL[seed % 12]),
+                    style,
+                    seed: u64::MAX - seed as u64,
+                };
+                let picture = draw(&scene, side);
+                assert_eq!(picture.width(), side.max(16));
+                // Something is to be seen.
+                let distinct: BTreeSet<&[u8]> = picture.pixels().chunks(3).collect();
+                assert!(distinct.len() > 4, "{scene:?}");
+            }
+        }
+    }
+    let scene = pretrain_scene(0, 0).0;
+    assert_eq!(draw(&scene, u32::MAX).width(), 1024);
+}
