@@ -70,13 +70,15 @@ pub enum Command {
     Sample(SampleArgs),
     /// Say what a weight, adapter, run or checkpoint file holds.
     Inspect(InspectArgs),
+    /// The built-in world of drawn pictures, as data sets to try things on.
+    World(WorldArgs),
 }
 
 /// Which pictures.
 #[derive(Args, Clone, Debug)]
 pub struct DataArgs {
-    /// Pictures: a folder with a subfolder per class, a CSV, TSV or JSONL list, or the folder
-    /// that a split file speaks of.
+    /// Pictures: a folder with a subfolder per class, a CSV, TSV or JSONL list, the folder that a
+    /// split file speaks of, or world:NAME for a built-in data set.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
     #[command(flatten)]
@@ -391,4 +393,28 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_string()),
         Ok(n) => Ok(n),
     }
+}
+
+#[derive(Args, Debug)]
+pub struct WorldArgs {
+    #[command(subcommand)]
+    pub command: WorldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WorldCommand {
+    /// List its data sets; `--data world:NAME` takes one in any command.
+    List,
+    /// Write data sets as folders of PNG files with split files, for any other program.
+    Export(ExportArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Folder to write into; each data set gets a folder of its own in it.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Data sets to write [default: all].
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub sets: Vec<String>,
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use promptsrc_data::{Classes, DataSource, Dataset, Item, Part, Resolved, Selection};
+use promptsrc_world::WorldSet;
 
 use crate::args::{ClassesArg, DataArgs, PartArg};
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, resolve};
 
 /// Pictures of some classes, numbered from 0.
 pub struct Chosen {
@@ -17,6 +18,9 @@ pub struct Chosen {
 /// Reads a data set and the name of its split file, if it has one; warns of what a person should
 /// know. Pictures that are missing are spoken of where they are needed.
 pub fn read(args: &DataArgs) -> Result<(Dataset, Option<String>), Failure> {
+    if let Some(set) = world_set(args)? {
+        return Ok((set.dataset(), None));
+    }
     let (dataset, report) = source(args).read()?;
     for finding in report.findings() {
         output::warning(&finding);
@@ -30,7 +34,42 @@ pub fn read(args: &DataArgs) -> Result<(Dataset, Option<String>), Failure> {
 
 /// Reads a data set whose pictures are of no interest, only its lists.
 pub fn read_quietly(args: &DataArgs) -> Result<Dataset, Failure> {
-    Ok(source(args).read()?.0)
+    match world_set(args)? {
+        Some(set) => Ok(set.dataset()),
+        None => Ok(source(args).read()?.0),
+    }
+}
+
+/// The built-in data set that `--data world:NAME` names.
+fn world_set(args: &DataArgs) -> Result<Option<&'static WorldSet>, Failure> {
+    let Some(name) = world_name(&args.data) else {
+        return Ok(None);
+    };
+    if args.more.split.is_some() || args.more.class_names.is_some() {
+        return Err(Failure::usage(
+            "--data world:NAME brings its own split and class names: leave out --split and \
+             --class-names",
+        ));
+    }
+    match WorldSet::find(name) {
+        Ok(set) => Ok(Some(set)),
+        Err(error) => Err(Failure::usage(format!("--data: {error}"))),
+    }
+}
+
+/// NAME of `world:NAME`, unless a file or folder is called just that.
+fn world_name(data: &Path) -> Option<&str> {
+    let name = data.to_str()?.strip_prefix("world:")?;
+    (!data.exists()).then_some(name)
+}
+
+/// Where the pictures are, as a run remembers it: a path that means the same from another folder,
+/// or the name of a built-in data set.
+pub fn remembered(data: &Path) -> String {
+    match world_name(data) {
+        Some(_) => data.display().to_string(),
+        None => resolve::absolute(data),
+    }
 }
 
 fn source(args: &DataArgs) -> DataSource {

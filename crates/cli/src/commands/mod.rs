@@ -7,3 +7,4 @@ pub mod inspect;
 pub mod predict;
 pub mod sample;
 pub mod train;
+pub mod world;

@@ -53,7 +53,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
             fingerprint: record.fingerprint.clone(),
         },
         data: RunData {
-            path: resolve::absolute(&args.data.data),
+            path: data::remembered(&args.data.data),
             split: args.data.more.split.as_deref().map(resolve::absolute),
             class_names: args.data.more.class_names.as_deref().map(resolve::absolute),
             classes: data::classes_name(args.classes).to_string(),

@@ -1,0 +1,94 @@
+//! `promptsrc world`: the built-in data sets, listed and written as ordinary folders.
+
+use promptsrc_data::Part;
+use promptsrc_world::{WorldSet, pictures_per_class, sets};
+use serde::Serialize;
+
+use crate::args::{Common, ExportArgs, WorldArgs, WorldCommand};
+use crate::failure::Failure;
+use crate::output;
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    about: String,
+    classes: Vec<String>,
+    train: usize,
+    val: usize,
+    test: usize,
+}
+
+#[derive(Serialize)]
+struct Exported {
+    name: String,
+    folder: String,
+    pictures: usize,
+}
+
+pub fn run(args: &WorldArgs, common: &Common) -> Result<(), Failure> {
+    match &args.command {
+        WorldCommand::List => list(common),
+        WorldCommand::Export(args) => export(args, common),
+    }
+}
+
+fn list(common: &Common) -> Result<(), Failure> {
+    let listed: Vec<Listed> = sets()
+        .iter()
+        .map(|set| {
+            let classes = set.class_names();
+            let pictures = |part| classes.len() * pictures_per_class(part);
+            Listed {
+                name: format!("world:{}", set.name()),
+                about: set.about().to_string(),
+                train: pictures(Part::Train),
+                val: pictures(Part::Val),
+                test: pictures(Part::Test),
+                classes,
+            }
+        })
+        .collect();
+    if common.json {
+        return output::json(&listed);
+    }
+    let width = listed.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for set in &listed {
+        let (name, classes) = (&set.name, set.classes.len());
+        text += &format!("{name:width$}  {classes:>2} classes  {}\n", set.about);
+    }
+    output::result(&text)
+}
+
+fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {
+    let chosen: Vec<&WorldSet> = match args.sets.as_slice() {
+        [] => sets().iter().collect(),
+        names => names
+            .iter()
+            .map(|name| WorldSet::find(name.strip_prefix("world:").unwrap_or(name)))
+            .collect::<Result<_, _>>()
+            .map_err(|e| Failure::usage(format!("--sets: {e}")))?,
+    };
+    let bar = output::bar(chosen.len() as u64, "sets", common.quiet);
+    let mut exported = Vec::new();
+    for set in chosen {
+        bar.set_message(set.name());
+        let folder = set.export(&args.folder)?;
+        let a_class: usize = Part::ALL.map(pictures_per_class).iter().sum();
+        exported.push(Exported {
+            name: set.name().to_string(),
+            folder: folder.display().to_string(),
+            pictures: a_class * set.class_names().len(),
+        });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if common.json {
+        return output::json(&exported);
+    }
+    let mut text = String::new();
+    for set in &exported {
+        text += &format!("{}: {} pictures\n", set.folder, set.pictures);
+    }
+    output::result(&text)
+}
