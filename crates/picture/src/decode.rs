@@ -5,9 +5,9 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::error::ImageError;
-use image::{ColorType, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use crate::{Picture, PictureError, jpeg};
+use crate::{Picture, PictureError, gif, jpeg, tiff};
 
 /// File name extensions, in lower case, of the formats that [`decode`] reads.
 ///
@@ -90,9 +90,10 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PictureError> {
 /// Decodes a picture file's bytes.
 ///
 /// The format is told by the content. As in Pillow's `convert("RGB")`: grey is repeated, palettes
-/// are expanded, alpha is dropped (not composited), the EXIF orientation is ignored, 16-bit grey
-/// is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted by the naive
-/// formula (JPEG's taken as inverted, Adobe's custom). Of an animation the first frame is taken.
+/// are expanded, alpha is dropped (not composited), the EXIF orientation is ignored (TIFF's is
+/// obeyed), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted
+/// by the naive formula (JPEG's taken as inverted, Adobe's custom). Of an animation the first frame
+/// is taken, of several pages the first.
 ///
 /// # Errors
 /// Any [`PictureError`] but [`PictureError::File`]. Truncated data are an error, never a picture
@@ -113,8 +114,12 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
         Ok(format @ ImageFormat::Png) => (format, "PNG"),
         Ok(format @ ImageFormat::WebP) => (format, "WebP"),
         Ok(format @ ImageFormat::Bmp) => (format, "BMP"),
-        Ok(format @ ImageFormat::Gif) => (format, "GIF"),
-        Ok(format @ ImageFormat::Tiff) => (format, "TIFF"),
+        Ok(ImageFormat::Gif) => return gif::decode(bytes, limits),
+        Ok(ImageFormat::Tiff) => return tiff::decode(bytes, limits),
+        // Big TIFF, with offsets of 64 bits.
+        _ if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") => {
+            return tiff::decode(bytes, limits);
+        }
         _ => return Err(PictureError::UnknownFormat(describe(bytes))),
     };
 
@@ -133,8 +138,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     let decoder = reader.into_decoder().map_err(explain)?;
     let (width, height) = decoder.dimensions();
     limits.check(width, height)?;
-    let original = decoder.original_color_type();
     let color = decoder.color_type();
+    // The colour type of a PNG's header: transparency of grey pixels has become alpha in `color`.
+    let is_grey_png = format == ImageFormat::Png && bytes.get(25) == Some(&0);
     let unsupported = || PictureError::Unsupported {
         format: name,
         reason: format!("its pixels are {color:?}"),
@@ -150,12 +156,15 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
         })?;
     let mut raw = vec![0; raw_bytes];
     decoder.read_image(&mut raw).map_err(explain)?;
-    let pixels = to_rgb(raw, color, original).ok_or_else(unsupported)?;
+    let mut pixels = to_rgb(raw, color, is_grey_png).ok_or_else(unsupported)?;
+    if format == ImageFormat::Bmp {
+        expand_as_pillow(&mut pixels, bytes);
+    }
     Picture::new(width, height, pixels)
 }
 
 /// Decoded samples to interleaved RGB; `None` for sample types without a defined range.
-fn to_rgb(raw: Vec<u8>, color: ColorType, original: ExtendedColorType) -> Option<Vec<u8>> {
+fn to_rgb(raw: Vec<u8>, color: ColorType, is_grey_png: bool) -> Option<Vec<u8>> {
     let grey = |step: usize, value: &dyn Fn(&[u8]) -> u8| {
         raw.chunks_exact(step)
             .flat_map(|sample| {
@@ -182,9 +191,7 @@ fn to_rgb(raw: Vec<u8>, color: ColorType, original: ExtendedColorType) -> Option
             .collect(),
         // Pillow opens 16-bit grey in a 32-bit integer mode and clips it ...
         ColorType::L16 => grey(2, &|s| wide(s).min(255) as u8),
-        ColorType::La16 if original == ExtendedColorType::L16 => {
-            grey(4, &|s| wide(s).min(255) as u8)
-        }
+        ColorType::La16 if is_grey_png => grey(4, &|s| wide(s).min(255) as u8),
         // ... but reads all other 16-bit pictures as 8-bit ones, by their high bytes.
         ColorType::La16 => grey(4, &high),
         ColorType::Rgb16 => raw.as_chunks::<2>().0.iter().map(|s| high(s)).collect(),
@@ -196,6 +203,29 @@ fn to_rgb(raw: Vec<u8>, color: ColorType, original: ExtendedColorType) -> Option
             .collect(),
         _ => return None,
     })
+}
+
+/// Rounds down the samples of a 16-bit BMP, which have 5 bits, green sometimes 6, as Pillow does.
+fn expand_as_pillow(pixels: &mut [u8], bytes: &[u8]) {
+    let short = |place: usize| {
+        let bytes = bytes.get(place..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |b| u16::from_le_bytes(*b))
+    };
+    // Header size, bits a pixel, compression (3: masks follow), mask of green.
+    if short(14) < 40 || short(28) != 16 {
+        return;
+    }
+    let green_bits = if short(30) == 3 && short(58) == 0x07e0 {
+        6
+    } else {
+        5
+    };
+    for pixel in pixels.as_chunks_mut::<3>().0 {
+        for (sample, bits) in pixel.iter_mut().zip([5, green_bits, 5]) {
+            let most = (1_u16 << bits) - 1;
+            *sample = (u16::from(*sample >> (8 - bits)) * 255 / most) as u8;
+        }
+    }
 }
 
 /// An error of the image crate in our words.

@@ -15,10 +15,12 @@
 
 mod decode;
 mod error;
+mod gif;
 mod jpeg;
 mod picture;
 mod preprocess;
 mod resample;
+mod tiff;
 
 pub use decode::{EXTENSIONS, Limits, decode, open};
 pub use error::PictureError;

@@ -1,7 +1,7 @@
 //! A JPEG's segments: markers, tables, the frame and its components.
 
 use super::huffman::Huffman;
-use super::{FORMAT, damaged, idct, unsupported};
+use super::{FORMAT, damaged, idct, standard, unsupported};
 use crate::PictureError;
 
 /// Coefficients in the order of the file -> place in the block, row by row.
@@ -94,11 +94,14 @@ impl<'a> Markers<'a> {
 
 /// How the components are to be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Colors {
+pub(crate) enum Colors {
     Grey,
     YCbCr,
     Rgb,
+    /// Inks that are stored inverted, as Pillow takes those of every JPEG file to be.
     Cmyk,
+    /// Inks as they are, as in TIFF files.
+    PlainCmyk,
     Ycck,
 }
 
@@ -177,6 +180,19 @@ impl Headers {
             let slot = class.get_mut(usize::from(kind & 15)).ok_or_else(bad)?;
             *slot = Some(Huffman::new(counts, symbols).ok_or_else(bad)?);
             segment = rest.get(total..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Sets the standard's Huffman tables where the file has set none, as libjpeg does.
+    pub(super) fn add_standard_tables(&mut self) -> Result<(), PictureError> {
+        let mut standard = Self::default();
+        standard.read_huffman(&standard::HUFFMAN_TABLES)?;
+        let own = self.dc.iter_mut().chain(&mut self.ac);
+        for (own, standard) in own.zip(standard.dc.into_iter().chain(standard.ac)) {
+            if own.is_none() {
+                *own = standard;
+            }
         }
         Ok(())
     }
@@ -331,15 +347,12 @@ impl Frame {
 
     /// Turns a progressive picture's coefficients into samples; checks that nothing is missing.
     pub(super) fn finish(&mut self) -> Result<(), PictureError> {
-        let arch = pulp::Arch::new();
         for component in &mut self.components {
-            let Some(table) = component.quantization else {
+            if component.quantization.is_none() {
                 return Err(damaged("no scan of one of its components"));
-            };
-            let coefficients = std::mem::take(&mut component.coefficients);
-            for (index, block) in coefficients.iter().enumerate() {
-                arch.dispatch(|| component.put(index, block, &table));
             }
+            let coefficients = std::mem::take(&mut component.coefficients);
+            component.put(0, &coefficients);
         }
         Ok(())
     }
@@ -364,13 +377,41 @@ impl Component {
         (self.width.div_ceil(8), self.height.div_ceil(8))
     }
 
-    /// Writes the samples of the block of that index.
+    /// Writes the samples of whole rows of blocks, of which the first block has that index.
+    pub(super) fn put(&mut self, first: usize, blocks: &[[i16; 64]]) {
+        let Some(table) = &self.quantization else {
+            return;
+        };
+        pulp::Arch::new().dispatch(Inverse {
+            blocks,
+            columns: self.blocks.0,
+            table,
+            samples: self.samples.get_mut(64 * first..).unwrap_or_default(),
+        });
+    }
+}
+
+/// The inverse transform of rows of blocks; a type, because a closure would be compiled only once
+/// for all instruction sets.
+struct Inverse<'a> {
+    blocks: &'a [[i16; 64]],
+    columns: usize,
+    table: &'a [u16; 64],
+    samples: &'a mut [u8],
+}
+
+impl pulp::WithSimd for Inverse<'_> {
+    type Output = ();
+
     #[inline(always)]
-    pub(super) fn put(&mut self, index: usize, block: &[i16; 64], table: &[u16; 64]) {
-        let stride = 8 * self.blocks.0;
-        let (row, column) = (index / self.blocks.0, index % self.blocks.0);
-        if let Some(place) = self.samples.get_mut(8 * row * stride + 8 * column..) {
-            idct::inverse(block, table, place, stride);
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let stride = 8 * self.columns;
+        let rows = self.samples.chunks_mut(8 * stride);
+        for (row, blocks) in rows.zip(self.blocks.chunks(self.columns)) {
+            for (column, block) in blocks.iter().enumerate() {
+                let place = row.get_mut(8 * column..).unwrap_or_default();
+                idct::inverse(block, self.table, place, stride);
+            }
         }
     }
 }

@@ -54,9 +54,12 @@ impl Huffman {
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     position: usize,
-    /// The next bits, from the top.
+    /// The next bits, from the top. Below `count` there may be more of them.
     buffer: u64,
     count: u32,
+    /// How many of the bits, the last ones, are not from the data but zeros put behind them.
+    padding: u32,
+    exhausted: bool,
 }
 
 impl<'a> Bits<'a> {
@@ -66,6 +69,8 @@ impl<'a> Bits<'a> {
             position: 0,
             buffer: 0,
             count: 0,
+            padding: 0,
+            exhausted: false,
         }
     }
 
@@ -74,7 +79,43 @@ impl<'a> Bits<'a> {
         self.position
     }
 
+    /// Whether bits were asked for that the data before the next marker do not have.
+    #[inline(always)]
+    pub(super) fn exhausted(&mut self) -> bool {
+        if self.count < self.padding {
+            self.exhausted = true;
+        }
+        self.exhausted
+    }
+
+    /// Provides at least 32 bits: a code and the number behind it.
+    #[inline(always)]
     fn refill(&mut self) {
+        if self.count >= 32 {
+            return;
+        }
+        let next = self.data.get(self.position..).and_then(<[u8]>::first_chunk);
+        if let (Some(next), 0) = (next, self.padding) {
+            let next = u64::from_be_bytes(*next);
+            // No byte is 0xff where no byte of the complement is 0.
+            let zeros = (!next).wrapping_sub(0x0101_0101_0101_0101) & next & 0x8080_8080_8080_8080;
+            if zeros == 0 {
+                self.buffer |= next >> self.count;
+                let bytes = (64 - self.count) / 8;
+                self.position += bytes as usize;
+                self.count += 8 * bytes;
+                return;
+            }
+        }
+        self.refill_bytewise();
+    }
+
+    #[cold]
+    fn refill_bytewise(&mut self) {
+        // What was put there in advance is put there again below.
+        self.buffer &= !(u64::MAX >> self.count);
+        let _ = self.exhausted();
+        self.padding = self.padding.min(self.count);
         while self.count <= 56 {
             let byte = match self.data.get(self.position) {
                 Some(0xff) => {
@@ -82,19 +123,22 @@ impl<'a> Bits<'a> {
                     let fill = after.iter().take_while(|b| **b == 0xff).count();
                     if after.get(fill) == Some(&0) {
                         self.position += fill + 2;
-                        0xff
+                        Some(0xff)
                     } else {
                         // A marker: stay before it.
-                        0
+                        None
                     }
                 }
                 Some(byte) => {
                     self.position += 1;
-                    *byte
+                    Some(*byte)
                 }
-                None => 0,
+                None => None,
             };
-            self.buffer |= u64::from(byte) << (56 - self.count);
+            if byte.is_none() {
+                self.padding += 8;
+            }
+            self.buffer |= u64::from(byte.unwrap_or(0)) << (56 - self.count);
             self.count += 8;
         }
     }
@@ -105,42 +149,46 @@ impl<'a> Bits<'a> {
         self.count -= count;
     }
 
-    /// The next `count` bits, at most 16.
-    #[inline]
-    pub(super) fn take(&mut self, count: u32) -> i32 {
-        if count == 0 {
-            return 0;
-        }
-        if self.count < 16 {
-            self.refill();
-        }
-        let value = (self.buffer >> (64 - count)) as i32;
+    /// The next `count` bits, at most 16, of those that are provided.
+    #[inline(always)]
+    fn provided(&mut self, count: u32) -> i32 {
+        // Two shifts, because one by all 64 bits is none.
+        let value = (self.buffer >> 1 >> (63 - count)) as i32;
         self.drop_bits(count);
         value
     }
 
+    /// The next `count` bits, at most 16.
+    #[inline(always)]
+    pub(super) fn take(&mut self, count: u32) -> i32 {
+        self.refill();
+        self.provided(count)
+    }
+
     /// A number in JPEG's notation: `count` bits, at most 16, of which the upper half is positive.
-    #[inline]
+    /// To be read right after a [`symbol`](Self::symbol), which provides its bits.
+    #[inline(always)]
     pub(super) fn signed(&mut self, count: u32) -> i32 {
-        let value = self.take(count);
-        if count > 0 && value < 1 << (count - 1) {
-            value - (1 << count) + 1
-        } else {
-            value
-        }
+        let value = self.provided(count);
+        // All ones where the first bit is 0.
+        let negative = (value >> (count.max(1) - 1)) - 1;
+        value + (negative & ((-1_i32 << count) + 1))
     }
 
     /// The next symbol; 0 where the bits are no code, as libjpeg.
-    #[inline]
+    #[inline(always)]
     pub(super) fn symbol(&mut self, table: &Huffman) -> u8 {
-        if self.count < 16 {
-            self.refill();
-        }
+        self.refill();
         let (length, symbol) = table.lookup[(self.buffer >> (64 - LOOKUP_BITS)) as usize];
         if length != 0 {
             self.drop_bits(length.into());
             return symbol;
         }
+        self.long_symbol(table)
+    }
+
+    #[cold]
+    fn long_symbol(&mut self, table: &Huffman) -> u8 {
         let next = (self.buffer >> 48) as u32;
         for length in LOOKUP_BITS + 1..=16 {
             if next < table.end[length as usize] {
@@ -157,25 +205,37 @@ impl<'a> Bits<'a> {
         0
     }
 
-    /// Passes over what is left before the next marker, and over the marker if it is a restart.
-    pub(super) fn restart(&mut self) {
-        (self.buffer, self.count) = (0, 0);
-        while let Some(rest) = self.data.get(self.position..) {
-            let Some(start) = rest.iter().position(|b| *b == 0xff) else {
+    /// Goes to the restart marker of number `expected`, 0 to 7, and past it; where another is found,
+    /// does what libjpeg does (`jpeg_resync_to_restart`).
+    pub(super) fn restart(&mut self, expected: u8) {
+        (self.buffer, self.count, self.padding) = (0, 0, 0);
+        loop {
+            let rest = self.data.get(self.position..).unwrap_or_default();
+            let mut bytes = rest.iter().enumerate();
+            let marker = bytes.position(|(_, b)| *b == 0xff).and_then(|start| {
+                let (fill, code) = bytes.find(|(_, b)| **b != 0xff)?;
+                Some((start, fill + 1, *code))
+            });
+            let Some((start, end, code)) = marker else {
                 self.position = self.data.len();
                 return;
             };
-            let Some(fill) = rest.iter().skip(start).position(|b| *b != 0xff) else {
-                self.position = self.data.len();
-                return;
-            };
-            match rest.get(start + fill) {
-                // A stuffed zero: still data.
-                Some(0) => self.position += start + fill + 1,
-                Some(0xd0..=0xd7) => {
-                    self.position += start + fill + 1;
+            let ahead = code.wrapping_sub(0xd0 + expected) & 7;
+            match code {
+                // One or two markers are lost: zeros until this one's turn.
+                0xd0..=0xd7 if matches!(ahead, 1 | 2) => {
+                    self.position += start;
                     return;
                 }
+                // One that is late, a stuffed zero, or no marker at all.
+                0xd0..=0xd7 if matches!(ahead, 6 | 7) => self.position += end,
+                0x00..=0xbf => self.position += end,
+                0xd0..=0xd7 => {
+                    self.position += end;
+                    self.exhausted = false;
+                    return;
+                }
+                // The end of the scan.
                 _ => {
                     self.position += start;
                     return;

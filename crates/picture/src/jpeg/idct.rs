@@ -56,7 +56,9 @@ pub(super) fn inverse(block: &[i16; 64], table: &[u16; 64], place: &mut [u8], st
     let work = transpose(pass(work, CONST_BITS + PASS1_BITS + 3));
     for (row, values) in place.chunks_mut(stride).zip(work) {
         if let Some(row) = row.get_mut(..8) {
-            row.copy_from_slice(&values.map(sample));
+            for (place, value) in row.iter_mut().zip(values) {
+                *place = sample(value);
+            }
         }
     }
 }
@@ -74,7 +76,13 @@ fn descale(value: Int, bits: usize) -> Int {
 
 #[inline(always)]
 fn transpose(rows: [[Int; 8]; 8]) -> [[Int; 8]; 8] {
-    std::array::from_fn(|i| std::array::from_fn(|j| rows[j][i]))
+    let mut columns = [[Wrapping(0); 8]; 8];
+    for (i, row) in rows.iter().enumerate() {
+        for (j, value) in row.iter().enumerate() {
+            columns[j][i] = *value;
+        }
+    }
+    columns
 }
 
 /// Eight one-dimensional transforms side by side, along the outer index.

@@ -4,17 +4,21 @@
 //! inverse DCT ("islow"), its triangle-filtered ("fancy") chroma upsampling, its fixed-point colour
 //! conversion. Other decoders are off by up to 7/255 where chroma is subsampled. So the arithmetic
 //! is libjpeg's here, while the reading is plain, safe Rust. Baseline, extended and progressive
-//! Huffman-coded pictures of 8 bits are read; Pillow reads few others.
+//! Huffman-coded pictures of 8 bits are read; Pillow reads few others (arithmetic coding). One thing
+//! is left out: where the scans of a progressive picture stop early, libjpeg smooths its blocks.
 
 mod frame;
 mod huffman;
 mod idct;
 mod scan;
+mod standard;
 mod upsample;
 
 use crate::{Limits, Picture, PictureError};
-use frame::{Colors, Frame, Headers, Marker, Markers};
+pub(crate) use frame::Colors;
+use frame::{Frame, Headers, Marker, Markers};
 use scan::Scan;
+use upsample::Row;
 
 pub(crate) const FORMAT: &str = "JPEG";
 
@@ -23,6 +27,15 @@ pub(crate) const FORMAT: &str = "JPEG";
 /// Where entropy-coded data are corrupt but markers lead to the end of the image, the result is
 /// libjpeg's, which warns and goes on.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
+    decode_as(bytes, limits, None)
+}
+
+/// Decodes a JPEG whose components are to be understood as `colors`, whatever it says itself.
+pub(crate) fn decode_as(
+    bytes: &[u8],
+    limits: &Limits,
+    colors: Option<Colors>,
+) -> Result<Picture, PictureError> {
     let mut frame: Option<Frame> = None;
     let mut headers = Headers::default();
     let mut markers = Markers::new(bytes);
@@ -46,6 +59,9 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureEr
                     .as_mut()
                     .ok_or_else(|| damaged("a scan before its frame"))?;
                 let scan = Scan::read(segment, frame)?;
+                if !frame.progressive && scan.lacks_a_table(&headers) {
+                    headers.add_standard_tables()?;
+                }
                 let read = scan.decode(markers.rest(), frame, &headers)?;
                 markers.advance(read);
             }
@@ -55,48 +71,89 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureEr
     let mut frame = frame.ok_or_else(|| damaged("no frame header"))?;
     frame.finish()?;
     let (width, height) = (frame.width, frame.height);
-    let colors = headers.colors(&frame);
+    let colors = colors.unwrap_or_else(|| headers.colors(&frame));
     Picture::new(width as u32, height as u32, to_rgb(&frame, colors))
 }
 
 /// Upsamples the planes row by row and converts them to interleaved RGB.
 fn to_rgb(frame: &Frame, colors: Colors) -> Vec<u8> {
-    let arch = pulp::Arch::new();
     let mut pixels = vec![0; 3 * frame.width * frame.height];
-    let mut rows: Vec<Vec<u8>> = frame.components.iter().map(|_| Vec::new()).collect();
-    for (y, line) in pixels.chunks_exact_mut(3 * frame.width).enumerate() {
-        arch.dispatch(|| {
-            for (component, row) in frame.components.iter().zip(&mut rows) {
-                upsample::row(component, frame.max_h, frame.max_v, y, frame.width, row);
-            }
-            convert(&rows, colors, line);
-        });
-    }
+    pulp::Arch::new().dispatch(ToRgb {
+        frame,
+        colors,
+        pixels: &mut pixels,
+    });
     pixels
 }
 
-/// One line of samples, a slice a component, to RGB.
+/// The work of [`to_rgb`]; a type, because a closure would be compiled only once for all
+/// instruction sets.
+struct ToRgb<'a> {
+    frame: &'a Frame,
+    colors: Colors,
+    pixels: &'a mut [u8],
+}
+
+impl pulp::WithSimd for ToRgb<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let frame = self.frame;
+        let mut rows: Vec<Row> = frame.components.iter().map(|_| Row::default()).collect();
+        for (y, line) in self.pixels.chunks_exact_mut(3 * frame.width).enumerate() {
+            for (component, row) in frame.components.iter().zip(&mut rows) {
+                row.fill(component, frame.max_h, frame.max_v, y, frame.width);
+            }
+            convert(&rows, self.colors, line);
+        }
+    }
+}
+
+/// One line of samples, a row a component, to RGB.
 #[inline(always)]
-fn convert(rows: &[Vec<u8>], colors: Colors, line: &mut [u8]) {
-    let line = line.as_chunks_mut::<3>().0.iter_mut();
+fn convert(rows: &[Row], colors: Colors, line: &mut [u8]) {
+    let line = line.as_chunks_mut::<3>().0;
+    // Of equal length all, which spares the checks within the loops.
+    let width = line.len();
     match rows {
-        [grey] => line.zip(grey).for_each(|(pixel, v)| *pixel = [*v; 3]),
+        [grey] => {
+            for (pixel, v) in line.iter_mut().zip(grey.first(width)) {
+                *pixel = [*v; 3];
+            }
+        }
         [a, b, c] => {
-            let samples = line.zip(a.iter().zip(b).zip(c));
+            let samples = a
+                .first(width)
+                .iter()
+                .zip(b.first(width))
+                .zip(c.first(width));
             if colors == Colors::YCbCr {
-                samples.for_each(|(pixel, ((y, cb), cr))| *pixel = ycbcr_to_rgb([*y, *cb, *cr]));
+                for (pixel, ((y, cb), cr)) in line.iter_mut().zip(samples) {
+                    *pixel = ycbcr_to_rgb([*y, *cb, *cr]);
+                }
             } else {
-                samples.for_each(|(pixel, ((r, g), b))| *pixel = [*r, *g, *b]);
+                for (pixel, ((r, g), b)) in line.iter_mut().zip(samples) {
+                    *pixel = [*r, *g, *b];
+                }
             }
         }
         [a, b, c, k] => {
-            for (pixel, (((a, b), c), k)) in line.zip(a.iter().zip(b).zip(c).zip(k)) {
-                let inks = if colors == Colors::Ycck {
-                    ycbcr_to_rgb([*a, *b, *c]).map(|v| 255 - v)
-                } else {
-                    [*a, *b, *c]
+            let samples = a
+                .first(width)
+                .iter()
+                .zip(b.first(width))
+                .zip(c.first(width))
+                .zip(k.first(width));
+            for (pixel, (((a, b), c), k)) in line.iter_mut().zip(samples) {
+                let (three, k) = ([*a, *b, *c], *k);
+                *pixel = match colors {
+                    Colors::Ycck => inverted_cmyk_to_rgb(ycbcr_to_rgb(three).map(|v| 255 - v), k),
+                    Colors::PlainCmyk => inverted_cmyk_to_rgb(three.map(|v| 255 - v), 255 - k),
+                    // The fourth is alpha.
+                    Colors::Rgb => three,
+                    _ => inverted_cmyk_to_rgb(three, k),
                 };
-                *pixel = inverted_cmyk_to_rgb(inks, *k);
             }
         }
         // Frames have one, three or four components.
@@ -120,7 +177,7 @@ fn ycbcr_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 /// Pillow's naive CMYK conversion of samples that are stored inverted, as Adobe's are; Pillow
 /// assumes it of every JPEG with four components.
 #[inline(always)]
-fn inverted_cmyk_to_rgb(inks: [u8; 3], k: u8) -> [u8; 3] {
+pub(crate) fn inverted_cmyk_to_rgb(inks: [u8; 3], k: u8) -> [u8; 3] {
     inks.map(|ink| {
         let product = u32::from(255 - ink) * u32::from(k) + 128;
         k.saturating_sub(((product + (product >> 8)) >> 8) as u8)

@@ -102,18 +102,35 @@ impl Scan {
         let mut bits = Bits::new(data);
         let mut state = State::default();
         let mut until_restart = headers.restart_interval;
-        let arch = pulp::Arch::new();
+        let mut restarts = 0_u8;
+        // Of a sequential picture: each member's blocks of one row of units.
+        let mut blocks: Vec<Vec<[i16; 64]>> = self.members.iter().map(|_| Vec::new()).collect();
         for row in 0..rows {
+            for (member, blocks) in self.members.iter().zip(&mut blocks) {
+                if let (Some(component), false) =
+                    (frame.components.get(member.component), frame.progressive)
+                {
+                    let v = if alone.is_some() { 1 } else { component.v };
+                    blocks.clear();
+                    blocks.resize(v * component.blocks.0, [0; 64]);
+                }
+            }
             for column in 0..columns {
                 if headers.restart_interval > 0 {
                     if until_restart == 0 {
-                        bits.restart();
+                        bits.restart(restarts % 8);
+                        restarts = restarts.wrapping_add(1);
                         state = State::default();
                         until_restart = headers.restart_interval;
                     }
                     until_restart -= 1;
                 }
-                for (member, tables) in self.members.iter().zip(&tables) {
+                // What is missing stays zero: grey, where it is not progressive.
+                if bits.exhausted() {
+                    continue;
+                }
+                let members = self.members.iter().zip(&tables).zip(&mut blocks);
+                for ((member, tables), blocks) in members {
                     let Some(component) = frame.components.get_mut(member.component) else {
                         continue;
                     };
@@ -122,24 +139,39 @@ impl Scan {
                     } else {
                         (component.h, component.v)
                     };
-                    for (y, x) in (0..v).flat_map(|y| (0..h).map(move |x| (y, x))) {
-                        let index = (row * v + y) * component.blocks.0 + column * h + x;
+                    for y in 0..v {
+                        let first = y * component.blocks.0 + column * h;
                         if frame.progressive {
-                            if let Some(block) = component.coefficients.get_mut(index) {
+                            let first = row * v * component.blocks.0 + first;
+                            for block in component.coefficients.iter_mut().skip(first).take(h) {
                                 self.refine(&mut bits, tables, &mut state, member, block);
                             }
                         } else {
-                            let mut block = [0; 64];
-                            sequential(&mut bits, tables, dc_of(&mut state, member), &mut block);
-                            if let Some(table) = component.quantization {
-                                arch.dispatch(|| component.put(index, &block, &table));
+                            for block in blocks.iter_mut().skip(first).take(h) {
+                                sequential(&mut bits, tables, dc_of(&mut state, member), block);
                             }
                         }
                     }
                 }
             }
+            if !frame.progressive {
+                for (member, blocks) in self.members.iter().zip(&blocks) {
+                    if let Some(component) = frame.components.get_mut(member.component) {
+                        component.put(row * blocks.len(), blocks);
+                    }
+                }
+            }
         }
         Ok(bits.position())
+    }
+
+    /// Whether a table is not set that a sequential scan needs.
+    pub(super) fn lacks_a_table(&self, headers: &Headers) -> bool {
+        let lacks = |tables: &[Option<Huffman>; 4], index: usize| {
+            tables.get(index).is_some_and(Option::is_none)
+        };
+        let mut members = self.members.iter();
+        members.any(|m| lacks(&headers.dc, m.dc_table) || lacks(&headers.ac, m.ac_table))
     }
 
     /// Each member's tables, DC and AC, as far as the scan needs them.
