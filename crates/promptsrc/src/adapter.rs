@@ -131,20 +131,7 @@ impl Adapter {
 
     /// Loads an adapter. It is checked as a file; whether it fits a CLIP is asked where it is used.
     pub fn load(path: &Path) -> Result<Self, AdapterError> {
-        // The version first: a newer record may have other fields.
-        #[derive(Deserialize)]
-        struct Version {
-            format_version: u32,
-        }
-        let (_, Version { format_version }) = tensor_file::load(path, "an adapter")?;
-        if format_version > FORMAT_VERSION {
-            return Err(AdapterError::File(TensorFileError::Version {
-                path: path.into(),
-                found: format_version,
-                known: FORMAT_VERSION,
-            }));
-        }
-        let (tensors, meta) = tensor_file::load::<AdapterMeta>(path, "an adapter")?;
+        let (tensors, meta) = tensor_file::load(path, "an adapter", FORMAT_VERSION)?;
         let named = tensors.into_iter().map(|t| {
             let values = match t.values {
                 Values::F32(values) => values,

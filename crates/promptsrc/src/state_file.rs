@@ -72,14 +72,8 @@ pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
 
 /// Loads a state.
 pub fn load(path: &Path) -> Result<LearnerState, StateError> {
-    let (tensors, record) = tensor_file::load::<Record>(path, "the state of a run")?;
-    if record.format_version > FORMAT_VERSION {
-        return Err(StateError::File(TensorFileError::Version {
-            path: path.into(),
-            found: record.format_version,
-            known: FORMAT_VERSION,
-        }));
-    }
+    let (tensors, record): (_, Record) =
+        tensor_file::load(path, "the state of a run", FORMAT_VERSION)?;
     let mut prompts = Vec::new();
     let mut velocity = std::collections::BTreeMap::new();
     let mut aggregate = Aggregate::default();

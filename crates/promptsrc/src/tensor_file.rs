@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::{SaveError, write_atomically};
 
@@ -133,11 +133,17 @@ pub fn save(
     write_atomically(path, &file)
 }
 
-/// Reads tensors and the record of a file that [`save`] wrote.
+/// Reads tensors and the record of a file that [`save`] wrote. The record holds a `format_version`,
+/// of which this program knows those up to `known`.
 pub fn load<R: DeserializeOwned>(
     path: &Path,
     expected: &'static str,
+    known: u32,
 ) -> Result<(Vec<NamedTensor>, R), TensorFileError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
     let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
         path: path.into(),
         source,
@@ -155,11 +161,21 @@ pub fn load<R: DeserializeOwned>(
             path: path.into(),
             expected,
         })?;
-    let record = serde_json::from_str(record).map_err(|source| TensorFileError::Record {
+    let damaged = |source| TensorFileError::Record {
         path: path.into(),
         expected,
         source,
-    })?;
+    };
+    // The version first: a newer record may have other fields.
+    let Version { format_version } = serde_json::from_str(record).map_err(damaged)?;
+    if format_version > known {
+        return Err(TensorFileError::Version {
+            path: path.into(),
+            found: format_version,
+            known,
+        });
+    }
+    let record = serde_json::from_str(record).map_err(damaged)?;
     let file = SafeTensors::deserialize(&bytes).map_err(format)?;
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
