@@ -1,6 +1,6 @@
 //! The image tower: a vision transformer with slots for prompt tokens, in its exact saving form.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::attention::{KeyValue, attend};
 use crate::block::{Block, BlockShape};
@@ -88,6 +88,17 @@ impl VisionTower {
     /// Side of the square pictures that the tower takes, in pixels.
     pub fn resolution(&self) -> usize {
         self.resolution
+    }
+
+    /// Pictures as a tensor `[batch, 3, resolution, resolution]` on the tower's device, from the
+    /// normalised values of one after another.
+    ///
+    /// # Panics
+    /// If there are more or fewer values.
+    pub fn images(&self, values: Vec<f32>, batch: usize) -> Tensor<4> {
+        let shape = [batch, 3, self.resolution, self.resolution];
+        let device = self.class_embedding.device();
+        Tensor::from_data(TensorData::new(values, shape), &device)
     }
 
     /// The part of the first layer that depends on the pictures alone.

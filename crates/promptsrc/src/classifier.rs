@@ -1,6 +1,6 @@
 //! A frozen or prompted CLIP that classifies pictures among any class names.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use promptsrc_clip::{Clip, unit, values};
 
 use crate::adapter::Adapter;
@@ -98,13 +98,9 @@ impl<'a> Classifier<'a> {
     /// `[3, resolution, resolution]`, one after another.
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let vision = self.clip.vision();
-        let side = vision.resolution();
-        let images = Tensor::from_data(
-            TensorData::new(images, [batch, 3, side, side]),
-            self.clip.device(),
-        );
+        let stem = vision.stem(vision.images(images, batch));
         let prompts = self.prompts.as_ref().map_or(&[][..], |p| &p.vision);
-        let features = unit(vision.features(&vision.stem(images), prompts));
+        let features = unit(vision.features(&stem, prompts));
         values(
             features
                 .matmul(self.text.clone())

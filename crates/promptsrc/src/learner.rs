@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use promptsrc_clip::{Clip, TextInput, Tokenizer, unit, values};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
@@ -174,10 +174,8 @@ impl<'a> Learner<'a> {
     /// Losses and gradients of a batch. `images`: `[labels.len(), 3, resolution, resolution]`,
     /// normalised, row-major; `labels` below the number of classes.
     pub fn gradients(&self, images: Vec<f32>, labels: &[usize]) -> Gradients {
-        let (vision, resolution) = (self.clip.vision(), self.clip.vision().resolution());
-        let shape = [labels.len(), 3, resolution, resolution];
-        let images = Tensor::from_data(TensorData::new(images, shape), self.clip.device());
-        let stem = vision.stem(images);
+        let vision = self.clip.vision();
+        let stem = vision.stem(vision.images(images, labels.len()));
 
         let teacher = self.teacher_text.clone().map(|text| {
             let image = unit(vision.features(&stem, &[]));

@@ -108,9 +108,7 @@ fn check_out(path: &Path) -> Result<(), Failure> {
 }
 
 fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<f32>, Failure> {
-    use burn::tensor::{Tensor, TensorData};
     let bar = output::bar(items.len() as u64, "pictures", common.quiet);
-    let side = clip.vision().resolution();
     let threads = resolve::decoding_threads();
     let options = LoaderOptions {
         threads,
@@ -119,8 +117,7 @@ fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<
     let mut features = Vec::new();
     for batch in EvalLoader::new(items, preprocess(clip), options)?.batches() {
         let Batch { images, labels, .. } = batch?;
-        let shape = [labels.len(), 3, side, side];
-        let images = Tensor::from_data(TensorData::new(images, shape), clip.device());
+        let images = clip.vision().images(images, labels.len());
         features.extend(values(clip.image_features(images)));
         bar.inc(labels.len() as u64);
     }
