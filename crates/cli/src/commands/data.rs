@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use promptsrc_data::{Classes, DataSource, Dataset, Item, Part, Resolved, Selection};
+use promptsrc_data::{Classes, DataSource, Dataset, FewShot, Item, Part, Resolved, Selection};
 use promptsrc_world::WorldSet;
 
 use crate::args::{ClassesArg, DataArgs, PartArg};
@@ -90,19 +90,17 @@ pub fn training(
     allow_missing: bool,
 ) -> Result<Chosen, Failure> {
     dataset.check_trainable()?;
-    if let Some(shots) = shots {
-        let short = dataset.few_shot(shots, seed).short;
-        if let Some((label, pictures)) = short.first() {
-            let name = dataset.class_names.get(*label).map_or("", String::as_str);
-            output::warning(&format!(
-                "{} of {} classes have fewer than {shots} training pictures and are taken whole \
-                 (the first: {name}, {pictures})",
-                short.len(),
-                dataset.class_names.len()
-            ));
-        }
+    let picks = picks(dataset, shots, seed);
+    if let (Some(shots), Some((label, pictures))) = (shots, picks.short.first()) {
+        let name = dataset.class_names.get(*label).map_or("", String::as_str);
+        output::warning(&format!(
+            "{} of {} classes have fewer than {shots} training pictures and are taken whole \
+             (the first: {name}, {pictures})",
+            picks.short.len(),
+            dataset.class_names.len()
+        ));
     }
-    let selection = few_shot(dataset, shots, seed, classes)?;
+    let selection = dataset.select(&picks, library(classes))?;
     chosen(dataset, Part::Train, selection, allow_missing)
 }
 
@@ -113,13 +111,20 @@ pub fn few_shot(
     seed: u64,
     classes: ClassesArg,
 ) -> Result<Selection, Failure> {
-    let classes = match classes {
+    Ok(dataset.select(&picks(dataset, shots, seed), library(classes))?)
+}
+
+fn picks(dataset: &Dataset, shots: Option<usize>, seed: u64) -> FewShot {
+    // 0 shots take every picture.
+    dataset.few_shot(shots.unwrap_or(0), seed)
+}
+
+fn library(classes: ClassesArg) -> Classes {
+    match classes {
         ClassesArg::All => Classes::All,
         ClassesArg::Base => Classes::Base,
         ClassesArg::Novel => Classes::Novel,
-    };
-    // 0 shots take every picture.
-    Ok(dataset.select(&dataset.few_shot(shots.unwrap_or(0), seed), classes)?)
+    }
 }
 
 /// All pictures of a part.
