@@ -108,11 +108,11 @@ pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<Lo
         return Err(Failure::failed(format!("{}: {problem}", path.display())));
     }
     let adapter = Adapter::load(&adapter_path)?;
-    let config: Option<RunConfig> = folder
-        .map(|f| f.join(run_folder::CONFIG))
-        .filter(|p| p.exists())
-        .and_then(|p| run_folder::read_config(&p).ok());
-    let remembered = config.map(|c| c.clip.source);
+    let config = match (clip_option, folder.map(|f| f.join(run_folder::CONFIG))) {
+        (None, Some(path)) if path.exists() => Some(run_folder::read_config(&path)?),
+        _ => None,
+    };
+    let remembered = config.map(|c: RunConfig| c.clip.source);
     let spec = match (clip_option, &remembered) {
         (Some(spec), _) => spec.to_string(),
         (None, Some(source)) if Path::new(source).is_absolute() && !Path::new(source).exists() => {

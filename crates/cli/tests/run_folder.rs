@@ -328,3 +328,14 @@ fn features_are_not_saved_over_what_is_no_file() {
     use std::os::unix::fs::FileTypeExt;
     assert!(fs::metadata(&pipe).expect("the pipe").file_type().is_fifo());
 }
+
+#[test]
+fn a_damaged_configuration_is_named_where_the_clip_is_looked_up_in_it() {
+    let folder = scratch();
+    let run = trained(folder.path());
+    fs::write(below(&run, "config.toml"), "[clip").expect("a writable run");
+    let data = pictures();
+    promptsrc(&["eval", &run, "--data", &data]).fails(1, &["config.toml"]);
+    // Not asked for its CLIP, it need not be whole.
+    promptsrc(&["eval", &run, "--data", &data, "--clip", &clip()]).done();
+}
