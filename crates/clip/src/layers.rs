@@ -1,46 +1,73 @@
 //! The three building layers of both towers: linear, layer normalisation, activation.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::activation::{gelu, sigmoid};
 use burn::tensor::module::{layer_norm, linear};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::weights::{Activation, ClipWeights, WeightError};
+use crate::weights::{Activation, ClipConfig, ClipWeights, WeightError};
 
-/// Reads named weights of one file onto one device.
+/// Gives named weights to the towers, in the form that their layers want, on one device.
 pub(crate) struct Reader<'a> {
-    pub weights: &'a ClipWeights,
-    pub device: &'a Device,
+    source: Source<'a>,
+    device: &'a Device,
 }
 
-impl Reader<'_> {
+enum Source<'a> {
+    File(&'a ClipWeights),
+    /// Flat tensors by name, and the shapes of all.
+    Tensors(BTreeMap<String, Vec<usize>>, &'a dyn Fn(&str) -> Tensor<1>),
+}
+
+impl<'a> Reader<'a> {
+    /// Of a weight file.
+    pub fn of_file(weights: &'a ClipWeights, device: &'a Device) -> Self {
+        Self {
+            source: Source::File(weights),
+            device,
+        }
+    }
+
+    /// Of tensors in memory; what is computed with them can be differentiated by them.
+    pub fn of_tensors(
+        config: &ClipConfig,
+        tensors: &'a dyn Fn(&str) -> Tensor<1>,
+        device: &'a Device,
+    ) -> Self {
+        Self {
+            source: Source::Tensors(config.tensors().into_iter().collect(), tensors),
+            device,
+        }
+    }
+
     /// Extent of an axis. A tensor that is not there is an error where it is read.
     fn extent(&self, name: &str, axis: usize) -> usize {
-        self.weights
-            .shape(name)
-            .and_then(|s| s.get(axis))
-            .copied()
-            .unwrap_or(1)
+        let shape = match &self.source {
+            Source::File(weights) => weights.shape(name),
+            Source::Tensors(shapes, _) => shapes.get(name).map(Vec::as_slice),
+        };
+        shape.and_then(|s| s.get(axis)).copied().unwrap_or(1)
     }
 
     /// A vector `[n]`.
     pub fn vector(&self, name: &str) -> Result<Tensor<1>, WeightError> {
-        let values = self.weights.f32(name)?;
-        let shape = [values.len()];
-        Ok(Tensor::from_data(
-            TensorData::new(values, shape),
-            self.device,
-        ))
+        Ok(match &self.source {
+            Source::File(weights) => {
+                let values = weights.f32(name)?;
+                let shape = [values.len()];
+                Tensor::from_data(TensorData::new(values, shape), self.device)
+            }
+            Source::Tensors(_, tensor) => tensor(name),
+        })
     }
 
     /// A matrix as the file has it, `[rows, columns]`; further axes are folded into the columns.
     pub fn matrix(&self, name: &str) -> Result<Tensor<2>, WeightError> {
         let rows = self.extent(name, 0);
-        let values = self.weights.f32(name)?;
-        let columns = values.len() / rows.max(1);
-        Ok(Tensor::from_data(
-            TensorData::new(values, [rows, columns]),
-            self.device,
-        ))
+        let flat = self.vector(name)?;
+        let columns = flat.dims()[0] / rows.max(1);
+        Ok(flat.reshape([rows, columns]))
     }
 
     /// Rows `from..to` of a PyTorch linear layer (`[outputs, inputs]`), as a [`Linear`].
@@ -51,20 +78,32 @@ impl Reader<'_> {
         rows: std::ops::Range<usize>,
     ) -> Result<Linear, WeightError> {
         let inputs = self.extent(weight, 1);
-        let all = self.weights.f32(weight)?;
-        let part = &all[rows.start * inputs..rows.end * inputs];
         let outputs = rows.len();
-        let mut transposed = vec![0.0; part.len()];
-        for (o, row) in part.chunks_exact(inputs).enumerate() {
-            for (i, value) in row.iter().enumerate() {
-                transposed[i * outputs + o] = *value;
+        let weight = match &self.source {
+            // Transposed once, so that the products find their operand in its best order.
+            Source::File(weights) => {
+                let all = weights.f32(weight)?;
+                let part = &all[rows.start * inputs..rows.end * inputs];
+                let mut transposed = vec![0.0; part.len()];
+                for (o, row) in part.chunks_exact(inputs).enumerate() {
+                    for (i, value) in row.iter().enumerate() {
+                        transposed[i * outputs + o] = *value;
+                    }
+                }
+                Tensor::from_data(TensorData::new(transposed, [inputs, outputs]), self.device)
             }
-        }
-        let bias = self.weights.f32(bias)?[rows].to_vec();
-        Ok(Linear {
-            weight: Tensor::from_data(TensorData::new(transposed, [inputs, outputs]), self.device),
-            bias: Tensor::from_data(TensorData::new(bias, [outputs]), self.device),
-        })
+            Source::Tensors(..) => self
+                .matrix(weight)?
+                .slice([rows.clone(), 0..inputs])
+                .transpose(),
+        };
+        let bias = self.vector(bias)?;
+        let bias = if bias.dims() == [outputs] {
+            bias
+        } else {
+            bias.slice([rows])
+        };
+        Ok(Linear { weight, bias })
     }
 
     /// A PyTorch linear layer `<name>weight` and `<name>bias`.

@@ -25,6 +25,7 @@ pub mod weights;
 
 use burn::tensor::{Device, Tensor};
 
+use layers::Reader;
 pub use text::{TextInput, TextInputError, TextTower};
 pub use tokenizer::{TokenizeError, Tokenizer};
 pub use vision::{VisionStem, VisionTower};
@@ -43,17 +44,42 @@ pub struct Clip {
 impl Clip {
     /// Reads both towers from a weight file onto a device, in f32.
     pub fn new(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+        Self::read(
+            &Reader::of_file(weights, device),
+            weights.config().clone(),
+            device,
+        )
+    }
+
+    /// Makes both towers of tensors in memory: `tensors` gives each of [`ClipConfig::tensors`]
+    /// flat, as OpenAI lays it out. Where they require gradients the towers are not frozen: their
+    /// features can be differentiated by them.
+    ///
+    /// # Panics
+    /// If a tensor has fewer or more values than its shape asks for.
+    pub fn from_tensors(
+        config: &ClipConfig,
+        device: &Device,
+        tensors: &dyn Fn(&str) -> Tensor<1>,
+    ) -> Result<Self, WeightError> {
+        Self::read(
+            &Reader::of_tensors(config, tensors, device),
+            config.clone(),
+            device,
+        )
+    }
+
+    fn read(reader: &Reader, config: ClipConfig, device: &Device) -> Result<Self, WeightError> {
         Ok(Self {
-            config: weights.config().clone(),
-            vision: VisionTower::read(weights, device)?,
-            text: TextTower::read(weights, device)?,
+            vision: VisionTower::read(reader, &config)?,
+            text: TextTower::read(reader, &config)?,
             // Stored as a logarithm, never clamped.
-            logit_scale: weights
-                .f32("logit_scale")?
+            logit_scale: values(reader.vector("logit_scale")?)
                 .first()
                 .copied()
                 .unwrap_or(0.0)
                 .exp(),
+            config,
             device: device.clone(),
         })
     }

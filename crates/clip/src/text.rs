@@ -8,12 +8,12 @@
 //! layer's own tokens are constants; and the last layer computes one row a text. Each of these is
 //! tested against the plain form.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::attention::{KeyValue, attend, indices, mask};
 use crate::block::{Block, BlockShape};
 use crate::layers::{LayerNorm, Reader};
-use crate::weights::{ClipConfig, ClipWeights, WeightError};
+use crate::weights::{ClipConfig, WeightError};
 
 /// Texts encoded at once by [`TextTower::encode`]; bounds the memory, does not change the numbers.
 const CHUNK: usize = 128;
@@ -144,14 +144,13 @@ pub enum TextInputError {
 }
 
 impl TextTower {
-    pub(crate) fn read(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+    pub(crate) fn read(reader: &Reader, config: &ClipConfig) -> Result<Self, WeightError> {
         let ClipConfig {
             text,
             activation,
             layer_norm_eps,
             ..
-        } = weights.config().clone();
-        let reader = Reader { weights, device };
+        } = config.clone();
         let shape = BlockShape {
             width: text.width,
             heads: text.heads,
@@ -159,7 +158,7 @@ impl TextTower {
             epsilon: layer_norm_eps.into(),
         };
         let blocks = (0..text.layers)
-            .map(|l| Block::read(&reader, &format!("transformer.resblocks.{l}"), shape))
+            .map(|l| Block::read(reader, &format!("transformer.resblocks.{l}"), shape))
             .collect::<Result<_, _>>()?;
         let mut tower = Self {
             token_embedding: reader.matrix("token_embedding.weight")?,

@@ -1,11 +1,11 @@
 //! The image tower: a vision transformer with slots for prompt tokens, in its exact saving form.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use crate::attention::{KeyValue, attend};
 use crate::block::{Block, BlockShape};
 use crate::layers::{LayerNorm, Reader};
-use crate::weights::{ClipConfig, ClipWeights, WeightError};
+use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
 ///
@@ -44,14 +44,13 @@ impl VisionStem {
 }
 
 impl VisionTower {
-    pub(crate) fn read(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+    pub(crate) fn read(reader: &Reader, config: &ClipConfig) -> Result<Self, WeightError> {
         let ClipConfig {
             vision,
             activation,
             layer_norm_eps,
             ..
-        } = weights.config().clone();
-        let reader = Reader { weights, device };
+        } = config.clone();
         let shape = BlockShape {
             width: vision.width,
             heads: vision.heads,
@@ -59,7 +58,7 @@ impl VisionTower {
             epsilon: layer_norm_eps.into(),
         };
         let blocks = (0..vision.layers)
-            .map(|l| Block::read(&reader, &format!("visual.transformer.resblocks.{l}"), shape))
+            .map(|l| Block::read(reader, &format!("visual.transformer.resblocks.{l}"), shape))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             patch_embedding: reader.matrix("visual.conv1.weight")?.transpose(),
