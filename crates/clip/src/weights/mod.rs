@@ -82,6 +82,16 @@ impl ClipWeights {
         naming::resolve(main, source)
     }
 
+    /// Weights from the bytes of a safetensors file; `name` takes the place of a path in messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn from_safetensors(name: &str, bytes: Vec<u8>) -> Result<Self, WeightError> {
+        let name = Path::new(name);
+        naming::resolve(name, Source::of_bytes(name, bytes)?)
+    }
+
     /// The weight file (of several parts: the first).
     pub fn path(&self) -> &Path {
         &self.path

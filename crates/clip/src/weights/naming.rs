@@ -154,6 +154,9 @@ impl<'s> Names<'s> {
 
     /// The configuration beside the file, where there is one that belongs to its names.
     fn sidecar(&self) -> Result<Option<Sidecar>, WeightError> {
+        if !self.source.is_on_disk() {
+            return Ok(None);
+        }
         let file = match (self.naming, self.source.container) {
             // OpenAI's own archives: they lie anywhere, and nothing beside them is theirs.
             (Naming::OpenAi, Container::TorchScript) => return Ok(None),

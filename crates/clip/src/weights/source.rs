@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -23,8 +23,25 @@ pub(super) struct Source {
 }
 
 enum Opened {
-    Safetensors(Mmap),
+    Safetensors(Bytes),
     Torch(TorchFile),
+}
+
+/// A whole safetensors file.
+enum Bytes {
+    Mapped(Mmap),
+    InMemory(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::InMemory(bytes) => bytes,
+        }
+    }
 }
 
 /// One tensor under the name that the file gives it.
@@ -46,15 +63,32 @@ enum Place {
 
 impl Source {
     pub(super) fn open(paths: &[PathBuf]) -> Result<Self, WeightError> {
-        let mut source = Self {
-            container: Container::Safetensors,
-            files: Vec::new(),
-            tensors: BTreeMap::new(),
-        };
+        let mut source = Self::empty();
         for path in paths {
             source.add(path)?;
         }
         Ok(source)
+    }
+
+    /// A safetensors file in memory; `name` stands for its path in messages.
+    pub(super) fn of_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self, WeightError> {
+        let mut source = Self::empty();
+        source.add_safetensors(name, Bytes::InMemory(bytes))?;
+        Ok(source)
+    }
+
+    fn empty() -> Self {
+        Self {
+            container: Container::Safetensors,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+        }
+    }
+
+    /// Whether there is a folder in which other files can lie beside these.
+    pub(super) fn is_on_disk(&self) -> bool {
+        let in_memory = |file: &Opened| matches!(file, Opened::Safetensors(Bytes::InMemory(_)));
+        !self.files.iter().any(in_memory)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -78,8 +112,8 @@ impl Source {
         let stored = self.get(name).ok_or_else(changed)?;
         let dtype = stored.dtype.ok_or_else(changed)?;
         let bytes = match (self.files.get(stored.file), &stored.place) {
-            (Some(Opened::Safetensors(map)), Place::Bytes(range)) => {
-                Cow::Borrowed(map.get(range.clone()).ok_or_else(changed)?)
+            (Some(Opened::Safetensors(file)), Place::Bytes(range)) => {
+                Cow::Borrowed(file.get(range.clone()).ok_or_else(changed)?)
             }
             (Some(Opened::Torch(file)), Place::Torch(info)) => file.read(info)?,
             _ => return Err(changed()),
@@ -98,19 +132,18 @@ impl Source {
                     what,
                 });
             }
-            self.add_safetensors(path)
+            self.add_safetensors(path, Bytes::Mapped(map(path)?))
         } else {
             self.add_torch(path, &start)
         }
     }
 
-    fn add_safetensors(&mut self, path: &Path) -> Result<(), WeightError> {
-        let map = map(path)?;
+    fn add_safetensors(&mut self, path: &Path, file: Bytes) -> Result<(), WeightError> {
         let damaged = |source| WeightError::Safetensors {
             path: path.to_path_buf(),
             source,
         };
-        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(damaged)?;
+        let (header, metadata) = SafeTensors::read_metadata(&file).map_err(damaged)?;
         // The header was checked against the length of the file.
         let data = header.saturating_add(8);
         for (name, info) in metadata.tensors() {
@@ -130,7 +163,7 @@ impl Source {
             };
             self.tensors.insert(name, stored);
         }
-        self.files.push(Opened::Safetensors(map));
+        self.files.push(Opened::Safetensors(file));
         Ok(())
     }
 
