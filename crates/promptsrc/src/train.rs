@@ -163,7 +163,10 @@ impl TrainJob<'_> {
         let loader = TrainLoader::new(
             self.data.items.clone(),
             preprocess(self.clip),
-            Augment::default(),
+            Augment {
+                scale: (self.config.crop_scale, 1.0),
+                ..Augment::default()
+            },
             self.config.seed,
             LoaderOptions {
                 threads: self.threads,
