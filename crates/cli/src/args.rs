@@ -70,8 +70,10 @@ pub enum Command {
     Sample(SampleArgs),
     /// Say what a weight, adapter, run or checkpoint file holds.
     Inspect(InspectArgs),
-    /// The built-in world of drawn pictures, as data sets to try things on.
+    /// The built-in world of drawn pictures and its CLIP, to try things on.
     World(WorldArgs),
+    /// Show the method at work: learn, measure and classify on the built-in world.
+    Demo(DemoArgs),
 }
 
 /// Which pictures.
@@ -113,8 +115,9 @@ pub enum ClassesArg {
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), or a name to fetch
-    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a hub id).
+    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), a name to fetch
+    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a hub id), or mini: a small CLIP of the
+    /// built-in world.
     #[arg(long, value_name = "CLIP")]
     pub clip: String,
     #[command(flatten)]
@@ -145,7 +148,8 @@ pub struct TrainArgs {
     /// Go on with what RUN holds, or start where it holds nothing.
     #[arg(long)]
     pub resume: bool,
-    /// Published configuration to start from: base-to-novel, few-shot or cross-dataset.
+    /// Configuration to start from: base-to-novel, few-shot or cross-dataset, as published; or
+    /// mini, for the CLIP of that name.
     #[arg(long, value_name = "NAME", default_value = "base-to-novel")]
     pub preset: promptsrc::Preset,
     /// Method: promptsrc, or ivlp (cross-entropy alone).
@@ -168,6 +172,9 @@ pub struct Overrides {
     /// Pictures a step.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
+    /// Least part of a picture's area that a random crop covers, above 0 and up to 1.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub crop_scale: Option<f64>,
     /// Learning rate.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub lr: Option<f64>,
@@ -309,7 +316,7 @@ pub struct PredictArgs {
 
 #[derive(Args, Debug)]
 pub struct EmbedArgs {
-    /// CLIP: a weight file or folder, or a name to fetch.
+    /// CLIP: a weight file or folder, a name to fetch, or mini.
     #[arg(long, value_name = "CLIP")]
     pub clip: String,
     /// Pictures or folders of pictures.
@@ -407,6 +414,43 @@ pub enum WorldCommand {
     List,
     /// Write data sets as folders of PNG files with split files, for any other program.
     Export(ExportArgs),
+    /// Write its CLIP, `--clip mini`, as an ordinary safetensors file in OpenAI's naming.
+    Clip(ClipFileArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ClipFileArgs {
+    /// File to write.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Base-to-novel generalisation on the built-in data sets: zero-shot CLIP, IVLP and PromptSRC
+/// learn half of the classes and are measured on both halves. Needs no picture, no CLIP and no
+/// network; the same as the commands that it prints.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Folder of the runs; those that are finished there are not made again.
+    #[arg(long, value_name = "DIR", default_value = "runs/demo")]
+    pub out: PathBuf,
+    /// Seeds, separated by commas; of several, means and deviations are shown.
+    #[arg(long, value_name = "S,S", value_delimiter = ',', default_value = "1")]
+    pub seeds: Vec<u64>,
+    /// Pictures a class.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "16",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub shots: usize,
+    /// Data sets [default: all that are for it; see `promptsrc world list`].
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub sets: Vec<String>,
+    /// Also the steps from IVLP to PromptSRC, one self-regulation after the other.
+    #[arg(long)]
+    pub ablation: bool,
 }
 
 #[derive(Args, Debug)]

@@ -7,6 +7,7 @@ use promptsrc::config::ConfigError;
 use promptsrc::run_folder::{self, RunConfig};
 use promptsrc::{Adapter, Clip, ClipWeights, TrainConfig};
 use promptsrc_clip::hub;
+use promptsrc_world::MINI;
 
 use crate::args::{Common, Overrides, TrainArgs};
 use crate::failure::Failure;
@@ -27,7 +28,7 @@ pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
 pub struct LoadedClip {
     pub clip: Clip,
     pub weights: ClipWeights,
-    /// Absolute path, or the hub name as typed.
+    /// Absolute path, or the name as typed.
     pub source: String,
     /// Last part of it.
     pub name: String,
@@ -43,6 +44,15 @@ impl LoadedClip {
 pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     let device =
         promptsrc::device(&common.device).map_err(|e| Failure::usage(format!("--device: {e}")))?;
+    if is_mini(spec) {
+        let weights = promptsrc_world::mini_clip()?;
+        return Ok(LoadedClip {
+            clip: Clip::new(&weights, &device)?,
+            weights,
+            source: MINI.to_string(),
+            name: MINI.to_string(),
+        });
+    }
     let path = clip_path(spec, common)?;
     let weights = ClipWeights::open(&path)?;
     for note in weights.notes() {
@@ -65,6 +75,12 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
         source,
         name,
     })
+}
+
+/// Whether this names the CLIP that the program carries, unless a file or folder is called just
+/// that.
+pub fn is_mini(spec: &str) -> bool {
+    spec == MINI && !Path::new(spec).exists()
 }
 
 fn clip_path(spec: &str, common: &Common) -> Result<PathBuf, Failure> {
@@ -158,6 +174,7 @@ pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Fai
     let o = &args.overrides;
     set(&mut config.epochs, o.epochs);
     set(&mut config.batch_size, o.batch_size);
+    set(&mut config.crop_scale, o.crop_scale);
     set(&mut config.optim.lr, o.lr);
     set(&mut config.optim.momentum, o.momentum);
     set(&mut config.optim.weight_decay, o.weight_decay);

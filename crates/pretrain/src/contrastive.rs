@@ -45,18 +45,20 @@ pub fn contrast(
             .sum()
             .div_scalar(-(batch as f64))
     };
-    let loss = (cross_entropy(logits.clone()) + cross_entropy(logits.clone().transpose()))
-        .div_scalar(2.0);
+    let loss =
+        (cross_entropy(logits.clone()) + cross_entropy(logits.clone().transpose())).div_scalar(2.0);
     let rows = values(logits);
-    let found = rows.chunks_exact(batch).enumerate().filter(|(i, row)| {
-        row.iter().all(|logit| *logit <= row[*i])
-    });
+    let found = rows
+        .chunks_exact(batch)
+        .enumerate()
+        .filter(|(i, row)| row.iter().all(|logit| *logit <= row[*i]));
     let accuracy = found.count() as f32 / batch as f32;
     let mut tape = loss.backward();
     let [loss] = values(loss)[..] else {
         unreachable!("a loss is one number")
     };
-    let mut gradient = |leaf: &Tensor<2>| leaf.grad_remove(&mut tape).map(values).unwrap_or_default();
+    let mut gradient =
+        |leaf: &Tensor<2>| leaf.grad_remove(&mut tape).map(values).unwrap_or_default();
     let (image, text) = (gradient(&image), gradient(&text));
     let logit_scale = scale.grad_remove(&mut tape).map(values);
     Contrast {

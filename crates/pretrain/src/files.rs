@@ -51,8 +51,7 @@ pub fn save_state(path: &Path, state: &State, recipe: &impl Serialize) -> Result
 
 /// Reads a state and the recipe that it was made by.
 pub fn load_state<R: for<'a> Deserialize<'a>>(path: &Path) -> Result<(State, R), TensorFileError> {
-    let (tensors, record) =
-        tensor_file::load::<Record<R>>(path, "a pretraining state", VERSION)?;
+    let (tensors, record) = tensor_file::load::<Record<R>>(path, "a pretraining state", VERSION)?;
     let mut state = State {
         step: record.step,
         weights: Values::new(),

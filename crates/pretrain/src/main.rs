@@ -45,7 +45,7 @@ struct Options {
     #[arg(long)]
     threads: Option<usize>,
     /// Steps between two saved states.
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 500)]
     save_every: usize,
     /// Stop after this step, as if killed.
     #[arg(long)]
@@ -61,13 +61,13 @@ struct Recipe {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Steps.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 9000)]
     steps: usize,
     /// Pairs a step, a multiple of 16.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Greatest learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 4e-4)]
     lr: f64,
     /// Weight decay.
     #[arg(long, default_value_t = 0.05)]
@@ -91,7 +91,7 @@ struct Recipe {
     #[arg(long, default_value_t = 64)]
     text_width: usize,
     /// Blocks of the text tower.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     text_layers: usize,
 }
 
@@ -167,11 +167,9 @@ fn run(options: &Options) -> Result<(), Failure> {
     let state = if state_path.exists() {
         let (state, of): (State, Recipe) = files::load_state(&state_path)?;
         if of != *recipe {
-            return Err(format!(
-                "{} was made by other options: {of:?}",
-                state_path.display()
-            )
-            .into());
+            return Err(
+                format!("{} was made by other options: {of:?}", state_path.display()).into(),
+            );
         }
         state
     } else {
@@ -220,7 +218,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     while trainer.state.step < last {
         let report = trainer.step()?;
         let step = trainer.state.step;
-        if step % 20 == 0 {
+        if step.is_multiple_of(20) {
             let pairs = (step - since) * recipe.batch;
             let rate = pairs as f64 / began.elapsed().as_secs_f64();
             let line = serde_json::json!({
@@ -229,7 +227,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             append(&log, &line)?;
             (began, since) = (Instant::now(), step);
         }
-        if step % options.save_every == 0 || step == recipe.steps {
+        if step.is_multiple_of(options.save_every) || step == recipe.steps {
             files::save_state(&state_path, &trainer.state, recipe)?;
             let Trainer {
                 config,

@@ -43,7 +43,10 @@ pub fn initial(config: &ClipConfig, seed: u64) -> Values {
                 width.powf(-0.5)
             };
             let mut random = Stream::new(seed, index as u64, 0);
-            (name, (0..n).map(|_| deviation * normal(&mut random)).collect())
+            (
+                name,
+                (0..n).map(|_| deviation * normal(&mut random)).collect(),
+            )
         })
         .collect()
 }

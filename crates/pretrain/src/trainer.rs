@@ -106,7 +106,10 @@ impl Trainer {
             });
         }
         let width = found.image.len() / parts;
-        let upstream = found.image.chunks_exact(width).zip(found.text.chunks_exact(width));
+        let upstream = found
+            .image
+            .chunks_exact(width)
+            .zip(found.text.chunks_exact(width));
         let back = self.in_parallel(graphs.into_iter().zip(upstream), |(part, (image, text))| {
             part.backward(image, text, &self.device)
         });
@@ -209,5 +212,134 @@ impl Part {
         };
         let sum = weigh(self.image, image) + weigh(self.text, text);
         self.leaves.gradients(&mut sum.backward())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
+
+    use super::*;
+    use crate::parameters::initial;
+
+    fn trainer(threads: usize) -> Trainer {
+        let vocabulary = Vocabulary::of_world(1, 3000).expect("texts of the world");
+        let config = ClipConfig {
+            embed_dim: 16,
+            vision: VisionConfig {
+                width: 64,
+                layers: 1,
+                heads: 1,
+                mlp_width: 256,
+                patch_size: 16,
+                resolution: promptsrc_world::SIDE as usize,
+            },
+            text: TextConfig {
+                width: 64,
+                layers: 1,
+                heads: 1,
+                mlp_width: 256,
+                context_length: crate::vocabulary::CONTEXT_LENGTH,
+                vocab_size: vocabulary.len(),
+            },
+            activation: Activation::QuickGelu,
+            layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
+            mean: ClipConfig::MEAN,
+            std: ClipConfig::STD,
+        };
+        let worker = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        Trainer {
+            state: State {
+                step: 0,
+                weights: initial(&config, 1),
+                moments: Moments::default(),
+            },
+            config,
+            vocabulary,
+            adam: AdamW {
+                lr: 3e-3,
+                weight_decay: 0.05,
+                beta1: 0.9,
+                beta2: 0.98,
+                epsilon: 1e-6,
+                clip_norm: 1.0,
+                warmup_steps: 2,
+                steps: 1000,
+            },
+            batch: 64,
+            seed: 1,
+            workers: (0..threads)
+                .map(worker)
+                .collect::<Result<_, _>>()
+                .expect("threads"),
+            device: Device::default(),
+        }
+    }
+
+    #[test]
+    fn the_weights_do_not_depend_on_the_threads_nor_on_a_stop() {
+        let mut whole = trainer(1);
+        let mut parted = trainer(3);
+        let folder = std::env::temp_dir().join(format!("pretrain-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("state.safetensors");
+        for step in 0..4 {
+            whole.step().expect("a step");
+            parted.step().expect("a step");
+            if step == 1 {
+                crate::files::save_state(&path, &parted.state, &"recipe").expect("a file");
+                let (state, recipe): (State, String) =
+                    crate::files::load_state(&path).expect("a state");
+                assert_eq!(recipe, "recipe");
+                parted = trainer(2);
+                parted.state = state;
+            }
+        }
+        std::fs::remove_dir_all(&folder).expect("its end");
+        assert_eq!(whole.state.step, parted.state.step);
+        assert!(whole.state.weights == parted.state.weights);
+        assert!(whole.state.moments == parted.state.moments);
+    }
+
+    #[test]
+    fn the_loss_falls_from_that_of_guessing() {
+        let mut trainer = trainer(2);
+        let first = trainer.step().expect("a step").loss;
+        assert!(first > 64.0_f32.ln() - 0.2, "{first}");
+        let mut last = first;
+        for _ in 0..60 {
+            last = trainer.step().expect("a step").loss;
+        }
+        assert!(last < first - 0.5, "{first} {last}");
+    }
+
+    #[test]
+    fn an_exported_clip_gives_the_features_that_were_trained() {
+        let mut trainer = trainer(2);
+        trainer.step().expect("a step");
+        let path = std::env::temp_dir().join(format!("mini-{}.safetensors", std::process::id()));
+        let Trainer {
+            config, vocabulary, ..
+        } = &trainer;
+        crate::files::export(&path, config, &trainer.state.weights, vocabulary).expect("a file");
+        let weights = promptsrc_clip::ClipWeights::open(&path).expect("a CLIP");
+        assert_eq!(weights.config().text.vocab_size, crate::vocabulary::FULL);
+        let exported = promptsrc_clip::Clip::new(&weights, &trainer.device).expect("a CLIP");
+        std::fs::remove_file(&path).expect("its end");
+
+        let text = "a photo of a red car.";
+        let tokens = promptsrc_clip::Tokenizer::clip().tokenize(text, 77, false);
+        let found = exported
+            .text()
+            .encode(&[tokens.expect("tokens")])
+            .expect("a text");
+        let leaves = Leaves::new(&trainer.state.weights, &trainer.device);
+        let clip = leaves.clip(config, &trainer.device).expect("a CLIP");
+        let own = vocabulary.tokens(text).expect("tokens");
+        let expected = clip.text().encode(&[own]).expect("a text");
+        for (a, b) in values(found).iter().zip(values(expected)) {
+            // Rounded to f16 on the way.
+            assert!((a - b).abs() < 5e-3, "{a} {b}");
+        }
     }
 }

@@ -126,19 +126,19 @@ impl Told {
             around: false,
         };
         match random.below(100) {
-            0..24 => Self {
+            0..40 => Self {
                 thing: true,
                 ..nothing
             },
-            24..31 => Self {
+            40..46 => Self {
                 colour: true,
                 ..nothing
             },
-            31..38 => Self {
+            46..52 => Self {
                 pattern: true,
                 ..nothing
             },
-            38..46 => Self {
+            52..60 => Self {
                 thing: true,
                 around: true,
                 ..nothing

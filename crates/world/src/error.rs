@@ -22,4 +22,7 @@ pub enum WorldError {
         /// The operating system's or the encoder's words.
         reason: std::io::Error,
     },
+    /// The CLIP inside the program cannot be read.
+    #[error("the built-in CLIP is damaged: {0}")]
+    Mini(std::io::Error),
 }

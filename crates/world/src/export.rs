@@ -52,6 +52,27 @@ impl WorldSet {
         Ok(folder)
     }
 
+    /// Writes one picture as a PNG file: class by label, `index` below
+    /// [`pictures_per_class`](crate::pictures_per_class) of the part.
+    ///
+    /// # Errors
+    /// [`WorldError::Write`], also where there is no such class.
+    pub fn save_picture(
+        &self,
+        part: Part,
+        label: usize,
+        index: usize,
+        path: &Path,
+    ) -> Result<(), WorldError> {
+        match self.scene(part, label, index) {
+            Some(scene) => save(&draw(&scene, SIDE), path),
+            None => {
+                let reason = format!("the data set {} has no class {label}", self.name());
+                Err(write_error(path, Error::other(reason)))
+            }
+        }
+    }
+
     /// `split_zhou_SourceSketch.json` of `source-sketch`.
     fn split_file(&self) -> String {
         let camel: String = self

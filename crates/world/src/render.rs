@@ -6,6 +6,7 @@ use crate::arithmetic::{cosine, fract, sine};
 use crate::canvas::{Canvas, Outline, Shape};
 use crate::colour::{BLACK, Colour, Rgb, WHITE, blend, luminance, scale};
 use crate::finish::finish;
+use crate::light::illuminate;
 use crate::outline::{Role, layers};
 use crate::pattern::Pattern;
 use crate::random::Random;
@@ -32,6 +33,7 @@ pub fn draw(scene: &Scene, side: u32) -> Picture {
     painter.paint();
     let mut random = Random::new(scene.seed, 2, 0);
     finish(&mut painter.canvas, scene.style, &mut random);
+    illuminate(&mut painter.canvas, scene.light, scene.light_percent);
     painter.canvas.into_picture()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::background::{Background, Place};
 use crate::colour::Colour;
+use crate::light::Light;
 use crate::pattern::Pattern;
 use crate::random::{Random, stable_hash};
 use crate::style::Style;
@@ -87,6 +88,10 @@ pub struct Scene {
     pub background: Background,
     /// How it was made.
     pub style: Style,
+    /// The light that it is seen in; pretraining knows clear light only.
+    pub light: Light,
+    /// How much of that light there is, in 100.
+    pub light_percent: u8,
     /// Decides places, angles, light, clutter and noise.
     pub seed: u64,
 }
@@ -113,7 +118,7 @@ impl Subject {
     /// Any subject.
     pub(crate) fn sample(random: &mut Random) -> Self {
         let thing = random.pick(Thing::ALL);
-        let pattern = if random.chance(35) {
+        let pattern = if random.chance(50) {
             Pattern::Plain
         } else {
             random.pick(Pattern::ALL)
@@ -163,14 +168,14 @@ impl Scene {
     /// Any scene, held out or not.
     pub(crate) fn sample(random: &mut Random) -> Self {
         let content = match random.below(100) {
-            0..14 => Content::Surface {
+            0..10 => Content::Surface {
                 colour: random.pick(Colour::ALL),
                 pattern: random.pick(Pattern::ALL),
             },
-            14..24 => pair(random),
+            10..16 => pair(random),
             _ => Content::Things {
                 subject: Subject::sample(random),
-                count: if random.chance(68) {
+                count: if random.chance(78) {
                     1
                 } else {
                     2 + random.below(MAX_COUNT - 1)
@@ -183,6 +188,8 @@ impl Scene {
             content,
             background: any_background(random),
             style: any_style(random),
+            light: Light::Clear,
+            light_percent: 100,
             seed: random.bits(),
         }
     }
@@ -210,11 +217,11 @@ fn pair(random: &mut Random) -> Content {
 
 pub(crate) fn any_size(random: &mut Random) -> Size {
     random.weighted(&[
-        (7, Size::Tiny),
-        (18, Size::Small),
-        (43, Size::Medium),
-        (22, Size::Large),
-        (10, Size::Huge),
+        (4, Size::Tiny),
+        (10, Size::Small),
+        (28, Size::Medium),
+        (36, Size::Large),
+        (22, Size::Huge),
     ])
 }
 
@@ -228,8 +235,8 @@ pub(crate) fn any_position(random: &mut Random) -> Position {
 
 pub(crate) fn any_background(random: &mut Random) -> Background {
     match random.below(100) {
-        0..28 => Background::Wall(random.pick(Colour::ALL)),
-        28..38 => Background::Blend(random.pick(Colour::ALL), random.pick(Colour::ALL)),
+        0..38 => Background::Wall(random.pick(Colour::ALL)),
+        38..46 => Background::Blend(random.pick(Colour::ALL), random.pick(Colour::ALL)),
         _ => Background::Place(random.pick(Place::ALL)),
     }
 }

@@ -8,6 +8,7 @@ use promptsrc_data::{Dataset, Drawing, Item, Part};
 use crate::WorldError;
 use crate::background::{Background, Place};
 use crate::colour::Colour;
+use crate::light::Light;
 use crate::pattern::Pattern;
 use crate::random::{Random, stable_hash};
 use crate::render::{SIDE, draw};
@@ -50,6 +51,7 @@ pub struct WorldSet {
     scenes_of: &'static str,
     classes: Vec<Class>,
     styles: Styles,
+    lights: Lights,
 }
 
 /// A class: its name and what all its pictures have in common.
@@ -77,6 +79,14 @@ enum Styles {
     Any,
     /// One of these.
     Few(&'static [Style]),
+}
+
+/// In which light a set's pictures are seen.
+#[derive(Clone, Copy, Debug)]
+enum Lights {
+    Clear,
+    /// Each class mostly in its own, so much of it in 100; there are more classes than lights.
+    OfTheClass(u8),
 }
 
 /// All data sets of the world.
@@ -134,6 +144,14 @@ impl WorldSet {
             Styles::Any => any_style(&mut random),
             Styles::Few(styles) => random.pick(styles),
         };
+        if let Lights::OfTheClass(percent) = self.lights {
+            scene.light_percent = percent;
+            scene.light = if random.chance(80) {
+                Light::ALL[label % Light::ALL.len()]
+            } else {
+                random.pick(Light::ALL)
+            };
+        }
         Some(scene)
     }
 
@@ -229,6 +247,8 @@ impl Recipe {
             content,
             background,
             style: Style::Photo,
+            light: Light::Clear,
+            light_percent: 100,
             seed: random.bits(),
         }
     }
@@ -256,13 +276,14 @@ const PHOTOS: &[Style] = &[
 const CLEAR_PHOTOS: &[Style] = &[Style::Photo, Style::Photo, Style::Photo, Style::Bright];
 
 fn all_sets() -> Vec<WorldSet> {
-    let set = |name, about, purpose, classes, styles| WorldSet {
+    let set = |name, about, purpose, classes, styles, lights| WorldSet {
         name,
         about,
         purpose,
         scenes_of: name,
         classes: sorted(classes),
         styles,
+        lights,
     };
     let mut sets = vec![
         set(
@@ -271,6 +292,7 @@ fn all_sets() -> Vec<WorldSet> {
             Purpose::BaseToNovel,
             objects(),
             Styles::Any,
+            Lights::OfTheClass(60),
         ),
         set(
             "surfaces",
@@ -278,6 +300,7 @@ fn all_sets() -> Vec<WorldSet> {
             Purpose::BaseToNovel,
             surfaces(),
             Styles::Any,
+            Lights::OfTheClass(50),
         ),
         set(
             "finegrained",
@@ -286,13 +309,15 @@ fn all_sets() -> Vec<WorldSet> {
             Purpose::BaseToNovel,
             fish(),
             Styles::Few(PHOTOS),
+            Lights::OfTheClass(35),
         ),
         set(
             "scenes",
             "one or more things of a kind in a place",
             Purpose::BaseToNovel,
             scenes(),
-            Styles::Few(PHOTOS),
+            Styles::Any,
+            Lights::OfTheClass(80),
         ),
         set(
             "tuning",
@@ -300,6 +325,7 @@ fn all_sets() -> Vec<WorldSet> {
             Purpose::Tuning,
             patterned_things(),
             Styles::Any,
+            Lights::OfTheClass(50),
         ),
         set(
             "source",
@@ -307,6 +333,7 @@ fn all_sets() -> Vec<WorldSet> {
             Purpose::Source,
             coloured_things(),
             Styles::Few(CLEAR_PHOTOS),
+            Lights::Clear,
         ),
     ];
     let source = sets.last().cloned();

@@ -10,6 +10,20 @@ use crate::failure::Failure;
 use crate::{output, resolve};
 
 pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
+    let evaluation = evaluation(args, common)?;
+    if common.json {
+        return output::json(&evaluation);
+    }
+    // A table of a thousand classes is for machines.
+    const TABLE: usize = 50;
+    output::result(&match evaluation.per_class.len() {
+        0..=TABLE => format!("{evaluation:#}"),
+        _ => format!("{evaluation}"),
+    })
+}
+
+/// The measurement that `args` ask for.
+pub fn evaluation(args: &EvalArgs, common: &Common) -> Result<Evaluation, Failure> {
     let (dataset, _) = data::read(&args.data)?;
     let chosen = data::part(
         &dataset,
@@ -18,28 +32,19 @@ pub fn run(args: &EvalArgs, common: &Common) -> Result<(), Failure> {
         args.data.more.allow_missing,
     )?;
     let (names, items) = (chosen.class_names, chosen.items);
-    let evaluation = match &args.run {
+    match &args.run {
         Some(run) => {
             let loaded = resolve::run(run, args.clip.as_deref(), common)?;
             let classifier = Classifier::prompted(&loaded.clip.clip, &loaded.adapter, &names)?;
-            measure(&loaded.clip, &classifier, &items, common)?
+            measure(&loaded.clip, &classifier, &items, common)
         }
         None => {
             let templates = zero_shot_templates(args, &dataset.name)?;
             let loaded = resolve::clip(args.clip.as_deref().unwrap_or_default(), common)?;
             let classifier = Classifier::zero_shot(&loaded.clip, &names, &templates)?;
-            measure(&loaded, &classifier, &items, common)?
+            measure(&loaded, &classifier, &items, common)
         }
-    };
-    if common.json {
-        return output::json(&evaluation);
     }
-    // A table of a thousand classes is for machines.
-    const TABLE: usize = 50;
-    output::result(&match names.len() {
-        0..=TABLE => format!("{evaluation:#}"),
-        _ => format!("{evaluation}"),
-    })
 }
 
 fn measure(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Common, InspectArgs};
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, resolve};
 
 pub fn run(args: &InspectArgs, common: &Common) -> Result<(), Failure> {
     let found = inspect(&args.file)?;
@@ -22,6 +22,9 @@ pub fn run(args: &InspectArgs, common: &Common) -> Result<(), Failure> {
 }
 
 fn inspect(path: &Path) -> Result<Value, Failure> {
+    if path.to_str().is_some_and(resolve::is_mini) {
+        return describe(&promptsrc_world::mini_clip()?);
+    }
     if path.is_dir() {
         let names = [run_folder::STATE, run_folder::ADAPTER, run_folder::CONFIG];
         return match names.iter().any(|name| path.join(name).exists()) {
@@ -69,7 +72,10 @@ fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn weights(path: &Path) -> Result<Value, Failure> {
-    let weights = ClipWeights::open(path)?;
+    describe(&ClipWeights::open(path)?)
+}
+
+fn describe(weights: &ClipWeights) -> Result<Value, Failure> {
     let config = weights.config();
     let tensors: Vec<Value> = weights
         .names()

@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 pub mod data;
+pub mod demo;
 pub mod embed;
 pub mod eval;
 pub mod inspect;

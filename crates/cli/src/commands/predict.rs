@@ -16,22 +16,30 @@ use crate::{output, resolve};
 /// Pictures that are classified at once.
 const BATCH: usize = 16;
 
+/// What was found in a picture, or why nothing was.
 #[derive(Serialize)]
-struct Prediction {
-    picture: String,
+pub struct Prediction {
+    pub picture: String,
+    /// The most probable names, the best first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    top: Option<Vec<Named>>,
+    pub top: Option<Vec<Named>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
+/// A name and its probability.
 #[derive(Serialize)]
-struct Named {
-    name: String,
-    probability: f32,
+pub struct Named {
+    pub name: String,
+    pub probability: f32,
 }
 
 pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
+    show(&predictions(args, common)?, common)
+}
+
+/// The predictions that `args` ask for.
+pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction>, Failure> {
     let typed = names(args)?;
     if args.zero_shot {
         let Some(names) = typed else {
@@ -44,7 +52,13 @@ pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
         let loaded = resolve::clip(spec, common)?;
         let template = ["a photo of a {}.".to_string()];
         let classifier = Classifier::zero_shot(&loaded.clip, &names, &template)?;
-        return predict(&loaded.clip, &classifier, &pictures, args.top_k, common);
+        return Ok(predict(
+            &loaded.clip,
+            &classifier,
+            &pictures,
+            args.top_k,
+            common,
+        ));
     }
     let Some((run, pictures)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
         return Err(Failure::usage(
@@ -56,7 +70,7 @@ pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
     let names = typed.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
     let clip = &loaded.clip.clip;
     let classifier = Classifier::prompted(clip, &loaded.adapter, &names)?;
-    predict(clip, &classifier, &pictures, args.top_k, common)
+    Ok(predict(clip, &classifier, &pictures, args.top_k, common))
 }
 
 fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
@@ -90,7 +104,7 @@ fn predict(
     pictures: &[PathBuf],
     top_k: usize,
     common: &Common,
-) -> Result<(), Failure> {
+) -> Vec<Prediction> {
     let preprocess = preprocess(clip);
     let limits = Limits::default();
     let bar = output::bar(pictures.len() as u64, "pictures", common.quiet);
@@ -130,7 +144,7 @@ fn predict(
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
-    show(&predictions, common)
+    predictions
 }
 
 /// The most probable names; among equals the earlier name stands first.

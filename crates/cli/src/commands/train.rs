@@ -4,7 +4,7 @@ use promptsrc::adapter::DataRecord;
 use promptsrc::learner::LearnError;
 use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
 use promptsrc::train::TrainError;
-use promptsrc::{Event, TrainData, TrainJob};
+use promptsrc::{Adapter, Event, TrainData, TrainJob};
 use serde::Serialize;
 
 use crate::args::{Common, Shots, TrainArgs};
@@ -28,6 +28,36 @@ struct Summary {
 }
 
 pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
+    let mut view = View::new(common.quiet);
+    let adapter = learn(args, common, &mut |event| view.show(event))?;
+    let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
+    let summary = Summary {
+        out: args.out.display().to_string(),
+        adapter: args.out.join(run_folder::ADAPTER).display().to_string(),
+        method: adapter.meta.method.to_string(),
+        classes: adapter.meta.class_names.len(),
+        pictures: adapter.meta.data.pictures,
+        parameters: metric("parameters"),
+        epochs: metric("epochs"),
+        steps_per_epoch: metric("steps_per_epoch"),
+        seconds: view.seconds,
+        losses: view.losses,
+    };
+    if common.json {
+        return output::json(&summary);
+    }
+    output::result(&format!(
+        "learned {} values for {} classes from {} pictures in {:.1} s: {}",
+        summary.parameters, summary.classes, summary.pictures, summary.seconds, summary.adapter
+    ))
+}
+
+/// The whole training that `args` ask for, in its run folder.
+pub fn learn(
+    args: &TrainArgs,
+    common: &Common,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<Adapter, Failure> {
     let shots = match args.shots {
         Shots::Some(k) => Some(k),
         Shots::All => None,
@@ -83,35 +113,11 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         threads: resolve::decoding_threads(),
     };
 
-    let mut view = View::new(common.quiet);
-    let adapter = job
-        .run_in(&args.out, &run_config, args.resume, &mut |event| {
-            view.show(event)
-        })
+    job.run_in(&args.out, &run_config, args.resume, observe)
         .map_err(|error| match error {
             TrainError::Learn(LearnError::Config(error)) => resolve::config_usage(error),
             error => error.into(),
-        })?;
-    let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
-    let summary = Summary {
-        out: args.out.display().to_string(),
-        adapter: args.out.join(run_folder::ADAPTER).display().to_string(),
-        method: adapter.meta.method.to_string(),
-        classes: adapter.meta.class_names.len(),
-        pictures: adapter.meta.data.pictures,
-        parameters: metric("parameters"),
-        epochs: metric("epochs"),
-        steps_per_epoch: metric("steps_per_epoch"),
-        seconds: view.seconds,
-        losses: view.losses,
-    };
-    if common.json {
-        return output::json(&summary);
-    }
-    output::result(&format!(
-        "learned {} values for {} classes from {} pictures in {:.1} s: {}",
-        summary.parameters, summary.classes, summary.pictures, summary.seconds, summary.adapter
-    ))
+        })
 }
 
 /// Finds a run folder that cannot be used before a CLIP is loaded, or even fetched, for it.

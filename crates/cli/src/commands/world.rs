@@ -1,10 +1,11 @@
 //! `promptsrc world`: the built-in data sets, listed and written as ordinary folders.
 
+use promptsrc::atomic_file::write_atomically;
 use promptsrc_data::Part;
 use promptsrc_world::{WorldSet, pictures_per_class, sets};
 use serde::Serialize;
 
-use crate::args::{Common, ExportArgs, WorldArgs, WorldCommand};
+use crate::args::{ClipFileArgs, Common, ExportArgs, WorldArgs, WorldCommand};
 use crate::failure::Failure;
 use crate::output;
 
@@ -29,6 +30,7 @@ pub fn run(args: &WorldArgs, common: &Common) -> Result<(), Failure> {
     match &args.command {
         WorldCommand::List => list(common),
         WorldCommand::Export(args) => export(args, common),
+        WorldCommand::Clip(args) => clip(args, common),
     }
 }
 
@@ -58,6 +60,17 @@ fn list(common: &Common) -> Result<(), Failure> {
         text += &format!("{name:width$}  {classes:>2} classes  {}\n", set.about);
     }
     output::result(&text)
+}
+
+/// Writes the CLIP that the program carries.
+fn clip(args: &ClipFileArgs, common: &Common) -> Result<(), Failure> {
+    let file = promptsrc_world::mini_file()?;
+    write_atomically(&args.file, &file)?;
+    let path = args.file.display().to_string();
+    if common.json {
+        return output::json(&serde_json::json!({ "file": path, "bytes": file.len() }));
+    }
+    output::result(&format!("{path}: {} bytes", file.len()))
 }
 
 fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {

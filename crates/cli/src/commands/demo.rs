@@ -1,0 +1,602 @@
+//! `promptsrc demo`: base-to-novel generalisation on the built-in world, from nothing.
+//!
+//! It is no program of its own: what it does are `train`, `eval` and `predict` commands, written out
+//! as a person would type them and run by the code that would run them then.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use clap::Parser;
+use indicatif::ProgressBar;
+use promptsrc::Event;
+use promptsrc::atomic_file::write_atomically;
+use promptsrc::metrics::harmonic_mean;
+use promptsrc_data::{Classes, Part};
+use promptsrc_world::{Purpose, WorldSet, sets};
+use serde::Serialize;
+
+use crate::args::{Cli, Command, Common, DemoArgs};
+use crate::commands::{eval, predict, train};
+use crate::failure::Failure;
+use crate::output;
+
+/// Pictures that are classified at the end, of one novel class each.
+const SHOWN: usize = 4;
+
+/// A way to classify, as a row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Contender {
+    name: &'static str,
+    /// Options of `train` beside those that all have; `None`: CLIP without prompts.
+    options: Option<&'static [&'static str]>,
+    /// Only with `--ablation`.
+    is_step: bool,
+}
+
+/// In the template file of the ablation; the other methods take the preset's 60.
+const ONE_TEMPLATE: &str = "a photo of a {}.\n";
+/// Stands for its path in the options below.
+const TEMPLATE_FILE: &str = "TEMPLATE";
+
+const CONTENDERS: [Contender; 5] = [
+    Contender {
+        name: "zero-shot",
+        options: None,
+        is_step: false,
+    },
+    Contender {
+        name: "ivlp",
+        options: Some(&["--method", "ivlp"]),
+        is_step: false,
+    },
+    Contender {
+        name: "ivlp+agreement",
+        options: Some(&["--no-gpa", "--templates", TEMPLATE_FILE]),
+        is_step: true,
+    },
+    Contender {
+        name: "ivlp+agreement+gpa",
+        options: Some(&["--templates", TEMPLATE_FILE]),
+        is_step: true,
+    },
+    Contender {
+        name: "promptsrc",
+        options: Some(&[]),
+        is_step: false,
+    },
+];
+
+/// Accuracies in per cent.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Scores {
+    base: f64,
+    novel: f64,
+    /// Harmonic mean of base and novel accuracy.
+    hm: f64,
+    /// Deviation over the seeds of each of these.
+    base_std: f64,
+    novel_std: f64,
+    hm_std: f64,
+}
+
+/// Scores by contender, in the order of the table.
+type Table = serde_json::Map<String, serde_json::Value>;
+
+#[derive(Serialize)]
+struct Report {
+    average: Table,
+    sets: BTreeMap<String, Table>,
+    seeds: Vec<u64>,
+    shots: usize,
+    seconds: f64,
+    predictions: Vec<predict::Prediction>,
+}
+
+/// One training with its measurements.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    set: &'static WorldSet,
+    contender: &'a Contender,
+    seed: u64,
+}
+
+pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
+    let began = Instant::now();
+    let chosen = chosen_sets(args)?;
+    let mut seeds = args.seeds.clone();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let contenders: Vec<&Contender> = CONTENDERS
+        .iter()
+        .filter(|contender| args.ablation || !contender.is_step)
+        .collect();
+    make_folder(args)?;
+
+    let mut jobs = Vec::new();
+    for set in &chosen {
+        for contender in &contenders {
+            // Without prompts there is nothing that a seed decides.
+            let seeds = match contender.options {
+                Some(_) => &seeds[..],
+                None => &seeds[..1],
+            };
+            jobs.extend(seeds.iter().map(|seed| Job {
+                set,
+                contender,
+                seed: *seed,
+            }));
+        }
+    }
+    if !common.quiet {
+        introduce(args, &chosen);
+    }
+    let results = work(&jobs, args, common)?;
+
+    let scores = |set: Option<&str>, contender: &Contender| {
+        let of = |seed: u64| {
+            // A contender without seeds has the same result for each.
+            let found = jobs.iter().zip(&results).filter(|(job, _)| {
+                job.contender == contender
+                    && set.is_none_or(|set| job.set.name() == set)
+                    && (contender.options.is_none() || job.seed == seed)
+            });
+            let found: Vec<&[f64; 2]> = found.map(|(_, result)| result).collect();
+            [0, 1].map(|i| mean(found.iter().map(|r| r[i])))
+        };
+        summary(&seeds.iter().map(|seed| of(*seed)).collect::<Vec<_>>())
+    };
+    let average: Vec<Scores> = contenders.iter().map(|c| scores(None, c)).collect();
+    let of_sets: Vec<Vec<Scores>> = chosen
+        .iter()
+        .map(|set| {
+            contenders
+                .iter()
+                .map(|c| scores(Some(set.name()), c))
+                .collect()
+        })
+        .collect();
+
+    let shown = show_pictures(args, common, &chosen, seeds[0])?;
+    let seconds = began.elapsed().as_secs_f64();
+    if common.json {
+        let table = |scores: &[Scores]| -> Result<Table, serde_json::Error> {
+            let rows = contenders.iter().zip(scores);
+            rows.map(|(c, s)| Ok((c.name.to_string(), serde_json::to_value(s)?)))
+                .collect()
+        };
+        return output::json(&Report {
+            average: table(&average)?,
+            sets: chosen
+                .iter()
+                .zip(&of_sets)
+                .map(|(set, scores)| Ok((set.name().to_string(), table(scores)?)))
+                .collect::<Result<_, serde_json::Error>>()?,
+            seeds,
+            shots: args.shots,
+            seconds,
+            predictions: shown.into_iter().flat_map(|s| s.predictions).collect(),
+        });
+    }
+    let deviations = seeds.len() > 1;
+    let mut text = String::new();
+    let width = contenders.iter().map(|c| c.name.len()).max().unwrap_or(0);
+    text += &format!(
+        "\n{:14}{:width$}   {:>13}{:>15}{:>15}\n",
+        "data set", "", "base", "novel", "harmonic mean"
+    );
+    for (name, rows) in chosen
+        .iter()
+        .map(|set| set.name())
+        .chain(["average"])
+        .zip(of_sets.iter().chain([&average]))
+    {
+        for (i, (contender, s)) in contenders.iter().zip(rows).enumerate() {
+            let head = if i == 0 { name } else { "" };
+            let cell = |value: f64, std: f64| match deviations {
+                true => format!("{value:.1} ± {std:.1}"),
+                false => format!("{value:.1}"),
+            };
+            text += &format!(
+                "{head:14}{:width$}   {:>13}{:>15}{:>15}\n",
+                contender.name,
+                cell(s.base, s.base_std),
+                cell(s.novel, s.novel_std),
+                cell(s.hm, s.hm_std)
+            );
+        }
+        text.push('\n');
+    }
+    let find = |name: &str| {
+        let place = contenders.iter().position(|c| c.name == name);
+        place
+            .and_then(|i| average.get(i))
+            .copied()
+            .unwrap_or_default()
+    };
+    text += &sentence(find("zero-shot"), find("ivlp"), find("promptsrc"));
+    text += &pictures_text(&shown);
+    text += &going_on(args, &chosen, seeds[0], &shown);
+    text += &format!("\n{seconds:.0} s in all.\n");
+    output::result(&text)
+}
+
+fn chosen_sets(args: &DemoArgs) -> Result<Vec<&'static WorldSet>, Failure> {
+    if args.sets.is_empty() {
+        let for_it = |set: &&WorldSet| set.purpose() == Purpose::BaseToNovel;
+        return Ok(sets().iter().filter(for_it).collect());
+    }
+    let find = |name: &String| {
+        let name = name.strip_prefix("world:").unwrap_or(name);
+        WorldSet::find(name).map_err(|e| Failure::usage(format!("--sets: {e}")))
+    };
+    let mut chosen: Vec<&WorldSet> = Vec::new();
+    for name in &args.sets {
+        let set = find(name)?;
+        if !chosen.iter().any(|other| other.name() == set.name()) {
+            chosen.push(set);
+        }
+    }
+    Ok(chosen)
+}
+
+fn make_folder(args: &DemoArgs) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::failed(format!("--out {}: {e}", args.out.display()));
+    std::fs::create_dir_all(&args.out).map_err(failed)?;
+    if args.ablation {
+        write_atomically(&template_file(args), ONE_TEMPLATE.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn template_file(args: &DemoArgs) -> PathBuf {
+    args.out.join("one_template.txt")
+}
+
+fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
+    let base = |set: &WorldSet| set.class_names().len().div_ceil(2);
+    let classes: Vec<String> = chosen
+        .iter()
+        .map(|set| format!("{} ({} base classes)", set.name(), base(set)))
+        .collect();
+    output::note(&format!(
+        "A small CLIP that comes with this program, {} of drawn pictures: {}.\n\
+         {} pictures of each base class are learned from; base and novel classes are measured on \
+         others.",
+        if chosen.len() == 1 {
+            "a data set"
+        } else {
+            "data sets"
+        },
+        classes.join(", "),
+        args.shots
+    ));
+}
+
+/// Does the jobs, several at once, and returns base and novel accuracy of each in per cent.
+fn work(jobs: &[Job], args: &DemoArgs, common: &Common) -> Result<Vec<[f64; 2]>, Failure> {
+    let threads = rayon::current_num_threads().min(jobs.len()).max(1);
+    let bar = output::bar(jobs.len() as u64 * JOB, "‰", common.quiet);
+    let next = AtomicUsize::new(0);
+    let found: Mutex<Vec<Option<[f64; 2]>>> = Mutex::new(vec![None; jobs.len()]);
+    let failure: Mutex<Option<Failure>> = Mutex::new(None);
+    let worker = || {
+        // A small model's step is too short to be shared out: a job a thread is faster.
+        let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool,
+            Err(e) => return Err(Failure::failed(format!("--threads: {e}"))),
+        };
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let stop = failure.lock().is_ok_and(|f| f.is_some());
+            let (Some(job), false) = (jobs.get(i), stop) else {
+                return Ok(());
+            };
+            let result = pool.install(|| job.run(args, common, &bar))?;
+            if let Ok(mut found) = found.lock() {
+                found[i] = Some(result);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                if let (Err(error), Ok(mut failure)) = (worker(), failure.lock()) {
+                    failure.get_or_insert(error);
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    if let Ok(Some(failure)) = failure.into_inner() {
+        return Err(failure);
+    }
+    let found = found.into_inner().unwrap_or_default();
+    let found: Option<Vec<[f64; 2]>> = found.into_iter().collect();
+    found.ok_or_else(|| Failure::failed("a run of the demo ended without a result"))
+}
+
+/// Units of progress of a job.
+const JOB: u64 = 100;
+
+impl Job<'_> {
+    fn run(
+        &self,
+        args: &DemoArgs,
+        common: &Common,
+        bar: &ProgressBar,
+    ) -> Result<[f64; 2], Failure> {
+        let run = self.folder(args);
+        let data = format!("world:{}", self.set.name());
+        let mut done = 0;
+        if let Some(words) = self.training(args) {
+            let Command::Train(train_args) = parse(&words)? else {
+                return Err(Failure::failed("not a training"));
+            };
+            let mut steps_in_all = 0;
+            let mut steps_done = 0;
+            train::learn(&train_args, &silent(common), &mut |event| match event {
+                Event::Start {
+                    epochs,
+                    steps,
+                    finished,
+                    ..
+                } => {
+                    steps_in_all = (epochs * steps) as u64;
+                    steps_done = (finished * steps) as u64;
+                }
+                Event::Step { .. } => {
+                    steps_done += 1;
+                    let now = (JOB - 10) * steps_done / steps_in_all.max(1);
+                    bar.inc(now.saturating_sub(done));
+                    done = now;
+                }
+                _ => {}
+            })?;
+        }
+        let mut accuracy = [0.0; 2];
+        for (place, classes) in accuracy.iter_mut().zip(["base", "novel"]) {
+            let mut words = vec!["eval", "--data", &data, "--classes", classes];
+            match self.contender.options {
+                Some(_) => words.push(&run),
+                None => words.extend(["--zero-shot", "--clip", "mini"]),
+            }
+            let Command::Eval(eval_args) = parse(&words)? else {
+                return Err(Failure::failed("not an evaluation"));
+            };
+            *place = 100.0 * eval::evaluation(&eval_args, &silent(common))?.accuracy;
+        }
+        bar.inc(JOB.saturating_sub(done));
+        Ok(accuracy)
+    }
+
+    fn folder(&self, args: &DemoArgs) -> String {
+        run_folder(args, self.set, self.contender.name, self.seed)
+    }
+
+    /// The words of its `train` command.
+    fn training(&self, args: &DemoArgs) -> Option<Vec<String>> {
+        let options = self.contender.options?;
+        let mut words = train_words(args, self.set, self.seed, &self.folder(args));
+        words.extend(options.iter().map(|option| match *option {
+            TEMPLATE_FILE => template_file(args).display().to_string(),
+            option => option.to_string(),
+        }));
+        // What an earlier demo has finished stands.
+        words.push("--resume".into());
+        Some(words)
+    }
+}
+
+fn run_folder(args: &DemoArgs, set: &WorldSet, contender: &str, seed: u64) -> String {
+    let name = format!("{}-{contender}-seed{seed}", set.name());
+    args.out.join(name).display().to_string()
+}
+
+fn train_words(args: &DemoArgs, set: &WorldSet, seed: u64, run: &str) -> Vec<String> {
+    let data = format!("world:{}", set.name());
+    let (shots, seed) = (args.shots.to_string(), seed.to_string());
+    [
+        "train",
+        "--clip",
+        "mini",
+        "--preset",
+        "mini",
+        "--data",
+        &data,
+        "--classes",
+        "base",
+        "--shots",
+        &shots,
+        "--seed",
+        &seed,
+        "--out",
+        run,
+    ]
+    .map(String::from)
+    .to_vec()
+}
+
+/// The same options for a command whose results are not printed by itself.
+fn silent(common: &Common) -> Common {
+    Common {
+        quiet: true,
+        json: false,
+        threads: None,
+        device: common.device.clone(),
+        precision: common.precision,
+    }
+}
+
+/// The command of these words, as if they had been typed.
+fn parse(words: &[impl AsRef<str>]) -> Result<Command, Failure> {
+    let words = words.iter().map(AsRef::as_ref);
+    Cli::try_parse_from(["promptsrc"].into_iter().chain(words))
+        .map(|cli| cli.command)
+        .map_err(|e| Failure::failed(e.to_string()))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
+    sum / f64::from(n.max(1))
+}
+
+/// Means over the seeds, the harmonic mean of the means (as the paper's tables have it), and the
+/// deviations (population, as the reference's log parser takes it).
+fn summary(seeds: &[[f64; 2]]) -> Scores {
+    let column = |value: &dyn Fn(&[f64; 2]) -> f64| {
+        let average = mean(seeds.iter().map(value));
+        let variance = mean(seeds.iter().map(|s| (value(s) - average).powi(2)));
+        (average, variance.sqrt())
+    };
+    let (base, base_std) = column(&|s| s[0]);
+    let (novel, novel_std) = column(&|s| s[1]);
+    let (_, hm_std) = column(&|s| harmonic_mean(s[0], s[1]));
+    Scores {
+        base,
+        novel,
+        hm: harmonic_mean(base, novel),
+        base_std,
+        novel_std,
+        hm_std,
+    }
+}
+
+/// What the reader sees, in words.
+fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
+    let change = |value: f64| format!("{value:+.1}");
+    let [ivlp_base, ivlp_novel] = [ivlp.base - zero_shot.base, ivlp.novel - zero_shot.novel];
+    let [base, novel] = [
+        promptsrc.base - zero_shot.base,
+        promptsrc.novel - zero_shot.novel,
+    ];
+    let forgot = if ivlp_novel < -0.5 {
+        "and pays with classes it was not shown"
+    } else {
+        "while on classes it was not shown it changes by"
+    };
+    let kept = if novel >= -1.0 {
+        "forgets nothing"
+    } else {
+        "loses something too this time"
+    };
+    format!(
+        "Against CLIP as it was, cross-entropy alone (ivlp) learns the base classes ({} points) {forgot} ({});\n\
+         with its three self-regulations promptsrc learns them ({}) and {kept} ({}).\n",
+        change(ivlp_base),
+        change(ivlp_novel),
+        change(base),
+        change(novel)
+    )
+}
+
+/// Pictures of novel classes of a set, classified by a run.
+struct Shown {
+    command: String,
+    truth: Vec<String>,
+    predictions: Vec<predict::Prediction>,
+}
+
+/// Writes a few pictures of classes that the training never had, and classifies them among the
+/// novel names.
+fn show_pictures(
+    args: &DemoArgs,
+    common: &Common,
+    chosen: &[&'static WorldSet],
+    seed: u64,
+) -> Result<Vec<Shown>, Failure> {
+    let mut all = Vec::new();
+    let a_set = SHOWN.div_ceil(chosen.len());
+    for set in chosen.iter().take(SHOWN) {
+        let dataset = set.dataset();
+        let picks = dataset.few_shot(args.shots, seed);
+        let novel = dataset.select(&picks, Classes::Novel)?.class_names;
+        let names = set.class_names();
+        let (mut truth, mut files) = (Vec::new(), Vec::new());
+        for i in 0..a_set.min(novel.len()) {
+            // Spread over the novel classes.
+            let name = &novel[(2 * i + 1) * novel.len() / (2 * a_set)];
+            let label = names.iter().position(|n| n == name).unwrap_or(0);
+            let file = format!("{}-{}.png", set.name(), name.replace(' ', "_"));
+            let path = args.out.join("pictures").join(file);
+            set.save_picture(Part::Test, label, 0, &path)?;
+            truth.push(name.clone());
+            files.push(path);
+        }
+        let run = run_folder(args, set, "promptsrc", seed);
+        let names = novel.join(",");
+        let mut words = vec!["predict".to_string(), run];
+        words.extend(files.iter().map(|f| f.display().to_string()));
+        let typed: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = format!("promptsrc {} --names {:?}", typed.join(" "), names);
+        words.extend(["--names".into(), names, "--top-k".into(), "2".into()]);
+        let Command::Predict(predict_args) = parse(&words)? else {
+            return Err(Failure::failed("not a prediction"));
+        };
+        all.push(Shown {
+            command,
+            truth,
+            predictions: predict::predictions(&predict_args, &silent(common))?,
+        });
+    }
+    Ok(all)
+}
+
+fn pictures_text(shown: &[Shown]) -> String {
+    let mut text =
+        "\nPictures of classes that the training never had, among all novel names:\n".to_string();
+    let rows: Vec<(&str, &str, &predict::Prediction)> = shown
+        .iter()
+        .flat_map(|s| s.truth.iter().zip(&s.predictions))
+        .map(|(truth, p)| (truth.as_str(), file_name(&p.picture), p))
+        .collect();
+    let width = rows
+        .iter()
+        .map(|(_, file, _)| file.len())
+        .max()
+        .unwrap_or(0);
+    for (truth, file, prediction) in rows {
+        let top = prediction.top.as_deref().unwrap_or_default();
+        let named: Vec<String> = top
+            .iter()
+            .map(|n| format!("{} {:.0} %", n.name, 100.0 * n.probability))
+            .collect();
+        let mark = match top.first() {
+            Some(first) if first.name == truth => "right",
+            _ => "wrong",
+        };
+        text += &format!("  {file:width$}  {mark}: {}\n", named.join(", "));
+    }
+    text
+}
+
+fn file_name(path: &str) -> &str {
+    Path::new(path)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or(path)
+}
+
+/// The commands that this was, and those to go on with.
+fn going_on(args: &DemoArgs, chosen: &[&'static WorldSet], seed: u64, shown: &[Shown]) -> String {
+    let (Some(set), Some(shown)) = (chosen.first(), shown.first()) else {
+        return String::new();
+    };
+    let run = run_folder(args, set, "promptsrc", seed);
+    let training = train_words(args, set, seed, &run).join(" ");
+    format!(
+        "\nThe runs are in {}, the pictures in {}. One of them by hand:\n\
+         \x20 promptsrc {training}\n\
+         \x20 promptsrc eval {run} --data world:{} --classes novel\n\
+         \x20 {}\n\
+         With your own pictures, a folder for each class, and a real CLIP:\n\
+         \x20 promptsrc train --clip ViT-B/16 --data PICTURES --shots 16 --out runs/mine\n\
+         \x20 promptsrc predict runs/mine PHOTO.jpg --names \"a,b,c\"\n",
+        args.out.display(),
+        args.out.join("pictures").display(),
+        set.name(),
+        shown.command
+    )
+}

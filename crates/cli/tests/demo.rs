@@ -1,0 +1,169 @@
+//! The demo and the CLIP that the command carries.
+
+mod common;
+
+use common::*;
+
+#[test]
+fn the_demo_is_the_commands_that_it_prints() {
+    let folder = scratch();
+    let out = below(&folder, "demo");
+    let demo = |more: &[&str]| {
+        let args = [
+            "demo",
+            "--out",
+            &out,
+            "--shots",
+            "1",
+            "--sets",
+            "finegrained",
+        ];
+        promptsrc(&[&args[..], more].concat()).done()
+    };
+    let report = demo(&["--seeds", "2,1", "--json"]).json();
+    let rows = &report["sets"]["finegrained"];
+    for row in ["zero-shot", "ivlp", "promptsrc"] {
+        for table in [rows, &report["average"]] {
+            let score = |key: &str| table[row][key].as_f64().expect("a score");
+            let (base, novel, hm) = (score("base"), score("novel"), score("hm"));
+            for value in [base, novel] {
+                assert!((0.0..=100.0).contains(&value), "{row}: {value}");
+            }
+            assert!((hm - 2.0 * base * novel / (base + novel)).abs() < 1e-9);
+        }
+        assert_eq!(
+            rows[row], report["average"][row],
+            "one set is its own average"
+        );
+    }
+    assert_eq!(rows["zero-shot"]["hm_std"], 0.0);
+    assert_eq!(report["seeds"], serde_json::json!([1, 2]));
+    assert_eq!(rows.get("ivlp+agreement"), None);
+    let shown = report["predictions"].as_array().expect("predictions");
+    assert!(!shown.is_empty());
+    for prediction in shown {
+        let picture = prediction["picture"].as_str().expect("a path");
+        assert!(std::path::Path::new(picture).exists(), "{picture}");
+    }
+
+    // The same by hand.
+    let by_hand = below(&folder, "by-hand");
+    let args = [
+        "train",
+        "--clip",
+        "mini",
+        "--preset",
+        "mini",
+        "--data",
+        "world:finegrained",
+    ];
+    let more = [
+        "--classes",
+        "base",
+        "--shots",
+        "1",
+        "--seed",
+        "2",
+        "--out",
+        &by_hand,
+        "--quiet",
+    ];
+    promptsrc(&[&args[..], &more].concat()).done();
+    let run = format!("{out}/finegrained-promptsrc-seed2");
+    let adapter = |run: &str| std::fs::read(format!("{run}/adapter.safetensors")).expect("a run");
+    assert!(
+        adapter(&by_hand) == adapter(&run),
+        "the demo trains otherwise"
+    );
+    let accuracy = |run: &str, classes: &str| {
+        let args = [
+            "eval",
+            run,
+            "--data",
+            "world:finegrained",
+            "--classes",
+            classes,
+            "--json",
+        ];
+        100.0
+            * promptsrc(&args).done().json()["accuracy"]
+                .as_f64()
+                .expect("accuracy")
+    };
+    for classes in ["base", "novel"] {
+        let seeds = [1, 2].map(|seed| format!("{out}/finegrained-promptsrc-seed{seed}"));
+        let mean = seeds.iter().map(|run| accuracy(run, classes)).sum::<f64>() / 2.0;
+        let told = rows["promptsrc"][classes].as_f64().expect("a score");
+        assert!((mean - told).abs() < 1e-9, "{classes}: {mean} {told}");
+    }
+
+    // What is finished is not made again, and the table says the same to people.
+    let before = adapter(&run);
+    let text = demo(&["--seeds", "1,2"]).stdout;
+    assert!(before == adapter(&run));
+    for words in [
+        "finegrained",
+        "average",
+        "zero-shot",
+        "ivlp",
+        "promptsrc",
+        "promptsrc train",
+    ] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    let base = rows["promptsrc"]["base"].as_f64().expect("a score");
+    assert!(text.contains(&format!("{base:.1} ± ")), "{text}");
+}
+
+#[test]
+fn the_demo_says_what_is_wrong() {
+    let folder = scratch();
+    let out = below(&folder, "demo");
+    let demo = |more: &[&str]| promptsrc(&[&["demo", "--out", &out], more].concat());
+    demo(&["--sets", "nothing"])
+        .fails(2, &["--sets", "nothing", "objects"])
+        .silent();
+    demo(&["--shots", "0"]).fails(2, &["--shots"]).silent();
+    demo(&["--seeds", "1,x"]).fails(2, &["--seeds"]).silent();
+    assert!(!std::path::Path::new(&out).exists());
+    std::fs::write(&out, "in the way").expect("a file");
+    demo(&["--sets", "surfaces"])
+        .fails(1, &["--out", &out])
+        .silent();
+}
+
+#[test]
+fn the_built_in_clip_is_an_ordinary_weight_file() {
+    let folder = scratch();
+    let file = below(&folder, "mini.safetensors");
+    let written = promptsrc(&["world", "clip", &file, "--json"]).done().json();
+    let bytes = std::fs::metadata(&file).expect("a file").len();
+    assert_eq!(written["bytes"].as_u64(), Some(bytes));
+    let inspect = |clip: &str| promptsrc(&["inspect", clip, "--json"]).done().json();
+    let (built_in, copy) = (inspect("mini"), inspect(&file));
+    assert_eq!(built_in["fingerprint"], copy["fingerprint"]);
+    assert_eq!(built_in["parameters"], copy["parameters"]);
+
+    let texts = below(&folder, "texts.txt");
+    std::fs::write(&texts, "a photo of a red car.\na striped fish\n").expect("a file");
+    let embed = |clip: &str, name: &str| {
+        let out = below(&folder, name);
+        promptsrc(&["embed", "--clip", clip, "--texts", &texts, "--out", &out]).done();
+        Tensors::read(&out).0
+    };
+    assert!(embed("mini", "a") == embed(&file, "b"));
+    let zero_shot = |clip: &str| {
+        let args = [
+            "eval",
+            "--zero-shot",
+            "--clip",
+            clip,
+            "--data",
+            "world:surfaces",
+        ];
+        promptsrc(&[&args[..], &["--part", "val", "--json"]].concat())
+            .done()
+            .json()
+    };
+    assert_eq!(zero_shot("mini"), zero_shot(&file));
+}
