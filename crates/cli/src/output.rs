@@ -54,12 +54,20 @@ fn marked(word: &str, colour: &str) -> String {
 
 /// A progress bar on a terminal; elsewhere, and with `--quiet`, nothing.
 pub fn bar(length: u64, unit: &str, quiet: bool) -> ProgressBar {
+    styled(length, &format!("{{pos}}/{{len}} {unit}"), quiet)
+}
+
+/// A progress bar of work that has no natural unit.
+pub fn percent_bar(length: u64, quiet: bool) -> ProgressBar {
+    styled(length, "{percent} %", quiet)
+}
+
+fn styled(length: u64, counter: &str, quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let template =
-        format!("{{msg}}[{{bar:32}}] {{pos}}/{{len}} {unit}  {{elapsed}} + {{eta}} left");
+    let template = format!("{{msg}}[{{bar:32}}] {counter}  {{elapsed}} + {{eta}} left");
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style.progress_chars("=> "));
     }

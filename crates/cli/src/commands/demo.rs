@@ -256,21 +256,12 @@ fn template_file(args: &DemoArgs) -> PathBuf {
 }
 
 fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
-    let base = |set: &WorldSet| set.class_names().len().div_ceil(2);
-    let classes: Vec<String> = chosen
-        .iter()
-        .map(|set| format!("{} ({} base classes)", set.name(), base(set)))
-        .collect();
+    let names: Vec<&str> = chosen.iter().map(|set| set.name()).collect();
     output::note(&format!(
-        "A small CLIP that comes with this program, {} of drawn pictures: {}.\n\
+        "Drawn pictures ({}) and a small CLIP, both built in.\n\
          {} pictures of each base class are learned from; base and novel classes are measured on \
          others.",
-        if chosen.len() == 1 {
-            "a data set"
-        } else {
-            "data sets"
-        },
-        classes.join(", "),
+        names.join(", "),
         args.shots
     ));
 }
@@ -278,7 +269,7 @@ fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
 /// Does the jobs, several at once, and returns base and novel accuracy of each in per cent.
 fn work(jobs: &[Job], args: &DemoArgs, common: &Common) -> Result<Vec<[f64; 2]>, Failure> {
     let threads = rayon::current_num_threads().min(jobs.len()).max(1);
-    let bar = output::bar(jobs.len() as u64 * JOB, "‰", common.quiet);
+    let bar = output::percent_bar(jobs.len() as u64 * JOB, common.quiet);
     let next = AtomicUsize::new(0);
     let found: Mutex<Vec<Option<[f64; 2]>>> = Mutex::new(vec![None; jobs.len()]);
     let failure: Mutex<Option<Failure>> = Mutex::new(None);
@@ -483,8 +474,9 @@ fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
         "loses something too this time"
     };
     format!(
-        "Against CLIP as it was, cross-entropy alone (ivlp) learns the base classes ({} points) {forgot} ({});\n\
-         with its three self-regulations promptsrc learns them ({}) and {kept} ({}).\n",
+        "Against CLIP as it was, cross-entropy alone (ivlp) learns the base classes ({} points)\n\
+         {forgot} ({}). With its three self-regulations\n\
+         promptsrc learns them ({}) and {kept} ({}).\n",
         change(ivlp_base),
         change(ivlp_novel),
         change(base),
