@@ -3,7 +3,8 @@
 //! It is no program of its own: what it does are `train`, `eval` and `predict` commands, written out
 //! as a person would type them and run by the code that would run them then.
 
-use std::collections::BTreeMap;
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,15 +14,15 @@ use clap::Parser;
 use indicatif::ProgressBar;
 use promptsrc::Event;
 use promptsrc::atomic_file::write_atomically;
-use promptsrc::metrics::harmonic_mean;
 use promptsrc_data::{Classes, Part};
 use promptsrc_world::{Purpose, WorldSet, sets};
-use serde::Serialize;
 
 use crate::args::{Cli, Command, Common, DemoArgs};
 use crate::commands::{eval, predict, train};
 use crate::failure::Failure;
 use crate::output;
+
+use report::{Report, Rows, Scores, average};
 
 /// Pictures that are classified at the end, of one novel class each.
 const SHOWN: usize = 4;
@@ -69,32 +70,6 @@ const CONTENDERS: [Contender; 5] = [
     },
 ];
 
-/// Accuracies in per cent.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Scores {
-    base: f64,
-    novel: f64,
-    /// Harmonic mean of base and novel accuracy.
-    hm: f64,
-    /// Deviation over the seeds of each of these.
-    base_std: f64,
-    novel_std: f64,
-    hm_std: f64,
-}
-
-/// Scores by contender, in the order of the table.
-type Table = serde_json::Map<String, serde_json::Value>;
-
-#[derive(Serialize)]
-struct Report {
-    average: Table,
-    sets: BTreeMap<String, Table>,
-    seeds: Vec<u64>,
-    shots: usize,
-    seconds: f64,
-    predictions: Vec<predict::Prediction>,
-}
-
 /// One training with its measurements.
 #[derive(Clone, Copy)]
 struct Job<'a> {
@@ -135,92 +110,47 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     }
     let results = work(&jobs, args, common)?;
 
-    let scores = |set: Option<&str>, contender: &Contender| {
-        let of = |seed: u64| {
-            // A contender without seeds has the same result for each.
-            let found = jobs.iter().zip(&results).filter(|(job, _)| {
-                job.contender == contender
-                    && set.is_none_or(|set| job.set.name() == set)
-                    && (contender.options.is_none() || job.seed == seed)
-            });
-            let found: Vec<&[f64; 2]> = found.map(|(_, result)| result).collect();
-            [0, 1].map(|i| mean(found.iter().map(|r| r[i])))
-        };
-        summary(&seeds.iter().map(|seed| of(*seed)).collect::<Vec<_>>())
+    // A contender without seeds has the same result for each.
+    let of = |set: Option<&str>, contender: &Contender, seed: u64| {
+        let found = jobs.iter().zip(&results).filter(|(job, _)| {
+            job.contender == contender
+                && set.is_none_or(|set| job.set.name() == set)
+                && (contender.options.is_none() || job.seed == seed)
+        });
+        found.map(|(_, result)| *result).collect::<Vec<_>>()
     };
-    let average: Vec<Scores> = contenders.iter().map(|c| scores(None, c)).collect();
-    let of_sets: Vec<Vec<Scores>> = chosen
-        .iter()
-        .map(|set| {
-            contenders
-                .iter()
-                .map(|c| scores(Some(set.name()), c))
-                .collect()
-        })
-        .collect();
+    let rows = |set: Option<&str>| -> Rows {
+        let row = |contender: &&Contender| {
+            let seeds = seeds.iter().map(|seed| average(&of(set, contender, *seed)));
+            (
+                contender.name,
+                Scores::over_seeds(&seeds.collect::<Vec<_>>()),
+            )
+        };
+        contenders.iter().map(row).collect()
+    };
+    let report = Report {
+        sets: chosen
+            .iter()
+            .map(|set| (set.name(), rows(Some(set.name()))))
+            .collect(),
+        average: rows(None),
+        seeds,
+        shots: args.shots,
+    };
 
-    let shown = show_pictures(args, common, &chosen, seeds[0])?;
+    let seed = report.seeds[0];
+    let shown = show_pictures(args, common, &chosen, seed)?;
     let seconds = began.elapsed().as_secs_f64();
     if common.json {
-        let table = |scores: &[Scores]| -> Result<Table, serde_json::Error> {
-            let rows = contenders.iter().zip(scores);
-            rows.map(|(c, s)| Ok((c.name.to_string(), serde_json::to_value(s)?)))
-                .collect()
-        };
-        return output::json(&Report {
-            average: table(&average)?,
-            sets: chosen
-                .iter()
-                .zip(&of_sets)
-                .map(|(set, scores)| Ok((set.name().to_string(), table(scores)?)))
-                .collect::<Result<_, serde_json::Error>>()?,
-            seeds,
-            shots: args.shots,
-            seconds,
-            predictions: shown.into_iter().flat_map(|s| s.predictions).collect(),
-        });
+        let predictions: Vec<_> = shown.iter().flat_map(|s| &s.predictions).collect();
+        return output::json(&report.json(&predictions, seconds));
     }
-    let deviations = seeds.len() > 1;
-    let mut text = String::new();
-    let width = contenders.iter().map(|c| c.name.len()).max().unwrap_or(0);
-    text += &format!(
-        "\n{:14}{:width$}   {:>13}{:>15}{:>15}\n",
-        "data set", "", "base", "novel", "harmonic mean"
-    );
-    for (name, rows) in chosen
-        .iter()
-        .map(|set| set.name())
-        .chain(["average"])
-        .zip(of_sets.iter().chain([&average]))
-    {
-        for (i, (contender, s)) in contenders.iter().zip(rows).enumerate() {
-            let head = if i == 0 { name } else { "" };
-            let cell = |value: f64, std: f64| match deviations {
-                true => format!("{value:.1} ± {std:.1}"),
-                false => format!("{value:.1}"),
-            };
-            text += &format!(
-                "{head:14}{:width$}   {:>13}{:>15}{:>15}\n",
-                contender.name,
-                cell(s.base, s.base_std),
-                cell(s.novel, s.novel_std),
-                cell(s.hm, s.hm_std)
-            );
-        }
-        text.push('\n');
-    }
-    let find = |name: &str| {
-        let place = contenders.iter().position(|c| c.name == name);
-        place
-            .and_then(|i| average.get(i))
-            .copied()
-            .unwrap_or_default()
-    };
-    text += &sentence(find("zero-shot"), find("ivlp"), find("promptsrc"));
-    text += &pictures_text(&shown);
-    text += &going_on(args, &chosen, seeds[0], &shown);
-    text += &format!("\n{seconds:.0} s in all.\n");
-    output::result(&text)
+    output::result(&format!(
+        "\n{report}{}{}\n{seconds:.0} s in all.\n",
+        pictures_text(&shown),
+        going_on(args, &chosen, seed, &shown)
+    ))
 }
 
 fn chosen_sets(args: &DemoArgs) -> Result<Vec<&'static WorldSet>, Failure> {
@@ -427,61 +357,6 @@ fn parse(words: &[impl AsRef<str>]) -> Result<Command, Failure> {
     Cli::try_parse_from(["promptsrc"].into_iter().chain(words))
         .map(|cli| cli.command)
         .map_err(|e| Failure::failed(e.to_string()))
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-    sum / f64::from(n.max(1))
-}
-
-/// Means over the seeds, the harmonic mean of the means (as the paper's tables have it), and the
-/// deviations (population, as the reference's log parser takes it).
-fn summary(seeds: &[[f64; 2]]) -> Scores {
-    let column = |value: &dyn Fn(&[f64; 2]) -> f64| {
-        let average = mean(seeds.iter().map(value));
-        let variance = mean(seeds.iter().map(|s| (value(s) - average).powi(2)));
-        (average, variance.sqrt())
-    };
-    let (base, base_std) = column(&|s| s[0]);
-    let (novel, novel_std) = column(&|s| s[1]);
-    let (_, hm_std) = column(&|s| harmonic_mean(s[0], s[1]));
-    Scores {
-        base,
-        novel,
-        hm: harmonic_mean(base, novel),
-        base_std,
-        novel_std,
-        hm_std,
-    }
-}
-
-/// What the reader sees, in words.
-fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
-    let change = |value: f64| format!("{value:+.1}");
-    let [ivlp_base, ivlp_novel] = [ivlp.base - zero_shot.base, ivlp.novel - zero_shot.novel];
-    let [base, novel] = [
-        promptsrc.base - zero_shot.base,
-        promptsrc.novel - zero_shot.novel,
-    ];
-    let forgot = if ivlp_novel < -0.5 {
-        "and pays with classes it was not shown"
-    } else {
-        "while on classes it was not shown it changes by"
-    };
-    let kept = if novel >= -1.0 {
-        "forgets nothing"
-    } else {
-        "loses something too this time"
-    };
-    format!(
-        "Against CLIP as it was, cross-entropy alone (ivlp) learns the base classes ({} points)\n\
-         {forgot} ({}). With its three self-regulations\n\
-         promptsrc learns them ({}) and {kept} ({}).\n",
-        change(ivlp_base),
-        change(ivlp_novel),
-        change(base),
-        change(novel)
-    )
 }
 
 /// Pictures of novel classes of a set, classified by a run.
