@@ -5,6 +5,7 @@
 //! in every build. Some combinations, of things with colours and patterns, of numbers of things
 //! with places, never occur in the stream for pretraining; the data sets are made of them, so that
 //! a CLIP that knows the classes without training has understood the words, not memorised pictures.
+//! Such a CLIP is here too: [`mini_clip`].
 //!
 //! ```
 //! use promptsrc_world::{WorldSet, pretrain_sample};
