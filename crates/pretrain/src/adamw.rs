@@ -3,7 +3,7 @@
 use crate::parameters::Values;
 
 /// Settings of the optimiser.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub struct AdamW {
     pub lr: f64,
     pub weight_decay: f64,

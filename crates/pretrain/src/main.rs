@@ -26,7 +26,7 @@ use promptsrc_clip::{ClipConfig, ClipWeights};
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::{AdamW, Moments};
-use crate::trainer::{State, Trainer};
+use crate::trainer::{PART, State, Trainer};
 use crate::vocabulary::{CONTEXT_LENGTH, Vocabulary};
 
 #[global_allocator]
@@ -124,8 +124,8 @@ impl Recipe {
 
     fn check(&self) -> Result<(), String> {
         let side = promptsrc_world::SIDE as usize;
-        if self.batch == 0 || !self.batch.is_multiple_of(16) {
-            return Err("--batch must be a multiple of 16".into());
+        if self.batch == 0 || !self.batch.is_multiple_of(PART) {
+            return Err(format!("--batch must be a multiple of {PART}"));
         }
         if self.patch == 0 || !side.is_multiple_of(self.patch) {
             return Err(format!("--patch must divide {side}"));

@@ -6,10 +6,10 @@
 //! features twice. Sums are made in the order of the parts, so the threads' number changes nothing.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use promptsrc::train::preprocess;
 use promptsrc_clip::{ClipConfig, WeightError, values};
-use promptsrc_picture::Preprocess;
 use promptsrc_world::pretrain_sample;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::adamw::{AdamW, Moments};
 use crate::contrastive::contrast;
@@ -17,7 +17,7 @@ use crate::parameters::{Leaves, Values};
 use crate::vocabulary::Vocabulary;
 
 /// Pictures of a part; their activations fit a core's cache.
-const PART: usize = 16;
+pub const PART: usize = 16;
 
 /// The logarithm of the scale stays below that of 100, as OpenAI's does.
 const GREATEST_LOGIT_SCALE: f32 = 4.605_17;
@@ -46,7 +46,7 @@ pub struct Trainer {
 }
 
 /// What a step showed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct StepReport {
     pub loss: f32,
     /// Share of a batch's pictures that find their own caption.
@@ -149,11 +149,7 @@ impl Trainer {
         let leaves = Leaves::new(&self.state.weights, &self.device);
         let clip = leaves.clip(&self.config, &self.device)?;
         let side = self.config.vision.resolution as u32;
-        let preprocess = Preprocess {
-            resolution: side,
-            mean: self.config.mean,
-            std: self.config.std,
-        };
+        let preprocess = preprocess(&clip);
         let (mut pixels, mut tokens) = (Vec::new(), Vec::new());
         for index in first..first + PART as u64 {
             let sample = pretrain_sample(self.seed, index, side);

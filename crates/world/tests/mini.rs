@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use promptsrc::train::preprocess;
 use promptsrc::{Classifier, Clip, data::Part, evaluate};
-use promptsrc_picture::Preprocess;
 use promptsrc_world::{Purpose, WorldSet, mini_clip, mini_file, sets};
 use serde_json::Value;
 
@@ -77,11 +77,7 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_pictures() {
             }
         }
         let all = Classifier::zero_shot(&clip, names, &[TEMPLATE.into()]).expect("a classifier");
-        let preprocess = Preprocess {
-            resolution: clip.config().vision.resolution as u32,
-            mean: clip.config().mean,
-            std: clip.config().std,
-        };
+        let preprocess = preprocess(&clip);
         for (place, logits) in expected["logits"].as_object().expect("logits") {
             let item = &items[place.parse::<usize>().expect("a place")];
             let picture = item.picture(&Default::default()).expect("a picture");
