@@ -1,0 +1,265 @@
+//! The block as an operation of Burn: on Flex, and under autodiff with a backward pass of its own.
+
+use std::sync::{Arc, Mutex};
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, Slice, TensorMetadata, backend_extension};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::block::{Around, FrozenBlock, Projected, Trace};
+use crate::layout::Layout;
+
+/// One call of a block: all that it is given but rows.
+#[derive(Clone, Debug)]
+pub struct BlockCall {
+    block: FrozenBlock,
+    layout: Arc<Layout>,
+    constant: Option<Projected>,
+    given: Option<Projected>,
+    /// Where the way forth leaves what the way back needs; none where there is no way back.
+    trace: Option<Arc<Mutex<Option<Trace>>>>,
+}
+
+impl BlockCall {
+    fn around(&self) -> Around<'_> {
+        Around {
+            layout: &self.layout,
+            constant: self.constant.as_ref(),
+            given: self.given.as_ref(),
+        }
+    }
+
+    fn traced(mut self) -> Self {
+        self.trace = Some(Arc::default());
+        self
+    }
+}
+
+impl FrozenBlock {
+    /// Rows `[live rows, width]` from the rows `own` of the layout's sequences and rows `shared` that
+    /// every sequence sees. Differentiable by both.
+    ///
+    /// `constant` rows are seen by every sequence, before the shared ones. Where the projection of
+    /// the own rows is `given`, it is not computed; then there is no gradient of the own rows.
+    ///
+    /// # Panics
+    /// If a shape does not fit the layout or the block, or the tensors are not on Flex.
+    pub fn forward(
+        &self,
+        own: Tensor<2>,
+        shared: Option<Tensor<2>>,
+        layout: &Arc<Layout>,
+        constant: Option<&Projected>,
+        given: Option<&Projected>,
+    ) -> Tensor<2> {
+        let call = BlockCall {
+            block: self.clone(),
+            layout: Arc::clone(layout),
+            constant: constant.cloned(),
+            given: given.cloned(),
+            trace: None,
+        };
+        let own = own.into_dispatch();
+        Tensor::from_dispatch(match shared {
+            Some(shared) => Dispatch::block_sharing(own, shared.into_dispatch(), call),
+            None => Dispatch::block(own, call),
+        })
+    }
+}
+
+/// The operations.
+#[backend_extension(Flex, Autodiff)]
+pub trait BlockOps: Backend {
+    /// A block without shared rows.
+    fn block(own: FloatTensor<Self>, call: BlockCall) -> FloatTensor<Self>;
+
+    /// A block with shared rows.
+    fn block_sharing(
+        own: FloatTensor<Self>,
+        shared: FloatTensor<Self>,
+        call: BlockCall,
+    ) -> FloatTensor<Self>;
+
+    /// Gradients of own rows (if they are wanted) and shared rows, one after another.
+    fn block_backward(
+        gradient: FloatTensor<Self>,
+        call: BlockCall,
+        own_wanted: bool,
+    ) -> FloatTensor<Self>;
+}
+
+fn numbers(tensor: &FlexTensor) -> &[f32] {
+    tensor
+        .as_slice::<f32>()
+        .unwrap_or_else(|| panic!("f32 rows are needed, not {:?}", tensor.dtype()))
+}
+
+fn rows_of(values: Vec<f32>, width: usize) -> FlexTensor {
+    let rows = values.len() / width;
+    FlexTensor::from_data(TensorData::new(values, [rows, width]))
+}
+
+fn run(own: &FlexTensor, shared: Option<&FlexTensor>, call: &BlockCall) -> FlexTensor {
+    let own = own.to_contiguous();
+    let shared = shared.map(FlexTensor::to_contiguous);
+    let (out, trace) = call.block.kernel.forward(
+        numbers(&own),
+        shared.as_ref().map_or(&[], numbers),
+        call.around(),
+        call.trace.is_some(),
+    );
+    if let Some(slot) = &call.trace {
+        *slot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = trace;
+    }
+    rows_of(out, call.block.shape().width)
+}
+
+impl BlockOps for Flex {
+    fn block(own: FloatTensor<Self>, call: BlockCall) -> FloatTensor<Self> {
+        run(&own, None, &call)
+    }
+
+    fn block_sharing(
+        own: FloatTensor<Self>,
+        shared: FloatTensor<Self>,
+        call: BlockCall,
+    ) -> FloatTensor<Self> {
+        run(&own, Some(&shared), &call)
+    }
+
+    fn block_backward(
+        gradient: FloatTensor<Self>,
+        call: BlockCall,
+        own_wanted: bool,
+    ) -> FloatTensor<Self> {
+        let trace = call.trace.as_ref().and_then(|slot| {
+            slot.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take()
+        });
+        let trace = trace.unwrap_or_else(|| panic!("a block can be gone through backward once"));
+        let gradient = gradient.to_contiguous();
+        let out =
+            call.block
+                .kernel
+                .backward(numbers(&gradient), trace, call.around(), own_wanted);
+        rows_of(out, call.block.shape().width)
+    }
+}
+
+fn rows<B: Backend>(tensor: FloatTensor<B>, from: usize, to: usize) -> FloatTensor<B> {
+    B::float_slice(tensor, &[Slice::from(from..to), Slice::from(..)])
+}
+
+#[derive(Debug)]
+struct BlockBackward;
+
+impl<B: BlockOps> Backward<B, 1> for BlockBackward {
+    type State = BlockCall;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [own] = ops.parents;
+        if let Some(own) = own {
+            gradients.register::<B>(own.id, B::block_backward(gradient, ops.state, true));
+        }
+    }
+}
+
+impl<B: BlockOps> Backward<B, 2> for BlockBackward {
+    type State = BlockCall;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [own, shared] = ops.parents;
+        let own_rows = match &own {
+            Some(_) => ops.state.layout.rows(),
+            None => 0,
+        };
+        let both = B::block_backward(gradient, ops.state, own.is_some());
+        let all = both.shape()[0];
+        if let Some(own) = own {
+            gradients.register::<B>(own.id, rows::<B>(both.clone(), 0, own_rows));
+        }
+        if let Some(shared) = shared {
+            gradients.register::<B>(shared.id, rows::<B>(both, own_rows, all));
+        }
+    }
+}
+
+impl<B: BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
+    fn block(own: FloatTensor<Self>, call: BlockCall) -> FloatTensor<Self> {
+        let prepared = Backward::<B, 1>::prepare::<C>(BlockBackward, [own.node()]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let call = call.traced();
+                let out = B::block(own.into_primitive(), call.clone());
+                prepared.finish(call, out)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::block(own.into_primitive(), call)),
+        }
+    }
+
+    fn block_sharing(
+        own: FloatTensor<Self>,
+        shared: FloatTensor<Self>,
+        call: BlockCall,
+    ) -> FloatTensor<Self> {
+        let nodes = [own.node(), shared.node()];
+        let prepared = Backward::<B, 2>::prepare::<C>(BlockBackward, nodes);
+        let (own, shared) = (own.into_primitive(), shared.into_primitive());
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let call = call.traced();
+                let out = B::block_sharing(own, shared, call.clone());
+                prepared.finish(call, out)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::block_sharing(own, shared, call)),
+        }
+    }
+
+    /// There is no gradient of a gradient.
+    fn block_backward(
+        gradient: FloatTensor<Self>,
+        call: BlockCall,
+        own_wanted: bool,
+    ) -> FloatTensor<Self> {
+        let prepared = Backward::<B, 1>::prepare::<C>(NoBackward, [gradient.node()]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(_) => panic!("a block has no second derivative"),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::block_backward(
+                gradient.into_primitive(),
+                call,
+                own_wanted,
+            )),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NoBackward;
+
+impl<B: BlockOps> Backward<B, 1> for NoBackward {
+    type State = ();
+
+    fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
+        panic!("a block has no second derivative");
+    }
+}

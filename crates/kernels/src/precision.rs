@@ -1,0 +1,76 @@
+//! The number format of the products.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::machine::Machine;
+
+/// In which format weights and the inputs of the products are kept. Sums, the residual stream,
+/// layer normalisation and softmax are `f32` in either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    F32,
+    /// `bfloat16` operands, `f32` sums: half the memory, twice the speed, where the processor
+    /// has AVX512-BF16.
+    Bf16,
+}
+
+/// A precision that cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrecisionError {
+    /// The processor has no instructions for it.
+    #[error(
+        "this processor has no bf16 instructions (AVX512-BF16); use f32, or auto to take what \
+         there is"
+    )]
+    NoBf16,
+}
+
+impl Precision {
+    /// The fastest one that this processor has instructions for.
+    pub fn best() -> Self {
+        if Machine::here().has_bf16() {
+            Self::Bf16
+        } else {
+            Self::F32
+        }
+    }
+
+    /// Whether this processor can compute in it.
+    ///
+    /// # Errors
+    /// [`PrecisionError::NoBf16`] where it cannot.
+    pub fn check(self) -> Result<(), PrecisionError> {
+        if self == Self::Bf16 && !Machine::here().has_bf16() {
+            return Err(PrecisionError::NoBf16);
+        }
+        Ok(())
+    }
+
+    /// `f32` or `bf16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::F32, Self::Bf16]
+            .into_iter()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| format!("{name:?} is no precision: f32 or bf16"))
+    }
+}

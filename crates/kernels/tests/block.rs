@@ -1,0 +1,370 @@
+//! A frozen block against the same written with Burn's plain operations, sequence by sequence:
+//! values and gradients, for ragged and equal lengths, causal or not, with and without rows that all
+//! share, in both precisions and without any vector instructions.
+
+use std::sync::Arc;
+
+use burn::tensor::activation::{gelu, sigmoid, softmax};
+use burn::tensor::{Device, Tensor, TensorData};
+use promptsrc_kernels::{
+    Activation, BlockShape, BlockWeights, FrozenBlock, Layout, Machine, Precision,
+};
+
+fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * scale
+        })
+        .collect()
+}
+
+fn tensor(seed: u64, rows: usize, columns: usize, scale: f32) -> Tensor<2> {
+    let data = TensorData::new(noise(seed, rows * columns, scale), [rows, columns]);
+    Tensor::from_data(data, &Device::flex())
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec::<f32>().expect("f32")
+}
+
+struct Weights {
+    shape: BlockShape,
+    matrices: Vec<Vec<f32>>,
+}
+
+impl Weights {
+    fn new(shape: BlockShape) -> Self {
+        let BlockShape { width, hidden, .. } = shape;
+        let scale = |n: usize| 1.7 / (n as f32).sqrt();
+        let gain = |seed| noise(seed, width, 0.3).iter().map(|x| x + 1.0).collect();
+        Self {
+            shape,
+            matrices: vec![
+                gain(1),
+                noise(2, width, 0.2),
+                noise(3, 3 * width * width, scale(width)),
+                noise(4, 3 * width, 0.2),
+                noise(5, width * width, scale(width)),
+                noise(6, width, 0.2),
+                gain(7),
+                noise(8, width, 0.2),
+                noise(9, hidden * width, scale(width)),
+                noise(10, hidden, 0.2),
+                noise(11, width * hidden, scale(hidden)),
+                noise(12, width, 0.2),
+            ],
+        }
+    }
+
+    fn block(&self, machine: Machine, precision: Precision) -> FrozenBlock {
+        let pair = |i: usize| [&self.matrices[i][..], &self.matrices[i + 1][..]];
+        let weights = BlockWeights {
+            ln_1: pair(0),
+            in_proj: pair(2),
+            out_proj: pair(4),
+            ln_2: pair(6),
+            c_fc: pair(8),
+            c_proj: pair(10),
+        };
+        FrozenBlock::for_machine(machine, self.shape, precision, weights)
+    }
+
+    fn norm(&self, x: Tensor<2>, i: usize) -> Tensor<2> {
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = centred.clone().powi_scalar(2).mean_dim(1);
+        centred / (variance + self.shape.epsilon).sqrt() * self.row(i) + self.row(i + 1)
+    }
+
+    fn row(&self, i: usize) -> Tensor<2> {
+        let values = self.matrices[i].clone();
+        let n = values.len();
+        Tensor::from_data(TensorData::new(values, [1, n]), &Device::flex())
+    }
+
+    fn linear(&self, x: Tensor<2>, i: usize) -> Tensor<2> {
+        let outputs = self.matrices[i + 1].len();
+        let inputs = self.matrices[i].len() / outputs;
+        let data = TensorData::new(self.matrices[i].clone(), [outputs, inputs]);
+        x.matmul(Tensor::<2>::from_data(data, &Device::flex()).transpose()) + self.row(i + 1)
+    }
+
+    /// One sequence, every row an output: `fixed` rows that all see, then the sequence's own.
+    fn sequence(&self, fixed: Option<Tensor<2>>, own: Tensor<2>, causal: bool) -> Tensor<2> {
+        let BlockShape { width, heads, .. } = self.shape;
+        let [n, _] = own.dims();
+        let before = fixed.as_ref().map_or(0, |f| f.dims()[0]);
+        let all = match fixed {
+            Some(fixed) => Tensor::cat(vec![fixed, own.clone()], 0),
+            None => own.clone(),
+        };
+        let joint = self.linear(self.norm(all, 0), 2);
+        let dim = width / heads;
+        let t = before + n;
+        let mut hidden = vec![0.0f32; n * t];
+        if causal {
+            for i in 0..n {
+                hidden[i * t + before + i + 1..(i + 1) * t].fill(f32::NEG_INFINITY);
+            }
+        }
+        let mask: Tensor<2> = Tensor::from_data(TensorData::new(hidden, [n, t]), &Device::flex());
+        let mixed = (0..heads)
+            .map(|h| {
+                let part = |i: usize, rows| {
+                    let at = i * width + h * dim;
+                    joint.clone().slice([rows, at..at + dim])
+                };
+                let scores = part(0, before..t).matmul(part(1, 0..t).transpose())
+                    / (dim as f32).sqrt()
+                    + mask.clone();
+                softmax(scores, 1).matmul(part(2, 0..t))
+            })
+            .collect();
+        let x = own + self.linear(Tensor::cat(mixed, 1), 4);
+        let h = self.linear(self.norm(x.clone(), 6), 8);
+        let h = match self.shape.activation {
+            Activation::QuickGelu => h.clone() * sigmoid(h * 1.702),
+            Activation::Gelu => gelu(h),
+        };
+        x + self.linear(h, 10)
+    }
+}
+
+struct Case {
+    lengths: Vec<usize>,
+    causal: bool,
+    live: Option<Vec<usize>>,
+    constant: usize,
+    shared: usize,
+    given: bool,
+}
+
+/// Relative Frobenius distance.
+fn gap(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b)))
+        / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
+}
+
+fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precision) {
+    let width = weights.shape.width;
+    let rows: usize = case.lengths.iter().sum();
+    let learn = |t: Tensor<2>, yes: bool| {
+        if yes {
+            t.autodiff().require_grad()
+        } else {
+            t
+        }
+    };
+    let constant = (case.constant > 0).then(|| tensor(20, case.constant, width, 1.0));
+    let live: Vec<usize> = case.live.clone().unwrap_or_else(|| (0..rows).collect());
+    let direction = tensor(23, live.len(), width, 1.0);
+    let inputs = || {
+        (
+            learn(tensor(21, rows, width, 1.5), !case.given),
+            (case.shared > 0).then(|| learn(tensor(22, case.shared, width, 1.0), true)),
+        )
+    };
+
+    let (own, shared) = inputs();
+    let fixed = match (constant.clone(), shared.clone()) {
+        (Some(c), Some(s)) => Some(Tensor::cat(vec![c.autodiff(), s], 0)),
+        (c, s) => c.or(s),
+    };
+    let mut start = 0;
+    let outputs = case
+        .lengths
+        .iter()
+        .map(|n| {
+            let part = own.clone().slice([start..start + n, 0..width]);
+            start += n;
+            weights.sequence(fixed.clone(), part, case.causal)
+        })
+        .collect();
+    let all: Tensor<2> = Tensor::cat(outputs, 0);
+    let picked = live
+        .iter()
+        .map(|l| all.clone().slice([*l..l + 1, 0..width]))
+        .collect();
+    let expected: Tensor<2> = Tensor::cat(picked, 0);
+    let mut tape = (expected.clone() * direction.clone()).sum().backward();
+    let expected_gradients = [
+        (!case.given).then(|| own.grad_remove(&mut tape).expect("of own rows")),
+        shared.map(|s| s.grad_remove(&mut tape).expect("of shared rows")),
+    ];
+    let expected = values(expected.inner());
+
+    let block = weights.block(machine, precision);
+    let mut layout = Layout::new(case.lengths.iter().copied(), case.causal);
+    if let Some(live) = &case.live {
+        layout = layout.reading(live.clone());
+    }
+    let layout = Arc::new(layout);
+    let constant = constant.map(|c| block.project(&values(c)));
+    let (own, shared) = inputs();
+    let given = case.given.then(|| block.project(&values(own.clone())));
+    let out = block.forward(
+        own.clone(),
+        shared.clone(),
+        &layout,
+        constant.as_ref(),
+        given.as_ref(),
+    );
+    let mut tape = (out.clone() * direction).sum().backward();
+    let gradients = [
+        (!case.given).then(|| own.clone().grad_remove(&mut tape).expect("of own rows")),
+        shared
+            .clone()
+            .map(|s| s.grad_remove(&mut tape).expect("of shared rows")),
+    ];
+    let out = values(out.inner());
+
+    let tolerance = match precision {
+        Precision::F32 => 3e-6,
+        // Eight bits of mantissa, in each of a dozen operands.
+        Precision::Bf16 => 1e-2,
+    };
+    let error = gap(&out, &expected);
+    assert!(error < tolerance, "values: {error:.2e}");
+    for (name, ours, theirs) in [
+        ("own", &gradients[0], &expected_gradients[0]),
+        ("shared", &gradients[1], &expected_gradients[1]),
+    ] {
+        let (Some(ours), Some(theirs)) = (ours, theirs) else {
+            assert!(ours.is_none() && theirs.is_none());
+            continue;
+        };
+        let error = gap(&values(ours.clone()), &values(theirs.clone()));
+        assert!(
+            error < 3.0 * tolerance,
+            "gradient of {name} rows: {error:.2e}"
+        );
+    }
+
+    // Without gradients the numbers are the same, bit for bit.
+    let untracked = block.forward(
+        tensor(21, rows, width, 1.5),
+        (case.shared > 0).then(|| tensor(22, case.shared, width, 1.0)),
+        &layout,
+        constant.as_ref(),
+        given.as_ref(),
+    );
+    assert_eq!(values(untracked), out);
+}
+
+fn cases() -> Vec<Case> {
+    let case = |lengths: &[usize], causal, live: Option<&[usize]>, constant, shared, given| Case {
+        lengths: lengths.to_vec(),
+        causal,
+        live: live.map(<[usize]>::to_vec),
+        constant,
+        shared,
+        given,
+    };
+    vec![
+        // As pictures: equal lengths, prompts that all see, the whole or only the first row read.
+        case(&[50, 50, 50], false, None, 0, 4, false),
+        case(&[50, 50, 50], false, Some(&[0, 50, 100]), 0, 4, false),
+        case(&[37, 37], false, None, 0, 0, false),
+        case(&[50, 50], false, None, 0, 4, true),
+        case(&[21, 21], false, Some(&[0, 21]), 0, 2, true),
+        // As texts: ragged, causal, a constant start, a shared context, ends read.
+        case(&[3, 7, 1, 5, 12, 13, 40], true, None, 1, 4, false),
+        case(
+            &[3, 7, 1, 5, 12, 13],
+            true,
+            Some(&[2, 9, 10, 15, 27, 40]),
+            1,
+            4,
+            false,
+        ),
+        case(&[3, 7, 1], true, None, 1, 4, true),
+        case(&[6], true, Some(&[4, 5]), 1, 0, false),
+        case(&[1], true, None, 0, 0, false),
+        // More sequences than groups.
+        case(&[2; 45], true, None, 1, 3, false),
+        // Sequences of which nothing is read.
+        case(&[4, 4, 4], true, Some(&[7]), 0, 2, false),
+    ]
+}
+
+fn shape(width: usize, heads: usize, activation: Activation) -> BlockShape {
+    BlockShape {
+        width,
+        heads,
+        hidden: 4 * width,
+        activation,
+        epsilon: 1e-5,
+    }
+}
+
+fn all(machine: Machine, precision: Precision) {
+    for shape in [
+        shape(128, 2, Activation::QuickGelu),
+        // Widths that fill no whole panel, nor a whole pair.
+        shape(80, 1, Activation::Gelu),
+        shape(45, 3, Activation::QuickGelu),
+    ] {
+        let weights = Weights::new(shape);
+        for case in cases() {
+            compare(&weights, &case, machine, precision);
+        }
+    }
+}
+
+#[test]
+fn f32_is_exact_to_rounding() {
+    all(Machine::here(), Precision::F32);
+}
+
+#[test]
+fn f32_is_exact_to_rounding_on_any_processor() {
+    all(Machine::portable(), Precision::F32);
+}
+
+#[test]
+fn bf16_is_exact_to_its_rounding() {
+    if Precision::Bf16.check().is_err() {
+        eprintln!("skipped: this processor has no bf16 instructions");
+        return;
+    }
+    all(Machine::here(), Precision::Bf16);
+}
+
+#[test]
+fn numbers_do_not_depend_on_threads() {
+    let weights = Weights::new(shape(128, 2, Activation::QuickGelu));
+    let run = |precision, threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool");
+        pool.install(|| {
+            let block = weights.block(Machine::here(), precision);
+            let layout = Arc::new(Layout::new([3; 211], true));
+            let constant = block.project(&noise(1, 128, 1.0));
+            let own = tensor(2, 633, 128, 1.0).autodiff().require_grad();
+            let shared = tensor(3, 4, 128, 1.0).autodiff().require_grad();
+            let out = block.forward(
+                own.clone(),
+                Some(shared.clone()),
+                &layout,
+                Some(&constant),
+                None,
+            );
+            let mut tape = (out.clone() * tensor(4, 633, 128, 1.0)).sum().backward();
+            let gradients = [own, shared].map(|t| values(t.grad_remove(&mut tape).expect("one")));
+            (values(out.inner()), gradients)
+        })
+    };
+    for precision in [Precision::F32, Precision::best()] {
+        let one = run(precision, 1);
+        for threads in [2, 3, 5] {
+            assert!(run(precision, threads) == one, "{precision} {threads}");
+        }
+    }
+}
