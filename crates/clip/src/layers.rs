@@ -6,12 +6,17 @@ use burn::tensor::activation::{gelu, sigmoid};
 use burn::tensor::module::{layer_norm, linear};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use promptsrc_kernels::{BlockWeights, FrozenBlock, Precision};
+
+use crate::block::BlockShape;
 use crate::weights::{Activation, ClipConfig, ClipWeights, WeightError};
 
 /// Gives named weights to the towers, in the form that their layers want, on one device.
 pub(crate) struct Reader<'a> {
     source: Source<'a>,
     device: &'a Device,
+    /// Of the kernels; none where the blocks are to be plain tensor operations.
+    frozen: Option<Precision>,
 }
 
 enum Source<'a> {
@@ -21,11 +26,16 @@ enum Source<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Of a weight file.
-    pub fn of_file(weights: &'a ClipWeights, device: &'a Device) -> Self {
+    /// Of a weight file; with a precision the blocks are the kernels' frozen ones.
+    pub fn of_file(
+        weights: &'a ClipWeights,
+        device: &'a Device,
+        frozen: Option<Precision>,
+    ) -> Self {
         Self {
             source: Source::File(weights),
             device,
+            frozen,
         }
     }
 
@@ -38,6 +48,7 @@ impl<'a> Reader<'a> {
         Self {
             source: Source::Tensors(config.tensors().into_iter().collect(), tensors),
             device,
+            frozen: None,
         }
     }
 
@@ -126,6 +137,50 @@ impl<'a> Reader<'a> {
             self.linear_rows(&weight, &bias, 0..width)?,
             self.linear_rows(&weight, &bias, width..3 * width)?,
         ))
+    }
+
+    /// The block `<name>` for the kernels, if the blocks are to be theirs.
+    pub fn frozen_block(
+        &self,
+        name: &str,
+        shape: BlockShape,
+    ) -> Result<Option<FrozenBlock>, WeightError> {
+        let (Some(precision), Source::File(weights)) = (self.frozen, &self.source) else {
+            return Ok(None);
+        };
+        let read = |part: &str| weights.f32(&format!("{name}.{part}"));
+        let pair = |part: &str| {
+            Ok::<_, WeightError>([
+                read(&format!("{part}.weight"))?,
+                read(&format!("{part}.bias"))?,
+            ])
+        };
+        let in_proj = [read("attn.in_proj_weight")?, read("attn.in_proj_bias")?];
+        let (ln_1, ln_2) = (pair("ln_1")?, pair("ln_2")?);
+        let out_proj = pair("attn.out_proj")?;
+        let (c_fc, c_proj) = (pair("mlp.c_fc")?, pair("mlp.c_proj")?);
+        fn slices(pair: &[Vec<f32>; 2]) -> [&[f32]; 2] {
+            pair.each_ref().map(Vec::as_slice)
+        }
+        let shape = promptsrc_kernels::BlockShape {
+            width: shape.width,
+            heads: shape.heads,
+            hidden: c_fc[1].len(),
+            activation: match shape.activation {
+                Activation::QuickGelu => promptsrc_kernels::Activation::QuickGelu,
+                Activation::Gelu => promptsrc_kernels::Activation::Gelu,
+            },
+            epsilon: shape.epsilon as f32,
+        };
+        let weights = BlockWeights {
+            ln_1: slices(&ln_1),
+            in_proj: slices(&in_proj),
+            out_proj: slices(&out_proj),
+            ln_2: slices(&ln_2),
+            c_fc: slices(&c_fc),
+            c_proj: slices(&c_proj),
+        };
+        Ok(Some(FrozenBlock::new(shape, precision, weights)))
     }
 
     /// A layer normalisation `<name>.weight`, `<name>.bias`.

@@ -16,6 +16,7 @@ mod attention;
 mod block;
 pub mod hub;
 mod layers;
+mod rows;
 pub mod templates;
 mod text;
 mod text_cleaning;
@@ -26,6 +27,7 @@ pub mod weights;
 use burn::tensor::{Device, Tensor};
 
 use layers::Reader;
+pub use promptsrc_kernels::{Precision, PrecisionError};
 pub use text::{TextInput, TextInputError, TextTower};
 pub use tokenizer::{TokenizeError, Tokenizer};
 pub use vision::{VisionStem, VisionTower};
@@ -39,15 +41,42 @@ pub struct Clip {
     text: TextTower,
     logit_scale: f32,
     device: Device,
+    precision: Precision,
 }
 
 impl Clip {
     /// Reads both towers from a weight file onto a device, in f32.
     pub fn new(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+        Self::with_precision(weights, device, Precision::F32)
+    }
+
+    /// Reads both towers from a weight file onto a device. On the CPU their blocks are the kernels
+    /// for frozen weights, in this precision; on any other device plain tensor operations in f32.
+    ///
+    /// # Panics
+    /// If this processor cannot compute in the precision ([`Precision::check`]).
+    pub fn with_precision(
+        weights: &ClipWeights,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, WeightError> {
+        let frozen = (*device == Device::flex()).then_some(precision);
         Self::read(
-            &Reader::of_file(weights, device),
+            &Reader::of_file(weights, device, frozen),
             weights.config().clone(),
             device,
+            frozen.unwrap_or_default(),
+        )
+    }
+
+    /// Reads both towers from a weight file onto a device, as plain tensor operations in f32: what
+    /// devices without kernels of their own compute with.
+    pub fn plain(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
+        Self::read(
+            &Reader::of_file(weights, device, None),
+            weights.config().clone(),
+            device,
+            Precision::F32,
         )
     }
 
@@ -66,11 +95,18 @@ impl Clip {
             &Reader::of_tensors(config, tensors, device),
             config.clone(),
             device,
+            Precision::F32,
         )
     }
 
-    fn read(reader: &Reader, config: ClipConfig, device: &Device) -> Result<Self, WeightError> {
+    fn read(
+        reader: &Reader,
+        config: ClipConfig,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, WeightError> {
         Ok(Self {
+            precision,
             vision: VisionTower::read(reader, &config)?,
             text: TextTower::read(reader, &config)?,
             // Stored as a logarithm, never clamped.
@@ -87,6 +123,11 @@ impl Clip {
     /// Shapes of the towers.
     pub fn config(&self) -> &ClipConfig {
         &self.config
+    }
+
+    /// The number format of the blocks' weights.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The image tower.

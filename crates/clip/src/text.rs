@@ -8,11 +8,13 @@
 //! layer's own tokens are constants; and the last layer computes one row a text. Each of these is
 //! tested against the plain form.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
+use promptsrc_kernels::Layout;
 
-use crate::attention::{KeyValue, attend, indices, mask};
-use crate::block::{Block, BlockShape};
+use crate::attention::indices;
+use crate::block::{Block, BlockShape, Projected};
 use crate::layers::{LayerNorm, Reader};
+use crate::rows::Rows;
 use crate::weights::{ClipConfig, WeightError};
 
 /// Texts encoded at once by [`TextTower::encode`]; bounds the memory, does not change the numbers.
@@ -37,8 +39,8 @@ pub struct TextTower {
 #[derive(Clone, Debug)]
 struct StartOfText {
     id: u32,
-    /// Per block, `[1, 2 * width]`.
-    key_value: Vec<Tensor<2>>,
+    /// Per block.
+    projected: Vec<Projected>,
 }
 
 /// A list of tokenised texts, made ready for the tower: all that does not depend on a learned value.
@@ -52,23 +54,20 @@ pub struct TextInput {
     n_ctx: usize,
     /// Rows of the shared prefix, start-of-text included.
     prefix: usize,
-    /// Own tokens of the longest text; shorter ones are padded behind their end-of-text token,
-    /// where nothing looks.
-    own: usize,
+    /// Each text's own tokens, one text after another, of which all outputs are read.
+    own: Rows,
+    /// The same, of which those of end-of-text are read.
+    ends: Rows,
     start: StartOfText,
     /// `[prefix - 1, width]`: embedded prefix without start-of-text; rows of the context hold the
     /// tokens' own embeddings.
     prefix_tokens: Option<Tensor<2>>,
     /// `[n_ctx, width]`.
     context_positions: Option<Tensor<2>>,
-    /// `[texts * own, width]`.
+    /// `[own tokens of all texts, width]`.
     own_tokens: Tensor<2>,
-    /// Queries and joint keys and values of the own tokens in block 0.
-    first_normalised: Tensor<2>,
-    first_key_value: Tensor<2>,
-    causal: Tensor<4>,
-    end_mask: Tensor<4>,
-    end_rows: Tensor<1, Int>,
+    /// Of the own tokens in block 0.
+    first: Projected,
 }
 
 impl TextInput {
@@ -77,10 +76,10 @@ impl TextInput {
         self.texts
     }
 
-    /// Rows of the prefix that all texts share and of each text's own part: what is computed
-    /// instead of the whole context length.
+    /// Rows of the prefix that all texts share, and of all texts' own parts: what is computed
+    /// instead of the whole context length for each.
     pub fn lengths(&self) -> (usize, usize) {
-        (self.prefix, self.own)
+        (self.prefix, self.own.layout.rows())
     }
 }
 
@@ -212,15 +211,17 @@ impl TextTower {
 
     fn start(&self, id: u32) -> StartOfText {
         let mut x = self.embed(&[id]) + self.positions(0..1);
-        let mut key_value = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
-            let normalised = block.normalise(x.clone());
-            let joint = block.joint_key_value(normalised);
-            key_value.push(joint.clone());
-            // Attention over itself alone is its own value.
-            x = block.finish(x, joint.slice([0..1, self.width..2 * self.width]));
-        }
-        StartOfText { id, key_value }
+        let alone = Rows::one(1, 1, true);
+        let projected = self
+            .blocks
+            .iter()
+            .map(|block| {
+                let projected = block.project(x.clone());
+                x = block.forward(x.clone(), None, &alone, None, Some(&projected));
+                projected
+            })
+            .collect();
+        StartOfText { id, projected }
     }
 
     /// Makes a list of texts ready. Each is `[start-of-text, ..., end-of-text]` without padding; what
@@ -237,43 +238,29 @@ impl TextTower {
             .take_while(|i| cut.iter().all(|t| t[*i] == first[*i]))
             .count();
         let prefix = common.max(1 + n_ctx).min(shortest - 1);
-        let longest = cut.iter().map(|t| t.len()).max().unwrap_or(1);
-        let (texts, own) = (cut.len(), longest - prefix);
 
-        let device = self.token_embedding.device();
-        let mut ids = Vec::with_capacity(texts * own);
-        for text in &cut {
-            ids.extend_from_slice(&text[prefix..]);
-            // Any token will do: it stands behind the end-of-text token.
-            ids.resize(ids.len() + longest - text.len(), first[0]);
-        }
-        let own_tokens = (self.embed(&ids).reshape([texts, own, self.width])
-            + self.positions(prefix..longest).unsqueeze::<3>())
-        .reshape([texts * own, self.width]);
-        let normalised = self.blocks[0].normalise(own_tokens.clone());
-        let ends: Vec<usize> = cut.iter().map(|t| t.len() - 1 - prefix).collect();
-        let end_rows: Vec<usize> = ends.iter().enumerate().map(|(t, e)| t * own + e).collect();
+        let ids: Vec<u32> = cut.iter().flat_map(|t| &t[prefix..]).copied().collect();
+        let positions: Vec<usize> = cut.iter().flat_map(|t| prefix..t.len()).collect();
+        let positions = indices(&positions, &self.positional_embedding.device());
+        let own_tokens = self.embed(&ids) + self.positional_embedding.clone().select(0, positions);
+        let layout = Layout::new(cut.iter().map(|t| t.len() - prefix), true);
+        let ends = (0..cut.len()).map(|t| layout.sequence(t).end - 1).collect();
         let start = match &self.start_of_text {
             Some(start) if start.id == first[0] => start.clone(),
             _ => self.start(first[0]),
         };
         Ok(TextInput {
-            texts,
+            texts: cut.len(),
             n_ctx,
             prefix,
-            own,
+            own: Rows::new(layout.clone()),
+            ends: Rows::new(layout.reading(ends)),
             start,
             prefix_tokens: (prefix > 1)
                 .then(|| self.embed(&first[1..prefix]) + self.positions(1..prefix)),
             context_positions: (n_ctx > 0).then(|| self.positions(1..1 + n_ctx)),
-            first_key_value: self.blocks[0].joint_key_value(normalised.clone()),
-            first_normalised: normalised,
+            first: self.blocks[0].project(own_tokens.clone()),
             own_tokens,
-            causal: mask([1, 1, own, own], &device, |_, query, row| row <= query),
-            end_mask: mask([texts, 1, 1, own], &device, |text, _, row| {
-                row <= ends[text]
-            }),
-            end_rows: indices(&end_rows, &device),
         })
     }
 
@@ -348,8 +335,7 @@ impl TextTower {
             );
         }
         let last = self.blocks.len() - 1;
-        let (texts, n_ctx, prefix) = (input.texts, input.n_ctx, input.prefix);
-        let device = self.token_embedding.device();
+        let (n_ctx, prefix) = (input.n_ctx, input.prefix);
 
         // Rows 1..prefix; start-of-text is a constant.
         let mut shared_rows = input.prefix_tokens.clone();
@@ -372,13 +358,16 @@ impl TextTower {
                 });
             }
 
-            let start = input.start.key_value[layer].clone();
-            let normalised_prefix = shared_rows.clone().map(|rows| block.normalise(rows));
-            let joint = match normalised_prefix.clone() {
-                Some(rows) => Tensor::cat(vec![start, block.joint_key_value(rows)], 0),
-                None => start,
-            };
-            let shared: KeyValue = block.split_key_value(joint, 1);
+            let start = &input.start.projected[layer];
+            let (rows, given) = (
+                if layer == last {
+                    &input.ends
+                } else {
+                    &input.own
+                },
+                (layer == 0).then_some(&input.first),
+            );
+            tokens = block.forward(tokens, shared_rows.clone(), rows, Some(start), given);
 
             // Prefix rows whose output somebody reads. The next layer's prompts overwrite the
             // context; the last layer's output is read at end-of-text only.
@@ -388,37 +377,10 @@ impl TextTower {
             } else {
                 prefix - 1 - overwritten
             };
-            shared_rows = shared_rows
-                .zip(normalised_prefix)
-                .and_then(|(rows, normalised)| {
-                    let all = prefix - 1;
-                    let live = [all - going_on..all, 0..self.width];
-                    (going_on > 0).then(|| {
-                        let query = block.query(normalised.slice(live.clone()), 1);
-                        let sees = mask([1, 1, going_on, prefix], &device, |_, query, row| {
-                            row <= prefix - going_on + query
-                        });
-                        block.finish(rows.slice(live), attend(query, &shared, None, Some(sees)))
-                    })
-                });
-
-            let (normalised, own) = if layer == 0 {
-                let own = block.split_key_value(input.first_key_value.clone(), texts);
-                (input.first_normalised.clone(), own)
-            } else {
-                let normalised = block.normalise(tokens.clone());
-                (normalised.clone(), block.key_value(normalised, texts))
-            };
-            tokens = if layer == last {
-                let ends = input.end_rows.clone();
-                let query = block.query(normalised.select(0, ends.clone()), texts);
-                let mixed = attend(query, &own, Some(&shared), Some(input.end_mask.clone()));
-                block.finish(tokens.select(0, ends), mixed)
-            } else {
-                let query = block.query(normalised, texts);
-                let mixed = attend(query, &own, Some(&shared), Some(input.causal.clone()));
-                block.finish(tokens, mixed)
-            };
+            shared_rows = shared_rows.filter(|_| going_on > 0).map(|shared| {
+                let rows = Rows::one(prefix - 1, going_on, true);
+                block.forward(shared, None, &rows, Some(start), None)
+            });
         }
         self.ln_final
             .forward(tokens)

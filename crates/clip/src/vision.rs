@@ -1,10 +1,11 @@
 //! The image tower: a vision transformer with slots for prompt tokens, in its exact saving form.
 
 use burn::tensor::{Tensor, TensorData};
+use promptsrc_kernels::Layout;
 
-use crate::attention::{KeyValue, attend};
-use crate::block::{Block, BlockShape};
+use crate::block::{Block, BlockShape, Projected};
 use crate::layers::{LayerNorm, Reader};
+use crate::rows::Rows;
 use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
@@ -32,8 +33,7 @@ pub struct VisionTower {
 pub struct VisionStem {
     batch: usize,
     tokens: Tensor<2>,
-    queries: Tensor<4>,
-    key_value: KeyValue,
+    projected: Projected,
 }
 
 impl VisionStem {
@@ -133,12 +133,9 @@ impl VisionTower {
         let tokens = self
             .ln_pre
             .forward(tokens.reshape([batch * rows, self.width]));
-        let first = &self.blocks[0];
-        let normalised = first.normalise(tokens.clone());
         VisionStem {
             batch,
-            queries: first.query(normalised.clone(), batch),
-            key_value: first.key_value(normalised, batch),
+            projected: self.blocks[0].project(tokens.clone()),
             tokens,
         }
     }
@@ -154,68 +151,39 @@ impl VisionTower {
         let batch = stem.batch;
         let last = self.blocks.len() - 1;
         let mut tokens = stem.tokens.clone();
+        let mut given = Some(&stem.projected);
+        let mut length = tokens.dims()[0] / batch;
+        let mut rows = None;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let rows = tokens.dims()[0] / batch;
-            let (own, mut queries) = if layer == 0 {
-                let queries = stem.queries.clone();
-                let queries = if layer == last {
-                    let [_, heads, _, head_dim] = queries.dims();
-                    queries.slice([0..batch, 0..heads, 0..1, 0..head_dim])
-                } else {
-                    queries
-                };
-                (stem.key_value.clone(), queries)
-            } else {
-                let normalised = block.normalise(tokens.clone());
-                let own = block.key_value(normalised.clone(), batch);
-                // Only the class token is read after the last block.
-                let asking = if layer == last {
-                    first_rows(normalised, batch, rows)
-                } else {
-                    normalised
-                };
-                (own, block.query(asking, batch))
-            };
-            let mut going_on = if layer == last {
-                first_rows(tokens, batch, rows)
-            } else {
-                tokens
-            };
-
             let prompt = prompts.get(layer).map(|p| match layer {
                 0 => self.ln_pre.forward(p.clone()),
                 _ => p.clone(),
             });
-            let shared = prompt.map(|prompt| {
-                let normalised = block.normalise(prompt.clone());
-                let key_value = block.key_value(normalised.clone(), 1);
-                // The next block's prompts would overwrite what these rows become; where there is
-                // no next prompt they go on, each picture's in its own way.
-                if layer != last && layer + 1 >= prompts.len() {
-                    let asking = block.query(normalised, 1);
-                    let [_, heads, n_ctx, head_dim] = asking.dims();
-                    let asking = asking.expand([batch, heads, n_ctx, head_dim]);
-                    queries = Tensor::cat(vec![queries.clone(), asking], 2);
-                    let each = prompt.unsqueeze::<3>().expand([batch, n_ctx, self.width]);
-                    going_on = Tensor::cat(
-                        vec![going_on.clone().reshape([batch, rows, self.width]), each],
-                        1,
-                    )
-                    .reshape([batch * (rows + n_ctx), self.width]);
+            // The next block's prompts would overwrite what these rows become, so they are seen
+            // and no more; where there is no next prompt each picture's go their own way.
+            let shared = match prompt {
+                Some(prompt) if layer != last && layer + 1 >= prompts.len() => {
+                    let [n_ctx, width] = prompt.dims();
+                    let each = prompt.unsqueeze::<3>().expand([batch, n_ctx, width]);
+                    let own = tokens.reshape([batch, length, width]);
+                    length += n_ctx;
+                    tokens = Tensor::cat(vec![own, each], 1).reshape([batch * length, width]);
+                    (given, rows) = (None, None);
+                    None
                 }
-                key_value
-            });
-            let mixed = attend(queries, &own, shared.as_ref(), None);
-            tokens = block.finish(going_on, mixed);
+                shared => shared,
+            };
+            if layer == last {
+                // Only the class token is read after the last block.
+                let class = (0..batch).map(|b| b * length).collect();
+                rows = Some(Rows::new(
+                    Layout::new(vec![length; batch], false).reading(class),
+                ));
+            }
+            let rows =
+                rows.get_or_insert_with(|| Rows::new(Layout::new(vec![length; batch], false)));
+            tokens = block.forward(tokens, shared, rows, None, given.take());
         }
         self.ln_post.forward(tokens).matmul(self.projection.clone())
     }
-}
-
-/// Row 0 of each sequence: `[batch * rows, width]` -> `[batch, width]`.
-fn first_rows(x: Tensor<2>, batch: usize, rows: usize) -> Tensor<2> {
-    let width = x.dims()[1];
-    x.reshape([batch, rows, width])
-        .slice([0..batch, 0..1, 0..width])
-        .reshape([batch, width])
 }

@@ -12,17 +12,18 @@ struct Both {
     plain: PlainClip,
 }
 
-fn both() -> Both {
+/// The towers by the kernels for frozen weights, and by plain tensor operations as on other devices.
+fn both() -> [Both; 2] {
     let name = goldens::list("tiny")
         .into_iter()
         .find(|n| n.ends_with(".safetensors"));
     let path = goldens::path("tiny").join(name.expect("a CLIP among the goldens"));
     let weights = ClipWeights::open(&path).expect("a whole CLIP");
     let device = Device::flex();
-    Both {
-        clip: Clip::new(&weights, &device).expect("a whole CLIP"),
+    [Clip::new(&weights, &device), Clip::plain(&weights, &device)].map(|clip| Both {
+        clip: clip.expect("a whole CLIP"),
         plain: PlainClip::new(&weights, &device),
-    }
+    })
 }
 
 /// Values in (-1, 1) times `scale`, the same for the same `seed`.
@@ -118,154 +119,163 @@ const NAMES: [&str; 5] = [
 
 #[test]
 fn nothing_after_end_of_text_is_looked_at() {
-    let Both { clip, plain } = both();
-    let clean = tokens(&NAMES);
-    let mut dirty = clean.clone();
-    for (i, text) in dirty.iter_mut().enumerate() {
-        text.extend([320 + i as u32, 1125, 539]);
+    for Both { clip, plain } in both() {
+        let clean = tokens(&NAMES);
+        let mut dirty = clean.clone();
+        for (i, text) in dirty.iter_mut().enumerate() {
+            text.extend([320 + i as u32, 1125, 539]);
+        }
+        let expected = plain.text_features(&dirty, &[]);
+        assert_close(
+            "clean",
+            clip.text().encode(&clean).unwrap(),
+            expected.clone(),
+            3e-6,
+        );
+        assert_close("dirty", clip.text().encode(&dirty).unwrap(), expected, 3e-6);
     }
-    let expected = plain.text_features(&dirty, &[]);
-    assert_close(
-        "clean",
-        clip.text().encode(&clean).unwrap(),
-        expected.clone(),
-        3e-6,
-    );
-    assert_close("dirty", clip.text().encode(&dirty).unwrap(), expected, 3e-6);
 }
 
 #[test]
 fn shared_prefix_of_frozen_texts_is_computed_once() {
-    let Both { clip, plain } = both();
-    let lists: [&[&str]; 5] = [
-        &NAMES,
-        // Nothing in common but start-of-text.
-        &["cat", "a dog", "two birds texture."],
-        // One text is the beginning of another.
-        &["a photo", "a photo of", "a photo of a dog"],
-        // All equal.
-        &["a cat", "a cat"],
-        &["one text alone"],
-    ];
-    for texts in lists {
-        let tokens = tokens(texts);
-        let input = clip.text().prepare(&tokens, 0).unwrap();
-        let (prefix, own) = input.lengths();
-        let longest = tokens.iter().map(Vec::len).max().unwrap();
-        assert_eq!(prefix + own, longest, "{texts:?}");
-        let ours = clip.text().features(&input, &[]);
-        assert_close(
-            &format!("{texts:?}"),
-            ours,
-            plain.text_features(&tokens, &[]),
-            3e-6,
-        );
+    for Both { clip, plain } in both() {
+        let lists: [&[&str]; 5] = [
+            &NAMES,
+            // Nothing in common but start-of-text.
+            &["cat", "a dog", "two birds texture."],
+            // One text is the beginning of another.
+            &["a photo", "a photo of", "a photo of a dog"],
+            // All equal.
+            &["a cat", "a cat"],
+            &["one text alone"],
+        ];
+        for texts in lists {
+            let tokens = tokens(texts);
+            let input = clip.text().prepare(&tokens, 0).unwrap();
+            let (prefix, own) = input.lengths();
+            // Every token once but those that all texts share, and no padding.
+            let all: usize = tokens.iter().map(Vec::len).sum();
+            assert_eq!(own, all - prefix * texts.len(), "{texts:?}");
+            let ours = clip.text().features(&input, &[]);
+            assert_close(
+                &format!("{texts:?}"),
+                ours,
+                plain.text_features(&tokens, &[]),
+                3e-6,
+            );
+        }
     }
 }
 
 #[test]
 fn text_prompts_of_every_depth_and_length_equal_the_plain_form() {
-    let Both { clip, plain } = both();
-    let tokens = tokens(&NAMES);
-    for depth in 1..=clip.text().layers() + 1 {
-        // Shorter than the words that all texts share, as long, and overlaying the class name.
-        for n_ctx in [1, 2, 4, 5] {
-            let input = clip.text().prepare(&tokens, n_ctx).unwrap();
-            assert_same_gradients(
-                &format!("text, depth {depth}, {n_ctx} tokens"),
-                || {
-                    prompts(
-                        depth.min(clip.text().layers()),
-                        n_ctx,
-                        clip.text().width(),
-                        true,
-                    )
-                },
-                |p| clip.text().features(&input, p),
-                |p| plain.text_features(&tokens, p),
-            );
+    for Both { clip, plain } in both() {
+        let tokens = tokens(&NAMES);
+        for depth in 1..=clip.text().layers() + 1 {
+            // Shorter than the words that all texts share, as long, and overlaying the class name.
+            for n_ctx in [1, 2, 4, 5] {
+                let input = clip.text().prepare(&tokens, n_ctx).unwrap();
+                assert_same_gradients(
+                    &format!("text, depth {depth}, {n_ctx} tokens"),
+                    || {
+                        prompts(
+                            depth.min(clip.text().layers()),
+                            n_ctx,
+                            clip.text().width(),
+                            true,
+                        )
+                    },
+                    |p| clip.text().features(&input, p),
+                    |p| plain.text_features(&tokens, p),
+                );
+            }
         }
     }
 }
 
 #[test]
 fn visual_prompts_of_every_depth_and_length_equal_the_plain_form() {
-    let Both { clip, plain } = both();
-    let images = pictures(3, clip.vision().resolution());
-    let stem = clip.vision().stem(images.clone());
-    for depth in 1..=clip.vision().layers() {
-        for n_ctx in [1, 4, 7] {
-            assert_same_gradients(
-                &format!("vision, depth {depth}, {n_ctx} tokens"),
-                || prompts(depth, n_ctx, clip.vision().width(), true),
-                |p| clip.vision().features(&stem, p),
-                |p| plain.image_features(images.clone(), p),
-            );
+    for Both { clip, plain } in both() {
+        let images = pictures(3, clip.vision().resolution());
+        let stem = clip.vision().stem(images.clone());
+        for depth in 1..=clip.vision().layers() {
+            for n_ctx in [1, 4, 7] {
+                assert_same_gradients(
+                    &format!("vision, depth {depth}, {n_ctx} tokens"),
+                    || prompts(depth, n_ctx, clip.vision().width(), true),
+                    |p| clip.vision().features(&stem, p),
+                    |p| plain.image_features(images.clone(), p),
+                );
+            }
         }
     }
 }
 
 #[test]
 fn the_constant_half_of_the_first_layer_serves_the_frozen_and_the_prompted_pass() {
-    let Both { clip, plain } = both();
-    let images = pictures(2, clip.vision().resolution());
-    let stem = clip.vision().stem(images.clone());
-    let deep = prompts(2, 4, clip.vision().width(), false);
-    let frozen = clip.vision().features(&stem, &[]);
-    let prompted = clip.vision().features(&stem, &deep);
-    let again = clip.vision().features(&stem, &[]);
-    assert_eq!(
-        values(frozen.clone()),
-        values(again),
-        "the stem is left as it was"
-    );
-    assert_close(
-        "frozen",
-        frozen,
-        plain.image_features(images.clone(), &[]),
-        3e-6,
-    );
-    assert_close(
-        "prompted",
-        prompted,
-        plain.image_features(images, &deep),
-        3e-6,
-    );
-}
-
-#[test]
-fn texts_are_encoded_the_same_in_any_company() {
-    let Both { clip, .. } = both();
-    let many: Vec<String> = (0..150)
-        .map(|i| format!("a photo of the number {i}."))
-        .collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let together = values(clip.text().encode(&tokens(&many)).unwrap());
-    let embed = together.len() / many.len();
-    for i in [0, 9, 77, 149] {
-        let alone = clip.text().encode(&tokens(&many[i..=i])).unwrap();
-        let row = TensorData::new(together[i * embed..(i + 1) * embed].to_vec(), [1, embed]);
+    for Both { clip, plain } in both() {
+        let images = pictures(2, clip.vision().resolution());
+        let stem = clip.vision().stem(images.clone());
+        let deep = prompts(2, 4, clip.vision().width(), false);
+        let frozen = clip.vision().features(&stem, &[]);
+        let prompted = clip.vision().features(&stem, &deep);
+        let again = clip.vision().features(&stem, &[]);
+        assert_eq!(
+            values(frozen.clone()),
+            values(again),
+            "the stem is left as it was"
+        );
         assert_close(
-            many[i],
-            Tensor::<2>::from_data(row, &Device::flex()),
-            alone,
+            "frozen",
+            frozen,
+            plain.image_features(images.clone(), &[]),
+            3e-6,
+        );
+        assert_close(
+            "prompted",
+            prompted,
+            plain.image_features(images, &deep),
             3e-6,
         );
     }
 }
 
 #[test]
+fn texts_are_encoded_the_same_in_any_company() {
+    for Both { clip, .. } in both() {
+        let many: Vec<String> = (0..150)
+            .map(|i| format!("a photo of the number {i}."))
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let together = values(clip.text().encode(&tokens(&many)).unwrap());
+        let embed = together.len() / many.len();
+        for i in [0, 9, 77, 149] {
+            let alone = clip.text().encode(&tokens(&many[i..=i])).unwrap();
+            let row = TensorData::new(together[i * embed..(i + 1) * embed].to_vec(), [1, embed]);
+            assert_close(
+                many[i],
+                Tensor::<2>::from_data(row, &Device::flex()),
+                alone,
+                3e-6,
+            );
+        }
+    }
+}
+
+#[test]
 fn texts_that_cannot_be_encoded_are_named() {
-    let Both { clip, .. } = both();
-    let text = clip.text();
-    let error = |tokens: &[Vec<u32>], n_ctx| text.prepare(tokens, n_ctx).unwrap_err().to_string();
-    assert!(error(&[], 0).contains("no text"));
-    assert!(error(&[vec![]], 0).contains("0 tokens"));
-    assert!(error(&[vec![49406, 320, 49407], vec![320, 320, 49407]], 0).contains("text 1"));
-    assert!(error(&[vec![49406, 320, 49999]], 0).contains("49999"));
-    assert!(error(&[vec![49406, 320, 49407]], 2).contains("2 learnable"));
-    let mut long = vec![49406];
-    long.resize(100, 320);
-    long.push(49407);
-    assert!(error(&[long], 0).contains("77"));
+    for Both { clip, .. } in both() {
+        let text = clip.text();
+        let error =
+            |tokens: &[Vec<u32>], n_ctx| text.prepare(tokens, n_ctx).unwrap_err().to_string();
+        assert!(error(&[], 0).contains("no text"));
+        assert!(error(&[vec![]], 0).contains("0 tokens"));
+        assert!(error(&[vec![49406, 320, 49407], vec![320, 320, 49407]], 0).contains("text 1"));
+        assert!(error(&[vec![49406, 320, 49999]], 0).contains("49999"));
+        assert!(error(&[vec![49406, 320, 49407]], 2).contains("2 learnable"));
+        let mut long = vec![49406];
+        long.resize(100, 320);
+        long.push(49407);
+        assert!(error(&[long], 0).contains("77"));
+    }
 }

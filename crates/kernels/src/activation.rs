@@ -120,7 +120,9 @@ mod tests {
         let n = 2000;
         let h = x / f64::from(n);
         let f = |i: i32| (-(f64::from(i) * h).powi(2)).exp();
-        let inner: f64 = (1..n).map(|i| f(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+        let inner: f64 = (1..n)
+            .map(|i| f(i) * if i % 2 == 1 { 4.0 } else { 2.0 })
+            .sum();
         (f(0) + inner + f(n)) * h / 3.0 * std::f64::consts::FRAC_2_SQRT_PI
     }
 

@@ -171,7 +171,15 @@ impl<E: Element> Attention<'_, E> {
     }
 
     /// Products of a few rows with the columns of every row that they see.
-    fn against(&self, rows: &[f32], n: usize, columns: &Panels, seen: usize, out: &mut [f32], stride: usize) {
+    fn against(
+        &self,
+        rows: &[f32],
+        n: usize,
+        columns: &Panels,
+        seen: usize,
+        out: &mut [f32],
+        stride: usize,
+    ) {
         for j in 0..seen.div_ceil(PANEL) {
             one_panel(
                 self.machine,
@@ -244,8 +252,7 @@ impl<E: Element> Attention<'_, E> {
                     }
                     for (i, inverse) in inverse[..n].iter().enumerate() {
                         // SAFETY: no other task has this head of this row.
-                        let out =
-                            unsafe { out.part((from + i) * out_stride + head * dim, dim) };
+                        let out = unsafe { out.part((from + i) * out_stride + head * dim, dim) };
                         narrow(&sums[i * padded_dim..], *inverse, out);
                     }
                 }
@@ -277,15 +284,19 @@ impl<E: Element> Attention<'_, E> {
                     if let Some((query, query_stride, key_value, key_value_stride)) = &own {
                         task.queries(s, head, query, *query_stride);
                         let rows = self.layout.sequence(s);
-                        task.keys(self.fixed_rows()..self.fixed_rows() + rows.len(), s, |j, dk, dv| {
-                            let at = (rows.start + j) * key_value_stride + head * self.head_dim;
-                            // SAFETY: no other task has this head of this row, and the parts of
-                            // keys and values are `width` apart.
-                            unsafe {
-                                narrow(dk, 1.0, key_value.part(at, self.head_dim));
-                                narrow(dv, 1.0, key_value.part(at + width, self.head_dim));
-                            }
-                        });
+                        task.keys(
+                            self.fixed_rows()..self.fixed_rows() + rows.len(),
+                            s,
+                            |j, dk, dv| {
+                                let at = (rows.start + j) * key_value_stride + head * self.head_dim;
+                                // SAFETY: no other task has this head of this row, and the parts of
+                                // keys and values are `width` apart.
+                                unsafe {
+                                    narrow(dk, 1.0, key_value.part(at, self.head_dim));
+                                    narrow(dv, 1.0, key_value.part(at + width, self.head_dim));
+                                }
+                            },
+                        );
                     }
                     task.keys(self.constant_rows()..self.fixed_rows(), s, |j, dk, dv| {
                         let at = g * shared_len + j * 2 * width + head * self.head_dim;
@@ -356,7 +367,14 @@ impl<'a, E: Element> BackwardTask<'a, E> {
     }
 
     /// Weights and the gradients of scores of all live rows of a sequence.
-    fn weigh(&mut self, s: usize, head: usize, gradient: &[E], gradient_stride: usize, first: bool) {
+    fn weigh(
+        &mut self,
+        s: usize,
+        head: usize,
+        gradient: &[E],
+        gradient_stride: usize,
+        first: bool,
+    ) {
         let of = self.of;
         let dim = of.head_dim;
         let factor = 1.0 / (dim as f32).sqrt();
@@ -374,13 +392,27 @@ impl<'a, E: Element> BackwardTask<'a, E> {
                 self.queries.set_row(from + i - live.start, query, 1.0);
                 widen(query, factor, &mut self.rows[i * dim..(i + 1) * dim]);
             }
-            of.against(&self.rows, n, &self.keys_transposed, most, weights, self.stride);
+            of.against(
+                &self.rows,
+                n,
+                &self.keys_transposed,
+                most,
+                weights,
+                self.stride,
+            );
             for i in 0..n {
                 let g = of.head(gradient, gradient_stride, from + i, head);
                 self.gradients.set_row(from + i - live.start, g, 1.0);
                 widen(g, 1.0, &mut self.rows[i * dim..(i + 1) * dim]);
             }
-            of.against(&self.rows, n, &self.values_transposed, most, scores, self.stride);
+            of.against(
+                &self.rows,
+                n,
+                &self.values_transposed,
+                most,
+                scores,
+                self.stride,
+            );
             for i in 0..n {
                 let seen = of.sight(s, from + i);
                 let row = i * self.stride..(i + 1) * self.stride;

@@ -146,10 +146,10 @@ impl BlockOps for Flex {
         });
         let trace = trace.unwrap_or_else(|| panic!("a block can be gone through backward once"));
         let gradient = gradient.to_contiguous();
-        let out =
-            call.block
-                .kernel
-                .backward(numbers(&gradient), trace, call.around(), own_wanted);
+        let out = call
+            .block
+            .kernel
+            .backward(numbers(&gradient), trace, call.around(), own_wanted);
         rows_of(out, call.block.shape().width)
     }
 }

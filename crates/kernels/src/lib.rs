@@ -12,8 +12,8 @@
 mod activation;
 mod attention;
 mod block;
-mod elementwise;
 mod element;
+mod elementwise;
 mod extension;
 mod layout;
 mod machine;

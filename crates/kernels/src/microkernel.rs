@@ -6,8 +6,8 @@
 
 use half::bf16;
 
-use crate::product::Multiplied;
 use crate::machine::Machine;
+use crate::product::Multiplied;
 
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;
@@ -135,7 +135,9 @@ impl Tiled for bf16 {
             );
         }
         #[cfg(not(target_arch = "x86_64"))]
-        unreachable!("no other processor is said to have bf16: {steps} {panel:?} {out:?} {out_stride}");
+        unreachable!(
+            "no other processor is said to have bf16: {steps} {panel:?} {out:?} {out_stride}"
+        );
     }
 }
 
@@ -220,7 +222,11 @@ mod avx512 {
                 )
             };
             for (r, sum) in sums.iter_mut().enumerate() {
-                let at = if COLUMNS { p * stride + r } else { r * stride + p };
+                let at = if COLUMNS {
+                    p * stride + r
+                } else {
+                    r * stride + p
+                };
                 // SAFETY: the left operand has every row and step.
                 let a = _mm512_set1_ps(unsafe { *left.add(at) });
                 sum[0] = _mm512_fmadd_ps(a, b0, sum[0]);

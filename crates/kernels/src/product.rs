@@ -183,9 +183,7 @@ impl Multiplied for bf16 {
         for r in 0..rows {
             for c in 0..columns {
                 out[r * PLAIN_CHUNK + c] = (0..right.steps)
-                    .map(|p| {
-                        Element::to_f32(left[r * stride + p]) * right.at(p, first_column + c)
-                    })
+                    .map(|p| Element::to_f32(left[r * stride + p]) * right.at(p, first_column + c))
                     .sum();
             }
         }

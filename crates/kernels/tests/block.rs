@@ -154,11 +154,7 @@ fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precisio
     let width = weights.shape.width;
     let rows: usize = case.lengths.iter().sum();
     let learn = |t: Tensor<2>, yes: bool| {
-        if yes {
-            t.autodiff().require_grad()
-        } else {
-            t
-        }
+        if yes { t.autodiff().require_grad() } else { t }
     };
     let constant = (case.constant > 0).then(|| tensor(20, case.constant, width, 1.0));
     let live: Vec<usize> = case.live.clone().unwrap_or_else(|| (0..rows).collect());
