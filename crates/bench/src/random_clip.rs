@@ -1,0 +1,110 @@
+//! A CLIP of ViT-B/16's shape with random weights, as a safetensors file: the arithmetic costs what
+//! that of real weights costs.
+
+use std::path::Path;
+
+use promptsrc_clip::{ClipConfig, ClipWeights};
+use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
+use safetensors::tensor::{Dtype, View};
+
+use crate::Failure;
+
+/// Shape of ViT-B/16.
+pub fn vit_b_16() -> ClipConfig {
+    ClipConfig {
+        embed_dim: 512,
+        vision: VisionConfig {
+            width: 768,
+            layers: 12,
+            heads: 12,
+            mlp_width: 3072,
+            patch_size: 16,
+            resolution: 224,
+        },
+        text: TextConfig {
+            width: 512,
+            layers: 12,
+            heads: 8,
+            mlp_width: 2048,
+            context_length: 77,
+            vocab_size: 49408,
+        },
+        activation: Activation::QuickGelu,
+        layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
+        mean: ClipConfig::MEAN,
+        std: ClipConfig::STD,
+    }
+}
+
+/// Values in (-1, 1), the same for the same seed.
+pub fn noise(seed: u64, n: usize) -> impl Iterator<Item = f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n).map(move |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    })
+}
+
+/// A tensor whose values are made when they are written.
+struct Random {
+    name: String,
+    shape: Vec<usize>,
+    seed: u64,
+}
+
+impl View for Random {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        let n = self.shape.iter().product();
+        let norm = self.name.contains("ln_") && self.name.ends_with("weight");
+        let (middle, scale) = match self.name.as_str() {
+            "logit_scale" => (100f32.ln(), 0.0),
+            _ if norm => (1.0, 0.0),
+            _ => (0.0, 0.035),
+        };
+        let bytes = noise(self.seed, n).flat_map(|x| (middle + scale * x).to_le_bytes());
+        bytes.collect::<Vec<u8>>().into()
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.shape.iter().product::<usize>()
+    }
+}
+
+/// Writes the file, 0.6 GB.
+pub fn write(path: &Path) -> Result<(), Failure> {
+    let tensors = vit_b_16().tensors().into_iter().zip(1..);
+    let tensors = tensors.map(|((name, shape), seed)| {
+        let tensor = Random {
+            name: name.clone(),
+            shape,
+            seed,
+        };
+        (name, tensor)
+    });
+    safetensors::serialize_to_file(tensors, None, path)?;
+    Ok(())
+}
+
+/// The file in a folder of its own, which goes when the folder does.
+pub fn file() -> Result<(tempfile::TempDir, std::path::PathBuf), Failure> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("ViT-B-16-random.safetensors");
+    write(&path)?;
+    Ok((folder, path))
+}
+
+/// Its weights, opened, without a file left behind.
+pub fn weights() -> Result<ClipWeights, Failure> {
+    let (_folder, path) = file()?;
+    Ok(ClipWeights::open(path)?)
+}
