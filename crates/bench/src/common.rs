@@ -27,9 +27,7 @@ impl Computing {
             "auto" => Precision::best(),
             name => name.parse().map_err(|e| format!("--precision: {e}"))?,
         };
-        precision
-            .check()
-            .map_err(|e| format!("--precision: {e}"))?;
+        precision.check().map_err(|e| format!("--precision: {e}"))?;
         Ok(precision)
     }
 

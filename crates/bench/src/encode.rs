@@ -41,41 +41,44 @@ struct Figures {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let precision = options.computing.precision()?;
     let weights = random_clip::weights()?;
-    let figures = options.computing.pool()?.install(|| -> Result<_, Failure> {
-        let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
-        drop(weights);
-        let batch = options.batch.get();
-        let config = step::config(4);
-        let prompts = Prompts::initial(&config.prompts, &clip, 1)?;
-        let names = ["cat", "dog", "bird"].map(String::from);
-        let classifier = Classifier::with_prompts(&clip, &prompts, "a photo of a", &names)?;
-        let side = clip.config().vision.resolution;
-        let once = || {
-            let images = random_clip::noise(7, batch * 3 * side * side).collect();
-            let start = Instant::now();
-            std::hint::black_box(classifier.logits(images, batch));
-            start.elapsed().as_secs_f64()
-        };
-        forget_peak();
-        once();
-        let seconds = median((0..options.repetitions.get()).map(|_| once()).collect());
-        let peak_rss_mib = peak_rss_mib();
-        let needed_gflop = plan::encode_gflop(clip.config(), &config, batch);
-        let gemm_ceiling_gflops = step::ceiling(clip.config(), precision);
-        let gflops = needed_gflop / seconds;
-        Ok(Figures {
-            batch,
-            precision: precision.name(),
-            threads: rayon::current_num_threads(),
-            seconds_per_picture: seconds / batch as f64,
-            pictures_per_second: batch as f64 / seconds,
-            needed_gflop,
-            gflops,
-            gemm_ceiling_gflops,
-            fraction_of_ceiling: gflops / gemm_ceiling_gflops,
-            peak_rss_mib,
-        })
-    })?;
+    let figures = options
+        .computing
+        .pool()?
+        .install(|| -> Result<_, Failure> {
+            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+            drop(weights);
+            let batch = options.batch.get();
+            let config = step::config(4);
+            let prompts = Prompts::initial(&config.prompts, &clip, 1)?;
+            let names = ["cat", "dog", "bird"].map(String::from);
+            let classifier = Classifier::with_prompts(&clip, &prompts, "a photo of a", &names)?;
+            let side = clip.config().vision.resolution;
+            let once = || {
+                let images = random_clip::noise(7, batch * 3 * side * side).collect();
+                let start = Instant::now();
+                std::hint::black_box(classifier.logits(images, batch));
+                start.elapsed().as_secs_f64()
+            };
+            forget_peak();
+            once();
+            let seconds = median((0..options.repetitions.get()).map(|_| once()).collect());
+            let peak_rss_mib = peak_rss_mib();
+            let needed_gflop = plan::encode_gflop(clip.config(), &config, batch);
+            let gemm_ceiling_gflops = step::ceiling(clip.config(), precision);
+            let gflops = needed_gflop / seconds;
+            Ok(Figures {
+                batch,
+                precision: precision.name(),
+                threads: rayon::current_num_threads(),
+                seconds_per_picture: seconds / batch as f64,
+                pictures_per_second: batch as f64 / seconds,
+                needed_gflop,
+                gflops,
+                gemm_ceiling_gflops,
+                fraction_of_ceiling: gflops / gemm_ceiling_gflops,
+                peak_rss_mib,
+            })
+        })?;
     if options.computing.json {
         println!("{}", serde_json::to_string(&figures)?);
         return Ok(());

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use promptsrc_clip::{ClipConfig, ClipWeights};
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
+use promptsrc_clip::{ClipConfig, ClipWeights};
 use safetensors::tensor::{Dtype, View};
 
 use crate::Failure;

@@ -35,37 +35,42 @@ struct Figures {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let precision = options.computing.precision()?;
     let (_folder, path) = random_clip::file()?;
-    let names: Vec<String> = ["cat", "dog", "bird", "car", "ship"].map(String::from).to_vec();
-    let figures = options.computing.pool()?.install(|| -> Result<_, Failure> {
-        let once = || -> Result<[f64; 4], Failure> {
-            let start = Instant::now();
-            let weights = ClipWeights::open(&path)?;
-            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
-            let loaded = start.elapsed().as_secs_f64();
-            let templates = ["a photo of a {}.".to_string()];
-            let classifier = Classifier::zero_shot(&clip, &names, &templates)?;
-            let classes = start.elapsed().as_secs_f64();
-            let side = clip.config().vision.resolution;
-            let image = random_clip::noise(7, 3 * side * side).collect();
-            std::hint::black_box(classifier.probabilities(image, 1));
-            let all = start.elapsed().as_secs_f64();
-            Ok([all, loaded, classes - loaded, all - classes])
-        };
-        once()?;
-        let runs = (0..options.repetitions.get())
-            .map(|_| once())
-            .collect::<Result<Vec<_>, _>>()?;
-        let of = |i: usize| median(runs.iter().map(|r| r[i]).collect());
-        Ok(Figures {
-            precision: precision.name(),
-            threads: rayon::current_num_threads(),
-            startup_seconds: of(0),
-            load_seconds: of(1),
-            class_features_seconds: of(2),
-            first_picture_seconds: of(3),
-            peak_rss_mib: peak_rss_mib(),
-        })
-    })?;
+    let names: Vec<String> = ["cat", "dog", "bird", "car", "ship"]
+        .map(String::from)
+        .to_vec();
+    let figures = options
+        .computing
+        .pool()?
+        .install(|| -> Result<_, Failure> {
+            let once = || -> Result<[f64; 4], Failure> {
+                let start = Instant::now();
+                let weights = ClipWeights::open(&path)?;
+                let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+                let loaded = start.elapsed().as_secs_f64();
+                let templates = ["a photo of a {}.".to_string()];
+                let classifier = Classifier::zero_shot(&clip, &names, &templates)?;
+                let classes = start.elapsed().as_secs_f64();
+                let side = clip.config().vision.resolution;
+                let image = random_clip::noise(7, 3 * side * side).collect();
+                std::hint::black_box(classifier.probabilities(image, 1));
+                let all = start.elapsed().as_secs_f64();
+                Ok([all, loaded, classes - loaded, all - classes])
+            };
+            once()?;
+            let runs = (0..options.repetitions.get())
+                .map(|_| once())
+                .collect::<Result<Vec<_>, _>>()?;
+            let of = |i: usize| median(runs.iter().map(|r| r[i]).collect());
+            Ok(Figures {
+                precision: precision.name(),
+                threads: rayon::current_num_threads(),
+                startup_seconds: of(0),
+                load_seconds: of(1),
+                class_features_seconds: of(2),
+                first_picture_seconds: of(3),
+                peak_rss_mib: peak_rss_mib(),
+            })
+        })?;
     if options.computing.json {
         println!("{}", serde_json::to_string(&figures)?);
         return Ok(());

@@ -61,48 +61,51 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let precision = options.computing.precision()?;
     let names = names(options.classes.get(), options.name_tokens.get())?;
     let weights = random_clip::weights()?;
-    let figures = options.computing.pool()?.install(|| -> Result<_, Failure> {
-        let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
-        // The file's pages are no part of a step.
-        drop(weights);
-        let batch = options.batch.get();
-        let config = config(batch);
-        let own = vec![options.name_tokens.get() + 2; names.len()];
-        let needed_gflop = plan::step_gflop(clip.config(), &config, batch, &own);
-        let side = clip.config().vision.resolution;
-        let mut learner = Learner::new(&clip, config, &names)?;
-        let labels: Vec<usize> = (0..batch).map(|i| i % names.len()).collect();
-        let mut step = || -> Result<f64, Failure> {
-            let images = random_clip::noise(7, batch * 3 * side * side).collect();
-            let start = Instant::now();
-            learner.step(images, &labels)?;
-            Ok(start.elapsed().as_secs_f64())
-        };
-        forget_peak();
-        step()?;
-        let seconds = (0..options.steps.get())
-            .map(|_| step())
-            .collect::<Result<Vec<_>, _>>()?;
-        let peak_rss_mib = peak_rss_mib();
-        let fastest_seconds = seconds.iter().copied().fold(f64::MAX, f64::min);
-        let step_seconds = median(seconds);
-        let gemm_ceiling_gflops = ceiling(clip.config(), precision);
-        let gflops = needed_gflop / step_seconds;
-        Ok(Figures {
-            classes: names.len(),
-            name_tokens: options.name_tokens.get(),
-            batch,
-            precision: precision.name(),
-            threads: rayon::current_num_threads(),
-            step_seconds,
-            fastest_seconds,
-            needed_gflop,
-            gflops,
-            gemm_ceiling_gflops,
-            fraction_of_ceiling: gflops / gemm_ceiling_gflops,
-            peak_rss_mib,
-        })
-    })?;
+    let figures = options
+        .computing
+        .pool()?
+        .install(|| -> Result<_, Failure> {
+            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+            // The file's pages are no part of a step.
+            drop(weights);
+            let batch = options.batch.get();
+            let config = config(batch);
+            let own = vec![options.name_tokens.get() + 2; names.len()];
+            let needed_gflop = plan::step_gflop(clip.config(), &config, batch, &own);
+            let side = clip.config().vision.resolution;
+            let mut learner = Learner::new(&clip, config, &names)?;
+            let labels: Vec<usize> = (0..batch).map(|i| i % names.len()).collect();
+            let mut step = || -> Result<f64, Failure> {
+                let images = random_clip::noise(7, batch * 3 * side * side).collect();
+                let start = Instant::now();
+                learner.step(images, &labels)?;
+                Ok(start.elapsed().as_secs_f64())
+            };
+            forget_peak();
+            step()?;
+            let seconds = (0..options.steps.get())
+                .map(|_| step())
+                .collect::<Result<Vec<_>, _>>()?;
+            let peak_rss_mib = peak_rss_mib();
+            let fastest_seconds = seconds.iter().copied().fold(f64::MAX, f64::min);
+            let step_seconds = median(seconds);
+            let gemm_ceiling_gflops = ceiling(clip.config(), precision);
+            let gflops = needed_gflop / step_seconds;
+            Ok(Figures {
+                classes: names.len(),
+                name_tokens: options.name_tokens.get(),
+                batch,
+                precision: precision.name(),
+                threads: rayon::current_num_threads(),
+                step_seconds,
+                fastest_seconds,
+                needed_gflop,
+                gflops,
+                gemm_ceiling_gflops,
+                fraction_of_ceiling: gflops / gemm_ceiling_gflops,
+                peak_rss_mib,
+            })
+        })?;
     if options.computing.json {
         println!("{}", serde_json::to_string(&figures)?);
         return Ok(());
@@ -159,7 +162,9 @@ fn names(classes: usize, tokens: usize) -> Result<Vec<String>, Failure> {
             words.push(word);
         }
     }
-    if words.is_empty() || classes > words.len() * words.len() || classes > words.len() && tokens < 2
+    if words.is_empty()
+        || classes > words.len() * words.len()
+        || classes > words.len() && tokens < 2
     {
         return Err(format!("there are not {classes} different names of {tokens} tokens").into());
     }

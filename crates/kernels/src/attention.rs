@@ -1,7 +1,8 @@
 //! Multi-head attention over ragged sequences with rows that all of them share, forward and backward.
 //!
 //! One task takes one head of a group of sequences. The weights of a few queries at a time live in
-//! its working memory; on the way back they are computed anew. All sums are `f32`.
+//! its working memory; on the way back they are computed anew. All sums are `f32`; weights and scores'
+//! gradients are rounded where they are operands, but for the gradients of keys and values.
 
 use rayon::prelude::*;
 
@@ -9,7 +10,7 @@ use crate::element::Element;
 use crate::elementwise::{exponentials, narrow, scale, softmax_backward, widen};
 use crate::layout::Layout;
 use crate::machine::Machine;
-use crate::microkernel::{Left, Order, PANEL, TILE};
+use crate::microkernel::{Left, Order, PANEL, TILE, Tiled};
 use crate::product::one_panel;
 use crate::scratch::{Buffer, Shares};
 
@@ -49,14 +50,17 @@ pub(crate) struct OwnGradients<'a, E> {
     pub key_value_stride: usize,
 }
 
-/// Rows in the form of a right operand: `[columns / 32][rows][32]`, or the transpose thereof.
-struct Panels {
-    values: Buffer<f32>,
+/// Rows in the form of a right operand, laid out as [`Packed`](crate::packed::Packed) says, or the
+/// transpose thereof.
+struct Panels<E: Element> {
+    values: Buffer<E>,
+    /// Filled up to a whole group.
     steps: usize,
 }
 
-impl Panels {
+impl<E: Element> Panels<E> {
     fn new(steps: usize, columns: usize) -> Self {
+        let steps = steps.next_multiple_of(E::GROUP);
         Self {
             values: Buffer::zeros(steps * columns.next_multiple_of(PANEL)),
             steps,
@@ -64,28 +68,72 @@ impl Panels {
     }
 
     /// Row `r` of the operand.
-    fn set_row<E: Element>(&mut self, r: usize, row: &[E], factor: f32) {
+    fn set_row(&mut self, r: usize, row: &[E]) {
+        let group = r / E::GROUP * E::GROUP;
         for (j, part) in row.chunks(PANEL).enumerate() {
-            let at = (j * self.steps + r) * PANEL;
-            widen(part, factor, &mut self.values[at..at + part.len()]);
+            let at = (j * self.steps + group) * PANEL;
+            let places = &mut self.values[at..at + PANEL * E::GROUP];
+            if E::GROUP == 1 {
+                places[..part.len()].copy_from_slice(part);
+            } else {
+                let places = places.chunks_exact_mut(E::GROUP);
+                for (place, value) in places.zip(part) {
+                    place[r % E::GROUP] = *value;
+                }
+            }
         }
     }
 
-    /// Column `c` of the operand.
-    fn set_column<E: Element>(&mut self, c: usize, column: &[E]) {
-        let at = c / PANEL * self.steps * PANEL + c % PANEL;
-        let places = self.values[at..].iter_mut().step_by(PANEL);
-        for (place, value) in places.zip(column) {
-            *place = value.to_f32();
+    /// Columns `from..` of the operand, one after another; whole panels at once where there are.
+    fn set_columns<'b>(&mut self, from: usize, to: usize, column: impl Fn(usize) -> &'b [E])
+    where
+        E: 'b,
+    {
+        let mut c = from;
+        while c < to {
+            let end = to.min(c / PANEL * PANEL + PANEL);
+            let mut columns = [&[][..]; PANEL];
+            for (i, slot) in columns[..end - c].iter_mut().enumerate() {
+                *slot = column(c + i);
+            }
+            let columns = &columns[..end - c];
+            let steps = columns[0].len();
+            let panel = self.steps * PANEL;
+            let panel = &mut self.values[c / PANEL * panel..][..panel];
+            let groups = panel.chunks_exact_mut(PANEL * E::GROUP);
+            for (g, group) in groups.enumerate() {
+                let width = E::GROUP.min(steps - (g * E::GROUP).min(steps));
+                let places = group.chunks_exact_mut(E::GROUP).skip(c % PANEL);
+                if width == E::GROUP {
+                    for (place, column) in places.zip(columns) {
+                        place.copy_from_slice(&column[g * E::GROUP..(g + 1) * E::GROUP]);
+                    }
+                } else {
+                    for (place, column) in places.zip(columns) {
+                        place[..width].copy_from_slice(&column[g * E::GROUP..][..width]);
+                    }
+                }
+            }
+            c = end;
         }
     }
 
-    fn panel(&self, j: usize) -> &[f32] {
+    fn panel(&self, j: usize) -> &[E] {
         &self.values[j * self.steps * PANEL..(j + 1) * self.steps * PANEL]
     }
 }
 
-impl<E: Element> Attention<'_, E> {
+impl Panels<f32> {
+    /// Row `r` of the operand, exactly.
+    fn set_widened<E: Element>(&mut self, r: usize, row: &[E]) {
+        for (j, part) in row.chunks(PANEL).enumerate() {
+            let at = (j * self.steps + r) * PANEL;
+            widen(part, 1.0, &mut self.values[at..at + part.len()]);
+        }
+    }
+}
+
+impl<E: Tiled> Attention<'_, E> {
     fn width(&self) -> usize {
         self.heads * self.head_dim
     }
@@ -156,26 +204,37 @@ impl<E: Element> Attention<'_, E> {
 
     /// Keys transposed (or values): what scores (or the weights' gradients) are computed with. The
     /// fixed rows are there from the sequence before.
-    fn set_columns(&self, panels: &mut Panels, s: usize, head: usize, offset: usize, first: bool) {
+    fn set_columns(
+        &self,
+        panels: &mut Panels<E>,
+        s: usize,
+        head: usize,
+        offset: usize,
+        first: bool,
+    ) {
+        let from = if first { 0 } else { self.fixed_rows() };
+        let to = self.fixed_rows() + self.layout.sequence(s).len();
+        panels.set_columns(from, to, |j| self.seen(s, j, head, offset));
+    }
+
+    fn set_rows(&self, panels: &mut Panels<E>, s: usize, head: usize, offset: usize, first: bool) {
         let from = if first { 0 } else { self.fixed_rows() };
         for j in from..self.fixed_rows() + self.layout.sequence(s).len() {
-            panels.set_column(j, self.seen(s, j, head, offset));
+            panels.set_row(j, self.seen(s, j, head, offset));
         }
     }
 
-    fn set_rows(&self, panels: &mut Panels, s: usize, head: usize, offset: usize, first: bool) {
-        let from = if first { 0 } else { self.fixed_rows() };
-        for j in from..self.fixed_rows() + self.layout.sequence(s).len() {
-            panels.set_row(j, self.seen(s, j, head, offset), 1.0);
-        }
+    /// Length of a head's rows as a left operand.
+    fn padded_head(&self) -> usize {
+        self.head_dim.next_multiple_of(E::GROUP)
     }
 
     /// Products of a few rows with the columns of every row that they see.
     fn against(
         &self,
-        rows: &[f32],
+        rows: &[E],
         n: usize,
-        columns: &Panels,
+        columns: &Panels<E>,
         seen: usize,
         out: &mut [f32],
         stride: usize,
@@ -186,13 +245,50 @@ impl<E: Element> Attention<'_, E> {
                 n,
                 Left {
                     values: rows,
-                    stride: self.head_dim,
+                    stride: self.padded_head(),
                     order: Order::Rows,
                 },
-                self.head_dim,
+                columns.steps,
                 columns.panel(j),
                 &mut out[j * PANEL..],
                 stride,
+            );
+        }
+    }
+
+    /// Weighted sums of the first `seen` rows of an operand: `weights` `[n, stride]`, rounded in
+    /// `rounded`, into `[n, padded head]`.
+    #[allow(clippy::too_many_arguments)]
+    fn gather(
+        &self,
+        weights: &[f32],
+        n: usize,
+        seen: usize,
+        rows: &Panels<E>,
+        rounded: &mut [E],
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        // A step beyond meets a weight of zero.
+        let steps = seen.next_multiple_of(E::GROUP);
+        let padded = self.head_dim.next_multiple_of(PANEL);
+        for i in 0..n {
+            let row = i * stride..i * stride + steps;
+            narrow(&weights[row.clone()], 1.0, &mut rounded[row]);
+        }
+        for j in 0..padded / PANEL {
+            one_panel(
+                self.machine,
+                n,
+                Left {
+                    values: rounded,
+                    stride,
+                    order: Order::Rows,
+                },
+                steps,
+                rows.panel(j),
+                &mut out[j * PANEL..],
+                padded,
             );
         }
     }
@@ -207,8 +303,9 @@ impl<E: Element> Attention<'_, E> {
         self.tasks().into_par_iter().for_each(|(g, head)| {
             let mut keys = Panels::new(dim, longest);
             let mut values = Panels::new(longest, dim);
-            let mut queries = Buffer::<f32>::any(TILE * dim);
+            let mut queries = Buffer::<E>::zeros(TILE * self.padded_head());
             let mut weights = Buffer::<f32>::any(TILE * stride);
+            let mut rounded = Buffer::<E>::any(TILE * stride);
             let mut sums = Buffer::<f32>::any(TILE * padded_dim);
             for (nth, s) in self.group(g).enumerate() {
                 let live = self.layout.live_of(s);
@@ -227,29 +324,15 @@ impl<E: Element> Attention<'_, E> {
                     let most = self.sight(s, from + n - 1);
                     for i in 0..n {
                         let query = self.head(self.query, self.width(), from + i, head);
-                        widen(query, factor, &mut queries[i * dim..(i + 1) * dim]);
+                        queries[i * self.padded_head()..][..dim].copy_from_slice(query);
                     }
                     self.against(&queries, n, &keys, most, &mut weights, stride);
                     let mut inverse = [0.0f32; TILE];
                     for (i, inverse) in inverse[..n].iter_mut().enumerate() {
                         let row = &mut weights[i * stride..(i + 1) * stride];
-                        *inverse = 1.0 / exponentials(row, self.sight(s, from + i));
+                        *inverse = 1.0 / exponentials(row, self.sight(s, from + i), factor);
                     }
-                    for j in 0..padded_dim / PANEL {
-                        one_panel(
-                            self.machine,
-                            n,
-                            Left {
-                                values: &weights,
-                                stride,
-                                order: Order::Rows,
-                            },
-                            most,
-                            values.panel(j),
-                            &mut sums[j * PANEL..],
-                            padded_dim,
-                        );
-                    }
+                    self.gather(&weights, n, most, &values, &mut rounded, &mut sums, stride);
                     for (i, inverse) in inverse[..n].iter().enumerate() {
                         // SAFETY: no other task has this head of this row.
                         let out = unsafe { out.part((from + i) * out_stride + head * dim, dim) };
@@ -326,21 +409,21 @@ struct BackwardTask<'a, E: Element> {
     of: &'a Attention<'a, E>,
     stride: usize,
     padded_dim: usize,
-    keys_transposed: Panels,
-    values_transposed: Panels,
-    keys: Panels,
-    /// Scaled, by row.
-    queries: Panels,
-    gradients: Panels,
+    keys_transposed: Panels<E>,
+    values_transposed: Panels<E>,
+    keys: Panels<E>,
+    queries: Panels<f32>,
+    gradients: Panels<f32>,
     /// `[live rows of the sequence, stride]`, as are the scores' gradients.
     weights: Buffer<f32>,
     scores: Buffer<f32>,
-    rows: Buffer<f32>,
+    rows: Buffer<E>,
+    rounded: Buffer<E>,
     sums: Buffer<f32>,
     more_sums: Buffer<f32>,
 }
 
-impl<'a, E: Element> BackwardTask<'a, E> {
+impl<'a, E: Tiled> BackwardTask<'a, E> {
     fn new(of: &'a Attention<'a, E>) -> Self {
         let (dim, longest) = (of.head_dim, of.longest());
         let stride = longest.next_multiple_of(PANEL);
@@ -360,7 +443,8 @@ impl<'a, E: Element> BackwardTask<'a, E> {
             gradients: Panels::new(most, dim),
             weights: Buffer::any(most * stride),
             scores: Buffer::any(most * stride),
-            rows: Buffer::any(TILE * dim),
+            rows: Buffer::zeros(TILE * of.padded_head()),
+            rounded: Buffer::any(TILE * stride),
             sums: Buffer::any(TILE * padded_dim),
             more_sums: Buffer::any(TILE * padded_dim),
         }
@@ -389,8 +473,8 @@ impl<'a, E: Element> BackwardTask<'a, E> {
             let (weights, scores) = (&mut self.weights[at..], &mut self.scores[at..]);
             for i in 0..n {
                 let query = of.head(of.query, of.width(), from + i, head);
-                self.queries.set_row(from + i - live.start, query, 1.0);
-                widen(query, factor, &mut self.rows[i * dim..(i + 1) * dim]);
+                self.queries.set_widened(from + i - live.start, query);
+                self.rows[i * of.padded_head()..][..dim].copy_from_slice(query);
             }
             of.against(
                 &self.rows,
@@ -402,8 +486,8 @@ impl<'a, E: Element> BackwardTask<'a, E> {
             );
             for i in 0..n {
                 let g = of.head(gradient, gradient_stride, from + i, head);
-                self.gradients.set_row(from + i - live.start, g, 1.0);
-                widen(g, 1.0, &mut self.rows[i * dim..(i + 1) * dim]);
+                self.gradients.set_widened(from + i - live.start, g);
+                self.rows[i * of.padded_head()..][..dim].copy_from_slice(g);
             }
             of.against(
                 &self.rows,
@@ -417,7 +501,7 @@ impl<'a, E: Element> BackwardTask<'a, E> {
                 let seen = of.sight(s, from + i);
                 let row = i * self.stride..(i + 1) * self.stride;
                 let weights = &mut weights[row.clone()];
-                let sum = exponentials(weights, seen);
+                let sum = exponentials(weights, seen, factor);
                 scale(&mut weights[..seen], 1.0 / sum);
                 let scores = &mut scores[row];
                 scores[seen..].fill(0.0);
@@ -432,21 +516,15 @@ impl<'a, E: Element> BackwardTask<'a, E> {
         for from in live.clone().step_by(TILE) {
             let n = TILE.min(live.end - from);
             let most = of.sight(s, from + n - 1);
-            for j in 0..self.padded_dim / PANEL {
-                one_panel(
-                    of.machine,
-                    n,
-                    Left {
-                        values: &self.scores[(from - live.start) * self.stride..],
-                        stride: self.stride,
-                        order: Order::Rows,
-                    },
-                    most,
-                    self.keys.panel(j),
-                    &mut self.sums[j * PANEL..],
-                    self.padded_dim,
-                );
-            }
+            of.gather(
+                &self.scores[(from - live.start) * self.stride..],
+                n,
+                most,
+                &self.keys,
+                &mut self.rounded,
+                &mut self.sums,
+                self.stride,
+            );
             for i in 0..n {
                 let at = (from + i) * out_stride + head * of.head_dim;
                 // SAFETY: no other task has this head of this row.

@@ -526,10 +526,11 @@ impl<E: Tiled> Block<E> {
         }
     }
 
-    /// From the gradient of [`finish`](Self::finish)'s result to those of its `own` live rows (in
-    /// place) and of its `mixed` rows.
+    /// From the gradient of [`finish`](Self::finish)'s result to those of its `own` live rows and of
+    /// its `mixed` rows.
     fn finish_backward(
         &self,
+        from_above: &[f32],
         gradient: &mut [f32],
         second: &Normalised<E>,
         kept: &[E],
@@ -551,6 +552,7 @@ impl<E: Tiled> Block<E> {
                         mixed_shares.part(from * stride, len * stride),
                     )
                 };
+                gradient.copy_from_slice(&from_above[from * width..(from + len) * width]);
                 let mut rounded = Buffer::<E>::any(len * stride);
                 round_rows(gradient, width, &mut rounded, stride);
                 let mut inner = Buffer::<E>::any(len * hidden_stride);
@@ -594,12 +596,13 @@ impl<E: Tiled> Block<E> {
     }
 
     /// From the gradients of keys and values `[rows, ..]`, and of queries where there are some, to
-    /// those of the rows, on top of `out`.
+    /// those of the rows, on top of `around` where it is given, else of what is in `out`.
     fn project_backward(
         &self,
         key_value: &[E],
         query: Option<(&[E], &Layout)>,
         normalised: &Normalised<E>,
+        around: Option<&[f32]>,
         out: &mut [f32],
     ) {
         let width = self.shape.width;
@@ -612,6 +615,9 @@ impl<E: Tiled> Block<E> {
                 let (from, len) = (block.start, block.len());
                 // SAFETY: the blocks are disjoint ranges of rows.
                 let out = unsafe { shares.part(from * width, len * width) };
+                if let Some(around) = around {
+                    out.copy_from_slice(&around[from * width..(from + len) * width]);
+                }
                 let mut sums = Buffer::<f32>::any(len * width);
                 let key_value = &key_value[from * double_stride..(from + len) * double_stride];
                 let back = self.key_value.backward(self.machine);
@@ -768,8 +774,7 @@ impl<E: Tiled> Kernel for Block<E> {
             .downcast()
             .unwrap_or_else(|_| panic!("a trace of another precision"));
         let mut around_rows = Buffer::<f32>::any(live * width);
-        around_rows.copy_from_slice(gradient);
-        let mixed = self.finish_backward(&mut around_rows, &trace.second, &trace.hidden);
+        let mixed = self.finish_backward(gradient, &mut around_rows, &trace.second, &trace.hidden);
 
         let own_rows = if own_wanted { rows } else { 0 };
         let mut query = Buffer::<E>::any(if own_wanted { live * stride } else { 0 });
@@ -803,24 +808,28 @@ impl<E: Tiled> Kernel for Block<E> {
         let mut out = vec![0.0f32; (own_rows + shared_rows) * width];
         let (own_out, shared_out) = out.split_at_mut(own_rows * width);
         if own_wanted {
-            match layout.live() {
-                None => own_out.copy_from_slice(&around_rows),
-                Some(list) => {
-                    for (row, values) in list.iter().zip(around_rows.chunks_exact(width)) {
-                        own_out[row * width..(row + 1) * width].copy_from_slice(values);
-                    }
+            if let Some(list) = layout.live() {
+                for (row, values) in list.iter().zip(around_rows.chunks_exact(width)) {
+                    own_out[row * width..(row + 1) * width].copy_from_slice(values);
                 }
             }
+            let all_live = layout.live().is_none().then_some(&around_rows[..]);
             let normalised = trace
                 .own
                 .as_ref()
                 .unwrap_or_else(|| panic!("rows whose projection was given have no gradient"));
-            self.project_backward(&key_value, Some((&query, layout)), normalised, own_out);
+            self.project_backward(
+                &key_value,
+                Some((&query, layout)),
+                normalised,
+                all_live,
+                own_out,
+            );
         }
         if let Some(normalised) = &trace.shared {
             let mut rounded = Buffer::<E>::any(shared_rows * double_stride);
             round_rows(&shared_sums, 2 * width, &mut rounded, double_stride);
-            self.project_backward(&rounded, None, normalised, shared_out);
+            self.project_backward(&rounded, None, normalised, None, shared_out);
         }
         out
     }

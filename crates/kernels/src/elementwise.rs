@@ -217,10 +217,10 @@ pub(crate) fn put(chunk: &Chunk, rows: usize, on_top: bool, out: &mut [f32], wid
     }
 }
 
-/// Scores to weights that are not yet divided by their sum, which is returned; the first `seen` scores
-/// take part, the rest become zero.
+/// Scores, times a positive `factor`, to weights that are not yet divided by their sum, which is
+/// returned; the first `seen` scores take part, the rest become zero.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
-pub(crate) fn exponentials(scores: &mut [f32], seen: usize) -> f32 {
+pub(crate) fn exponentials(scores: &mut [f32], seen: usize, factor: f32) -> f32 {
     let (scores, rest) = scores.split_at_mut(seen);
     rest.fill(0.0);
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -235,7 +235,7 @@ pub(crate) fn exponentials(scores: &mut [f32], seen: usize) -> f32 {
         .chain(left)
         .fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
     for score in scores.iter_mut() {
-        *score = exp(*score - top);
+        *score = exp((*score - top) * factor);
     }
     sum_of(seen, |i| scores[i])
 }
@@ -290,9 +290,9 @@ mod tests {
     #[test]
     fn weights_of_what_is_not_seen_are_zero() {
         let mut scores: Vec<f32> = (0..37).map(|i| (i as f32 * 1.7).sin() * 5.0).collect();
-        let exact: Vec<f64> = scores.iter().map(|s| f64::from(*s).exp()).collect();
+        let exact: Vec<f64> = scores.iter().map(|s| (0.5 * f64::from(*s)).exp()).collect();
         let total: f64 = exact[..33].iter().sum();
-        let sum = exponentials(&mut scores, 33);
+        let sum = exponentials(&mut scores, 33, 0.5);
         for (i, (score, exact)) in scores.iter().zip(&exact).enumerate() {
             let expected = if i < 33 { exact / total } else { 0.0 };
             assert!((f64::from(score / sum) - expected).abs() < 1e-6, "{i}");
