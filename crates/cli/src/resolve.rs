@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use promptsrc::adapter::ClipRecord;
 use promptsrc::config::ConfigError;
 use promptsrc::run_folder::{self, RunConfig};
-use promptsrc::{Adapter, Clip, ClipWeights, TrainConfig};
+use promptsrc::{Adapter, Clip, ClipWeights, Device, TrainConfig};
 use promptsrc_clip::hub;
 use promptsrc_world::MINI;
 
-use crate::args::{Common, Overrides, TrainArgs};
+use crate::args::{Common, Overrides, Precision, TrainArgs};
 use crate::failure::Failure;
 use crate::output;
 
@@ -40,14 +40,34 @@ impl LoadedClip {
     }
 }
 
+/// The precision that the options and the device give.
+fn precision(common: &Common, device: &Device) -> Result<promptsrc::Precision, Failure> {
+    let cpu = promptsrc::has_kernels(device);
+    match common.precision {
+        Precision::Auto if cpu => Ok(promptsrc::Precision::best()),
+        Precision::Auto | Precision::F32 => Ok(promptsrc::Precision::F32),
+        Precision::Bf16 if !cpu => Err(Failure::usage(format!(
+            "--precision: bf16 is for the CPU; on {} use f32 or auto",
+            common.device
+        ))),
+        Precision::Bf16 => {
+            let bf16 = promptsrc::Precision::Bf16;
+            bf16.check()
+                .map_err(|e| Failure::usage(format!("--precision: {e}")))?;
+            Ok(bf16)
+        }
+    }
+}
+
 /// Finds, fetches if need be, and loads a CLIP.
 pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     let device =
         promptsrc::device(&common.device).map_err(|e| Failure::usage(format!("--device: {e}")))?;
+    let precision = precision(common, &device)?;
     if is_mini(spec) {
         let weights = promptsrc_world::mini_clip()?;
         return Ok(LoadedClip {
-            clip: Clip::new(&weights, &device)?,
+            clip: Clip::with_precision(&weights, &device, precision)?,
             weights,
             source: MINI.to_string(),
             name: MINI.to_string(),
@@ -58,7 +78,7 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     for note in weights.notes() {
         output::warning(&format!("{}: {note}", path.display()));
     }
-    let clip = Clip::new(&weights, &device)?;
+    let clip = Clip::with_precision(&weights, &device, precision)?;
     let local = Path::new(spec).exists();
     let source = if local {
         absolute(&path)

@@ -29,7 +29,7 @@ fn unknown_names_are_refused_with_the_known_ones() {
     );
     refused("--method", "coop", &["promptsrc", "ivlp"]);
     refused("--device", "abacus", &["cpu"]);
-    refused("--precision", "f8", &["auto", "f32"]);
+    refused("--precision", "f8", &["auto", "f32", "bf16"]);
     refused("--classes", "old", &["all", "base", "novel"]);
     refused("--colour", "red", &[]);
     let (clip, data) = (clip(), pictures());

@@ -60,7 +60,7 @@ impl Clip {
         device: &Device,
         precision: Precision,
     ) -> Result<Self, WeightError> {
-        let frozen = (*device == Device::flex()).then_some(precision);
+        let frozen = has_kernels(device).then_some(precision);
         Self::read(
             &Reader::of_file(weights, device, frozen),
             weights.config().clone(),
@@ -163,6 +163,11 @@ impl Clip {
             .matmul(unit(text_features).transpose())
             .mul_scalar(self.logit_scale)
     }
+}
+
+/// Whether a device computes frozen blocks with kernels of their own: the CPU.
+pub fn has_kernels(device: &Device) -> bool {
+    *device == Device::flex()
 }
 
 /// Rows divided by their Euclidean length.

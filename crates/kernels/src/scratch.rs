@@ -86,7 +86,7 @@ impl<T: Pooled> Buffer<T> {
             let mut pool = lock(T::pool());
             // The smallest that is long enough, and not much longer: the rest would lie idle.
             let best = (0..pool.len())
-                .filter(|i| pool[*i].len() >= len && pool[*i].len() / 2 <= len)
+                .filter(|i| pool[*i].len() >= len && pool[*i].len() / 9 * 8 <= len)
                 .min_by_key(|i| pool[*i].len());
             best.map(|i| pool.swap_remove(i))
         };

@@ -68,6 +68,7 @@ pub mod tensor_file;
 pub mod train;
 
 pub use adapter::Adapter;
+pub use burn::tensor::Device;
 pub use classifier::{Classifier, ClassifierError};
 pub use config::{Method, Preset, TrainConfig};
 pub use device::{DeviceError, device, device_names};
@@ -76,6 +77,6 @@ pub use events::Event;
 pub use learner::Learner;
 pub use metrics::Evaluation;
 pub use prompts::Prompts;
-pub use promptsrc_clip::{Clip, ClipWeights};
+pub use promptsrc_clip::{Clip, ClipWeights, Precision, PrecisionError, has_kernels};
 pub use promptsrc_data as data;
 pub use train::{TrainData, TrainJob};

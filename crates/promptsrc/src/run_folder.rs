@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use promptsrc_clip::Precision;
+
 use crate::atomic_file::{self, SaveError, write_atomically};
 use crate::config::TrainConfig;
 use crate::events::Event;
@@ -55,6 +57,14 @@ pub struct RunClip {
     pub source: String,
     /// Fingerprint of its weights.
     pub fingerprint: String,
+    /// Precision of the arithmetic; a run goes on in the one it began with.
+    #[serde(default = "first_precision")]
+    pub precision: String,
+}
+
+/// Of runs that do not say: there was no other.
+fn first_precision() -> String {
+    Precision::F32.to_string()
 }
 
 /// Where a run's pictures are, and which of them it learns from.

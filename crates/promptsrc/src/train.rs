@@ -262,7 +262,7 @@ impl TrainJob<'_> {
                 interpolation: "bicubic".to_string(),
             },
             data: self.data.record.clone(),
-            precision: "f32".to_string(),
+            precision: self.clip.precision().to_string(),
             config: self.config.clone(),
             metrics,
         }

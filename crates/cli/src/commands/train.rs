@@ -81,6 +81,7 @@ pub fn learn(
         clip: RunClip {
             source: loaded.source.clone(),
             fingerprint: record.fingerprint.clone(),
+            precision: loaded.clip.precision().to_string(),
         },
         data: RunData {
             path: data::remembered(&args.data.data),
