@@ -72,6 +72,12 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Turn a checkpoint of the Python reference into an adapter, or an adapter into such a
     /// checkpoint.
+    ///
+    /// The input says which way: a checkpoint (model.pth.tar-N of the reference's trainers PromptSRC
+    /// and IVLP, or the folder of its run) becomes an adapter; an adapter or a run of promptsrc
+    /// becomes a checkpoint of prompts alone that the reference loads (strict=False). Checkpoints
+    /// are parsed and never executed. What a checkpoint does not say is taken from the log.txt of
+    /// its run, where that lies beside it, and from the options.
     Convert(ConvertArgs),
     /// The built-in world of drawn pictures and its CLIP, to try things on.
     World(WorldArgs),
@@ -370,10 +376,6 @@ pub struct InspectArgs {
     pub file: PathBuf,
 }
 
-/// The input says which way: a checkpoint (model.pth.tar-N of the reference's trainers PromptSRC
-/// and IVLP, or the folder of its run) becomes an adapter, an adapter or a run of promptsrc becomes a
-/// checkpoint that the reference loads. Checkpoints are parsed and never executed. What a checkpoint
-/// does not say is taken from the log.txt of its run where that lies beside it, and from the options.
 #[derive(Args, Debug)]
 pub struct ConvertArgs {
     /// Checkpoint, or folder of the reference's run; adapter, or folder of a run.
