@@ -73,6 +73,15 @@ pub enum Command {
     Sample(SampleArgs),
     /// Say what a weight, adapter, run or checkpoint file holds.
     Inspect(InspectArgs),
+    /// Turn a checkpoint of the Python reference into an adapter, or an adapter into such a
+    /// checkpoint.
+    ///
+    /// The input says which way: a checkpoint (model.pth.tar-N of the reference's trainers PromptSRC
+    /// and IVLP, or the folder of its run) becomes an adapter; an adapter or a run of promptsrc
+    /// becomes a checkpoint of prompts alone that the reference loads (strict=False). Checkpoints
+    /// are parsed and never executed. What a checkpoint does not say is taken from the log.txt of
+    /// its run, where that lies beside it, and from the options.
+    Convert(ConvertArgs),
     /// The built-in world of drawn pictures and its CLIP, to try things on.
     World(WorldArgs),
     /// Show the method at work: learn, measure and classify on the built-in world.
@@ -259,7 +268,7 @@ pub enum PartArg {
                       promptsrc eval [OPTIONS] --data <PATH> --zero-shot --clip <CLIP>"
 )]
 pub struct EvalArgs {
-    /// Folder of a run, or an adapter file.
+    /// Folder of a run, an adapter file, or a checkpoint of the Python reference.
     #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
     pub run: Option<PathBuf>,
     /// CLIP without prompts.
@@ -290,8 +299,8 @@ pub struct EvalArgs {
                       promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <PICTURE>..."
 )]
 pub struct PredictArgs {
-    /// Folder of a run or an adapter file, then pictures or folders of pictures; with --zero-shot
-    /// pictures alone.
+    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then pictures or
+    /// folders of pictures; with --zero-shot pictures alone.
     #[arg(value_name = "RUN PICTURE", required = true, num_args = 1..)]
     pub inputs: Vec<PathBuf>,
     /// CLIP without prompts.
@@ -369,6 +378,41 @@ pub struct InspectArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
+
+#[derive(Args, Debug)]
+pub struct ConvertArgs {
+    /// Checkpoint, or folder of the reference's run; adapter, or folder of a run.
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+    /// Adapter file to write; or folder that gets VLPromptLearner/model.pth.tar-N.
+    #[arg(value_name = "OUTPUT")]
+    pub output: PathBuf,
+    /// CLIP that the prompts belong to: checked, and recorded in an adapter.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Epoch: of several checkpoints the one to read; of the one to write its number [default: the
+    /// newest; the epochs of the run].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub epoch: Option<usize>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
+    /// Class names of the checkpoint's training, one a line in label order; with --clip they are
+    /// checked against its tokens.
+    #[arg(long, value_name = "FILE", help_heading = FROM_CHECKPOINT)]
+    pub class_names: Option<PathBuf>,
+    /// Words that the checkpoint's text context began as [default: a photo of a].
+    #[arg(long, value_name = "WORDS", help_heading = FROM_CHECKPOINT)]
+    pub ctx_init: Option<String>,
+    /// Method of the checkpoint [default: as the file shows].
+    #[arg(long, value_name = "NAME", help_heading = FROM_CHECKPOINT)]
+    pub method: Option<promptsrc::Method>,
+    /// Published configuration to record for settings that nothing says [default: base-to-novel].
+    #[arg(long, value_name = "NAME", help_heading = FROM_CHECKPOINT)]
+    pub preset: Option<promptsrc::Preset>,
+}
+
+const FROM_CHECKPOINT: &str = "What a checkpoint does not say";
 
 /// Shots a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

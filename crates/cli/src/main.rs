@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => commands::embed::run(args, &cli.common),
         Command::Sample(args) => commands::sample::run(args, &cli.common),
         Command::Inspect(args) => commands::inspect::run(args, &cli.common),
+        Command::Convert(args) => commands::convert::run(args, &cli.common),
         Command::Demo(args) => commands::demo::run(args, &cli.common),
         Command::World(args) => commands::world::run(args, &cli.common),
     });

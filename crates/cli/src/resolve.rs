@@ -1,11 +1,16 @@
 //! What was typed, checked and turned into what the library takes.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use promptsrc::adapter::ClipRecord;
+use promptsrc::adapter::{ClipRecord, PreprocessingRecord};
 use promptsrc::config::ConfigError;
+use promptsrc::reference_checkpoint::{
+    self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
+};
+use promptsrc::reference_log::{self, ReferenceResult};
 use promptsrc::run_folder::{self, RunConfig};
-use promptsrc::{Adapter, Clip, ClipWeights, Device, TrainConfig};
+use promptsrc::{Adapter, Clip, ClipWeights, Device, Method, TrainConfig};
 use promptsrc_clip::hub;
 use promptsrc_world::MINI;
 
@@ -56,6 +61,17 @@ fn precision(common: &Common, device: &Device) -> Result<promptsrc::Precision, F
                 .map_err(|e| Failure::usage(format!("--precision: {e}")))?;
             Ok(bf16)
         }
+    }
+}
+
+/// How a CLIP wants its pictures, as an adapter remembers it.
+pub fn preprocessing_record(clip: &Clip) -> PreprocessingRecord {
+    let config = clip.config();
+    PreprocessingRecord {
+        resolution: config.vision.resolution,
+        mean: config.mean,
+        std: config.std,
+        interpolation: "bicubic".to_string(),
     }
 }
 
@@ -125,24 +141,13 @@ pub struct LoadedRun {
     pub clip: LoadedClip,
 }
 
-/// Loads the adapter of a run folder or file, and its CLIP from where the run had it or from
-/// `--clip`.
+/// Loads the adapter of a run folder or file, or of a checkpoint of the reference, and its CLIP from
+/// where the run had it or from `--clip`.
 pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<LoadedRun, Failure> {
-    let (adapter_path, folder) = if path.is_dir() {
-        (path.join(run_folder::ADAPTER), Some(path))
-    } else {
-        (path.to_path_buf(), path.parent())
-    };
-    if !adapter_path.exists() {
-        let unfinished =
-            path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
-        let problem = match (path.exists(), unfinished) {
-            (_, true) => "the run there is not finished: go on with `promptsrc train ... --resume`",
-            (true, false) => "it is not the folder of a run",
-            (false, false) => "there is no such file or folder",
-        };
-        return Err(Failure::failed(format!("{}: {problem}", path.display())));
+    if let Some(checkpoint) = checkpoint_at(path, None)? {
+        return checkpoint_run(&checkpoint, clip_option, common);
     }
+    let (adapter_path, folder) = adapter_at(path)?;
     let adapter = Adapter::load(&adapter_path)?;
     let config = match (clip_option, folder.map(|f| f.join(run_folder::CONFIG))) {
         (None, Some(path)) if path.exists() => Some(run_folder::read_config(&path)?),
@@ -170,14 +175,134 @@ pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<Lo
         .prompts
         .check_for(&clip.clip)
         .map_err(|e| Failure::failed(format!("{}: {e}", adapter_path.display())))?;
-    let fingerprint = clip.weights.fingerprint()?;
-    if fingerprint != adapter.meta.clip.fingerprint {
+    warn_of_other_weights(&adapter_path, &adapter.meta.clip, &clip)?;
+    Ok(LoadedRun { adapter, clip })
+}
+
+/// Prompts give other results on other weights than those that they were learned for. An adapter
+/// made of a checkpoint may not know its CLIP's.
+pub fn warn_of_other_weights(
+    path: &Path,
+    expected: &ClipRecord,
+    clip: &LoadedClip,
+) -> Result<(), Failure> {
+    let known = !expected.fingerprint.is_empty();
+    if known && clip.weights.fingerprint()? != expected.fingerprint {
         output::warning(&format!(
-            "{} was learned for the CLIP {} with other weights than {spec}: results will differ",
-            adapter_path.display(),
-            adapter.meta.clip.name
+            "{} was learned for the CLIP {} with other weights than {}: results will differ",
+            path.display(),
+            expected.name,
+            clip.source
         ));
     }
+    Ok(())
+}
+
+/// The adapter file of a run folder or file, and the folder it lies in.
+pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
+    let (adapter, folder) = if path.is_dir() {
+        (path.join(run_folder::ADAPTER), Some(path))
+    } else {
+        (path.to_path_buf(), path.parent())
+    };
+    if !adapter.exists() {
+        let unfinished =
+            path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
+        let problem = match (path.exists(), unfinished) {
+            (_, true) => "the run there is not finished: go on with `promptsrc train ... --resume`",
+            (true, false) => "it is not the folder of a run",
+            (false, false) => "there is no such file or folder",
+        };
+        return Err(Failure::failed(format!("{}: {problem}", path.display())));
+    }
+    Ok((adapter, folder))
+}
+
+/// The checkpoint of the reference that a path stands for; none where it stands for something else.
+pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf>, Failure> {
+    // An adapter in a folder has the word: it is what this program measures there.
+    if path.join(run_folder::ADAPTER).exists() {
+        return Ok(None);
+    }
+    match reference_checkpoint::find(path, epoch)? {
+        Some(file) if path.is_dir() || is_torch_file(path) => Ok(Some(file)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a file begins as PyTorch's do: as a zip archive or as a pickle.
+fn is_torch_file(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    // A safetensors file begins with the length of its header, which can be any bytes.
+    let safetensors = start.get(8) == Some(&b'{');
+    let pickle = start.first() == Some(&0x80) && start.get(1).is_some_and(|version| *version < 6);
+    read.is_ok() && !safetensors && (start.starts_with(b"PK") || pickle)
+}
+
+/// What the log of a checkpoint's run says, where it lies beside it.
+pub fn checkpoint_log(checkpoint: &Path) -> Option<ReferenceResult> {
+    let log = reference_checkpoint::run_log(checkpoint)?;
+    match reference_log::read(&log) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            output::warning(&error.to_string());
+            None
+        }
+    }
+}
+
+/// Prompts of an epoch in the middle of a run are not what its table shows.
+pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint) {
+    if let (true, Some(epoch), Some(epochs)) = (
+        checkpoint.is_unfinished(),
+        checkpoint.epoch,
+        checkpoint.epochs,
+    ) {
+        output::warning(&format!(
+            "{} is of epoch {epoch} of {epochs}: its prompts are not aggregated",
+            checkpoint.path.display()
+        ));
+    }
+}
+
+fn checkpoint_run(
+    path: &Path,
+    clip_option: Option<&str>,
+    common: &Common,
+) -> Result<LoadedRun, Failure> {
+    let checkpoint = ReferenceCheckpoint::open(path)?;
+    let Some(spec) = clip_option else {
+        return Err(Failure::usage(format!(
+            "{} is a checkpoint of the reference, which is used on the CLIP that its run began \
+             with: give it with --clip",
+            path.display()
+        )));
+    };
+    warn_of_unfinished(&checkpoint);
+    let clip = clip(spec, common)?;
+    let unsaid = Unsaid {
+        // It changes nothing of what is computed.
+        method: checkpoint.method.or(Some(Method::PromptSrc)),
+        clip: Some((clip.record()?, preprocessing_record(&clip.clip))),
+        log: checkpoint_log(path),
+        ..Unsaid::default()
+    };
+    let adapter = checkpoint.adapter(&unsaid)?;
+    let fits = |e| Failure::failed(format!("{}: {e}", path.display()));
+    adapter.prompts.check_for(&clip.clip).map_err(fits)?;
+    if let Some(record) = &checkpoint.record {
+        warn_of_other_weights(path, &record.clip, &clip)?;
+    }
+    let lead = adapter.meta.config.prompt_lead();
+    checkpoint
+        .check_texts(&clip.clip, &lead, &[])
+        .map_err(|e| match e {
+            ReferenceCheckpointError::OtherWords { .. } => Failure::failed(format!(
+                "{e} (promptsrc convert --ctx-init makes an adapter of it)"
+            )),
+            e => e.into(),
+        })?;
     Ok(LoadedRun { adapter, clip })
 }
 

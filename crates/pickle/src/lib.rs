@@ -8,6 +8,8 @@
 //! - [`Pickle`] parses one pickle of protocol 0 to 5; [`Node`] walks its values.
 //! - [`TorchFile`] opens what PyTorch saves (`torch.save`, TorchScript, and the form before
 //!   PyTorch 1.6), names its tensors and reads them straight from the mapped file.
+//! - [`torch_save`] writes plain values and tensors in that form, which PyTorch loads with
+//!   `weights_only=True`.
 //!
 //! Work and memory are bounded by the size of the input: values are shared, not copied, so a
 //! pickle that doubles a list thirty times costs thirty values. Values live in one arena, so
@@ -31,5 +33,8 @@ mod value;
 
 pub use danger::runs_code;
 pub use error::{PickleError, PickleErrorKind};
-pub use torch::{DType, TensorInfo, TorchFile, TorchFileError, TorchFileKind};
+pub use torch::{
+    DType, Saved, SavedTensor, TensorInfo, TorchFile, TorchFileError, TorchFileKind,
+    TorchSaveError, torch_save,
+};
 pub use value::{Construction, Node, Object, Pickle, Value, ValueId};

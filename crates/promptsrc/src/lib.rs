@@ -61,6 +61,7 @@ pub mod metrics;
 pub mod optimizer;
 pub mod prompts;
 pub mod reference_checkpoint;
+pub mod reference_log;
 pub mod run_folder;
 pub mod schedule;
 pub mod state_file;

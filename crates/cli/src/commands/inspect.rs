@@ -1,5 +1,6 @@
 //! `promptsrc inspect`: what a weight, adapter, run or checkpoint file holds.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -27,9 +28,12 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
     }
     if path.is_dir() {
         let names = [run_folder::STATE, run_folder::ADAPTER, run_folder::CONFIG];
-        return match names.iter().any(|name| path.join(name).exists()) {
-            true => run_summary(path),
-            false => weights(path),
+        if names.iter().any(|name| path.join(name).exists()) {
+            return run_summary(path);
+        }
+        return match resolve::checkpoint_at(path, None)? {
+            Some(file) => inspect(&file),
+            None => weights(path),
         };
     }
     let start = beginning(path)?;
@@ -54,11 +58,28 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
     match ReferenceCheckpoint::open(path) {
         Ok(checkpoint) => Ok(json!({
             "kind": "reference checkpoint",
+            "method": checkpoint.method,
             "epoch": checkpoint.epoch,
+            "epochs": checkpoint.epochs,
+            "classes": checkpoint.classes,
+            "clip": checkpoint.clip.as_ref().map(|clip| json!({
+                "shape_of": clip.name(),
+                "embed_dim": clip.embed_dim,
+                "vision": clip.vision,
+                "text": clip.text,
+                "resolution": clip.resolution,
+            })),
+            "settings": checkpoint.optim.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "record": checkpoint.record,
             "parameters": checkpoint.prompts.parameters(),
             "prompts": prompts(&checkpoint.prompts),
         })),
-        Err(error @ ReferenceCheckpointError::Code { .. }) => Err(error.into()),
+        Err(
+            error @ (ReferenceCheckpointError::Code { .. }
+            | ReferenceCheckpointError::OtherMethod { .. }
+            | ReferenceCheckpointError::Record { .. }
+            | ReferenceCheckpointError::Version { .. }),
+        ) => Err(error.into()),
         Err(_) => weights(path),
     }
 }

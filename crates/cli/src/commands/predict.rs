@@ -68,6 +68,13 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
     let pictures = resolve::pictures(pictures)?;
     let loaded = resolve::run(run, args.clip.as_deref(), common)?;
     let names = typed.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
+    if names.is_empty() {
+        return Err(Failure::usage(format!(
+            "{} does not say which classes it was trained on: give class names with --names or \
+             --names-file",
+            run.display()
+        )));
+    }
     let clip = &loaded.clip.clip;
     let classifier = Classifier::prompted(clip, &loaded.adapter, &names)?;
     Ok(predict(clip, &classifier, &pictures, args.top_k, common))

@@ -4,6 +4,7 @@ mod archive;
 mod error;
 mod legacy;
 mod names;
+mod save;
 mod tensor;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 pub use error::TorchFileError;
+pub use save::{Saved, SavedTensor, TorchSaveError, torch_save};
 pub use tensor::{DType, TensorInfo};
 
 use crate::value::{Node, Pickle};

@@ -1,0 +1,95 @@
+//! The logs below a folder: `log.txt` of each run, and `log.txt-<time>` of those done again there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::{ReferenceLogError, ReferenceResult, read};
+
+const LOG: &str = "log.txt";
+
+/// The runs below a folder.
+#[derive(Debug, Default)]
+pub struct ReferenceRuns {
+    /// The log of each, and what it says; in order of their folders.
+    pub results: Vec<(PathBuf, ReferenceResult)>,
+    /// Logs that give nothing.
+    pub errors: Vec<ReferenceLogError>,
+}
+
+/// All logs below a folder, in order of their paths; a file stands for itself. Folders that cannot
+/// be entered are passed over, and links that lead in a circle are followed once.
+///
+/// # Errors
+///
+/// Where the folder itself cannot be read.
+pub fn find(folder: &Path) -> Result<Vec<PathBuf>, ReferenceLogError> {
+    let failed = |source| ReferenceLogError::Read {
+        path: folder.into(),
+        source,
+    };
+    if !std::fs::metadata(folder).map_err(failed)?.is_dir() {
+        return Ok(vec![folder.to_path_buf()]);
+    }
+    std::fs::read_dir(folder).map_err(failed)?;
+    let mut logs = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        let new = std::fs::canonicalize(&folder).is_ok_and(|place| seen.insert(place));
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        if !new {
+            continue;
+        }
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if is_log(&path) {
+                logs.push(path);
+            }
+        }
+    }
+    logs.sort();
+    Ok(logs)
+}
+
+fn is_log(path: &Path) -> bool {
+    // Dassl adds the time where there is a log already.
+    let rest = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.strip_prefix(LOG));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// One result a folder of those below: of several logs in one folder the newest that is finished,
+/// or the newest where none is. Logs that give nothing are told of beside them.
+///
+/// # Errors
+///
+/// Where the folder itself cannot be read.
+pub fn read_below(folder: &Path) -> Result<ReferenceRuns, ReferenceLogError> {
+    let mut best: BTreeMap<PathBuf, (PathBuf, ReferenceResult)> = BTreeMap::new();
+    let mut errors = Vec::new();
+    // The plain name sorts first and is the oldest; times sort as they passed.
+    for path in find(folder)? {
+        let result = match read(&path) {
+            Ok(result) => result,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let run = path.parent().unwrap_or(&path).to_path_buf();
+        let kept = best.get(&run).is_some_and(|(_, old)| old.finished);
+        if result.finished || !kept {
+            best.insert(run, (path, result));
+        }
+    }
+    Ok(ReferenceRuns {
+        results: best.into_values().collect(),
+        errors,
+    })
+}
