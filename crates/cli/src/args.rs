@@ -68,6 +68,8 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Print which pictures a few-shot subset holds.
     Sample(SampleArgs),
+    /// The paper's 15 data sets: what of them is there.
+    Data(DataSetsArgs),
     /// Say what a weight, adapter, run or checkpoint file holds.
     Inspect(InspectArgs),
     /// The built-in world of drawn pictures and its CLIP, to try things on.
@@ -365,6 +367,26 @@ pub struct InspectArgs {
     /// A weight file or folder, an adapter, a run folder or a file in it, or a checkpoint.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct DataSetsArgs {
+    #[command(subcommand)]
+    pub command: DataSetsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataSetsCommand {
+    /// Say what of the paper's 15 data sets is below a folder, and where to get the rest. Opens no
+    /// picture and writes nothing; exits with 1 if a data set that is there is not whole.
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Folder of the data sets, as CoOp's DATASETS.md lays them out: ROOT/imagenet, ROOT/eurosat...
+    #[arg(value_name = "ROOT")]
+    pub root: PathBuf,
 }
 
 /// Shots a class.

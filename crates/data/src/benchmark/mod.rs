@@ -393,3 +393,39 @@ fn listed(path: impl Into<PathBuf>, label: usize) -> Item {
         ..Item::new(path, label)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_that_cannot_be_saved_is_no_error_and_is_spoken_of() {
+        let set = BenchmarkSet::find("EuroSAT").unwrap();
+        let mut dataset = Dataset {
+            class_names: (0..set.classes).map(|c| format!("class {c}")).collect(),
+            ..Dataset::default()
+        };
+        for part in Part::ALL {
+            let items = (0..set.count(part)).map(|i| listed(format!("{part}/{i}.jpg"), 0));
+            *dataset.part_mut(part) = items.collect();
+        }
+        // A folder that is not there stands for one that may not be written: rights do not stop
+        // tests that run as root.
+        let folder = tempfile::tempdir().unwrap();
+        let split = folder.path().join("not there/split_zhou_EuroSAT.json");
+        let said = set.keep(&dataset, &split, Saving::Allowed).unwrap();
+        assert!(said.contains("could not be saved (") && said.contains("same way each time"));
+
+        let split = folder.path().join("split_zhou_EuroSAT.json");
+        assert!(set.keep(&dataset, &split, Saving::Never).is_some());
+        assert!(!split.exists());
+        assert_eq!(set.keep(&dataset, &split, Saving::Allowed), None);
+        // Only the one class that has pictures is in it.
+        let read = split_file::read(&split, None).unwrap();
+        assert_eq!((read.train.len(), read.test.len()), (13_500, 8100));
+
+        dataset.train.pop();
+        let said = set.keep(&dataset, &split, Saving::Allowed).unwrap();
+        assert!(said.contains("not whole"), "{said}");
+    }
+}
