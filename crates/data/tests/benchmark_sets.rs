@@ -598,6 +598,17 @@ fn imagenet_validates_and_tests_on_val_and_may_have_two_classes_of_one_name() {
     assert_eq!(dataset.val, dataset.test);
     assert_eq!(report.duplicate_count, 0);
 
+    // The folder of class folders alone, with the names above it.
+    std::fs::copy(
+        root.path().join("imagenet/classnames.txt"),
+        root.path().join("imagenet/images/classnames.txt"),
+    )
+    .unwrap();
+    let alone = DataSource::new(root.path().join("imagenet/images"));
+    let alone = alone.read().unwrap().0;
+    // Folders of both parts in sorted order, as ImageNet's labels are.
+    assert_eq!(alone.class_names, dataset.class_names);
+
     write(root.path(), "imagenet/images/val/n09999999/1.JPEG", "");
     fails(
         "ImageNet",
@@ -666,10 +677,9 @@ fn imagenets_variants_are_for_testing_and_number_their_own_classes() {
             CLASS_NAMES,
         );
     }
-    for k in 0..3 {
+    for (k, class) in WORDNET.into_iter().enumerate() {
         let v2 = "imagenetv2/imagenetv2-matched-frequency-format-val";
         write(root.path(), &format!("{v2}/{k}/x{k}.jpeg"), "");
-        let class = WORDNET[k];
         write(
             root.path(),
             &format!("imagenet-sketch/images/{class}/s.JPEG"),

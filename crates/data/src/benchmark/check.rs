@@ -95,7 +95,9 @@ fn check_set(set: &'static BenchmarkSet, root: &Path) -> SetCheck {
     };
     // A link that leads nowhere is there, and broken.
     if check.folder.symlink_metadata().is_err() {
-        check.downloads = set.downloads.iter().collect();
+        // With the published split nobody needs the annotation that it was made from.
+        let wanted = |d: &&Download| !d.optional || Some(d.path) == set.split_file;
+        check.downloads = set.downloads.iter().filter(wanted).collect();
         return check;
     }
     check.downloads = missing(set, &check.folder);
@@ -115,15 +117,11 @@ fn check_set(set: &'static BenchmarkSet, root: &Path) -> SetCheck {
 fn missing(set: &'static BenchmarkSet, folder: &Path) -> Vec<&'static Download> {
     let is_there = |path: &str| folder.join(path).exists();
     let has_split = set.split_file.is_some_and(is_there);
-    let mut missing: Vec<&Download> = Vec::new();
-    for download in set.downloads {
+    let is_missing = |download: &&Download| {
         let needless = download.optional && has_split;
-        let named = missing.iter().any(|m| m.address == download.address);
-        if !is_there(download.path) && !needless && !named {
-            missing.push(download);
-        }
-    }
-    missing
+        !is_there(download.path) && !needless
+    };
+    set.downloads.iter().filter(is_missing).collect()
 }
 
 impl SetCheck {

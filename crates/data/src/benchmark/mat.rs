@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::DataError;
 
-/// Far more than any annotation has, packed or unpacked.
-const MAX_BYTES: u64 = 64 << 20;
+/// Most bytes of a file, and of all its packed variables unpacked: some times what the largest
+/// annotation has.
+const MAX_BYTES: u64 = 16 << 20;
 /// A structure in an array in a cell is 3 deep.
 const MAX_DEPTH: usize = 16;
 
@@ -54,7 +55,7 @@ impl<'a> Structure<'a> {
 }
 
 impl Array {
-    /// Text, or nothing for an empty array.
+    /// Its text.
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Array::Text(text) => Some(text.clone()),
@@ -192,6 +193,7 @@ fn variables(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
         big_endian,
     };
     let mut variables = Vec::new();
+    let mut left = MAX_BYTES;
     while !reader.bytes.is_empty() {
         let element = reader.element()?;
         match element.kind {
@@ -199,12 +201,12 @@ fn variables(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
             COMPRESSED => {
                 let mut unpacked = Vec::new();
                 flate2::read::ZlibDecoder::new(element.data)
-                    .take(MAX_BYTES + 1)
+                    .take(left + 1)
                     .read_to_end(&mut unpacked)
                     .map_err(|e| format!("a packed variable cannot be unpacked: {e}"))?;
-                if unpacked.len() as u64 > MAX_BYTES {
-                    return Err(format!("a variable is larger than {} MiB", MAX_BYTES >> 20));
-                }
+                left = left
+                    .checked_sub(unpacked.len() as u64)
+                    .ok_or_else(|| format!("it unpacks to more than {} MiB", MAX_BYTES >> 20))?;
                 let mut inner = Reader {
                     bytes: &unpacked,
                     big_endian,
@@ -513,6 +515,26 @@ mod tests {
         );
         assert!(variables(&[0; 128]).unwrap_err().contains("version 5"));
         assert!(variables(b"").unwrap_err().contains("shorter"));
+    }
+
+    #[test]
+    fn a_file_that_unpacks_to_too_much_is_refused() {
+        use std::io::Write as _;
+        let packer = |_| flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut file = vec![0_u8; 126];
+        file.extend(b"IM");
+        // Two bombs, each within the bound.
+        for mut packer in (0..2).map(packer) {
+            let size = 12_u32 << 20;
+            let head = [1_u32.to_le_bytes(), size.to_le_bytes()].concat();
+            packer.write_all(&head).unwrap();
+            packer.write_all(&vec![0; size as usize]).unwrap();
+            let packed = packer.finish().unwrap();
+            file.extend(COMPRESSED.to_le_bytes());
+            file.extend((packed.len() as u32).to_le_bytes());
+            file.extend(packed);
+        }
+        assert!(variables(&file).unwrap_err().contains("more than 16 MiB"));
     }
 
     #[test]

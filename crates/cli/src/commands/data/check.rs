@@ -155,7 +155,7 @@ fn paragraph(check: &SetCheck) -> String {
             .test_halves
             .filter(|_| check.set.test_halves.is_some())
         {
-            lines.push(format!("test pictures: base {base}, novel {novel}"));
+            lines.push(format!("test pictures listed: base {base}, novel {novel}"));
         }
         lines.extend(check.notes.clone());
     }
@@ -172,16 +172,7 @@ fn paragraph(check: &SetCheck) -> String {
             "{file}: not the picks of {shots} shots and seed {seed} from these lists"
         ));
     }
-    for download in &check.downloads {
-        let wish = match (check.state, download.optional) {
-            (SetState::Absent, _) | (_, false) => "missing",
-            (_, true) => "to be had",
-        };
-        lines.push(format!(
-            "{wish}: {} from {}",
-            download.path, download.address
-        ));
-    }
+    lines.extend(wishes(check));
     if lines.is_empty() {
         return String::new();
     }
@@ -194,4 +185,21 @@ fn paragraph(check: &SetCheck) -> String {
         text += &format!("  {line}\n");
     }
     text
+}
+
+/// What to download from where; what comes from one place in one line.
+fn wishes(check: &SetCheck) -> Vec<String> {
+    let mut wishes: Vec<(&str, bool, Vec<&str>)> = Vec::new();
+    for download in &check.downloads {
+        let optional = download.optional && check.state != SetState::Absent;
+        match wishes.last_mut() {
+            Some((address, _, paths)) if *address == download.address => paths.push(download.path),
+            _ => wishes.push((download.address, optional, vec![download.path])),
+        }
+    }
+    let line = |(address, optional, paths): (&str, bool, Vec<&str>)| {
+        let wish = if optional { "to be had" } else { "missing" };
+        format!("{wish}: {} from {address}", paths.join(", "))
+    };
+    wishes.into_iter().map(line).collect()
 }
