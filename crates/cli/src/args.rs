@@ -71,6 +71,8 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Print which pictures a few-shot subset holds.
     Sample(SampleArgs),
+    /// The paper's 15 data sets: what of them is there.
+    Data(DataSetsArgs),
     /// Say what a weight, adapter, run or checkpoint file holds.
     Inspect(InspectArgs),
     /// Turn a checkpoint of the Python reference into an adapter, or an adapter into such a
@@ -413,6 +415,26 @@ pub struct ConvertArgs {
 }
 
 const FROM_CHECKPOINT: &str = "What a checkpoint does not say";
+
+#[derive(Args, Debug)]
+pub struct DataSetsArgs {
+    #[command(subcommand)]
+    pub command: DataSetsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataSetsCommand {
+    /// Say what of the paper's 15 data sets is below a folder, and where to get the rest. Opens no
+    /// picture and writes nothing; exits with 1 if a data set that is there is not whole.
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Folder of the data sets, as CoOp's DATASETS.md lays them out: ROOT/imagenet, ROOT/eurosat...
+    #[arg(value_name = "ROOT")]
+    pub root: PathBuf,
+}
 
 /// Shots a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(args, &cli.common),
         Command::Embed(args) => commands::embed::run(args, &cli.common),
         Command::Sample(args) => commands::sample::run(args, &cli.common),
+        Command::Data(args) => commands::data::run(args, &cli.common),
         Command::Inspect(args) => commands::inspect::run(args, &cli.common),
         Command::Convert(args) => commands::convert::run(args, &cli.common),
         Command::Demo(args) => commands::demo::run(args, &cli.common),

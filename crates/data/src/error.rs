@@ -21,6 +21,60 @@ pub enum DataError {
         /// The operating system's words.
         reason: std::io::Error,
     },
+    /// A data set of the paper lacks a file or folder that it cannot be read without.
+    #[error(
+        "{}: is not there, but {set} cannot be read without it; it is to be had from {address}",
+        path.display()
+    )]
+    NotDownloaded {
+        /// The file or folder.
+        path: PathBuf,
+        /// The data set.
+        set: &'static str,
+        /// Where to get it.
+        address: &'static str,
+    },
+    /// A symbolic link that leads nowhere, or in a circle.
+    #[error("{}: is a symbolic link to {}, which leads nowhere: {reason}", path.display(), target.display())]
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
+        /// What it points to.
+        target: PathBuf,
+        /// The operating system's words.
+        reason: std::io::Error,
+    },
+    /// A MATLAB file cannot be read, or holds something else.
+    #[error("{}: {message}", file.display())]
+    Matlab {
+        /// The file.
+        file: PathBuf,
+        /// What was expected and what found.
+        message: String,
+    },
+    /// A pickle of the reference cannot be read, or does not fit the data set.
+    #[error("{}: {message}", file.display())]
+    Pickle {
+        /// The file.
+        file: PathBuf,
+        /// What was expected and what found.
+        message: String,
+    },
+    /// A class has too few pictures for a split to be made.
+    #[error(
+        "{}: the class {name:?} has {pictures} pictures, too few to divide them ({shares}); add \
+         pictures or a split file", folder.display()
+    )]
+    TooFewToDivide {
+        /// The data set's folder or annotation.
+        folder: PathBuf,
+        /// The class.
+        name: String,
+        /// Its pictures.
+        pictures: usize,
+        /// The shares they were to be divided by.
+        shares: &'static str,
+    },
     /// The data path is a file of no known kind.
     #[error(
         "{}: not a data set: expected a folder of class folders, a split file (.json) or a list \

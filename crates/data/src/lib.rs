@@ -2,10 +2,12 @@
 //!
 //! From a folder, a published split or a list of files to batches of numbers:
 //! [`DataSource::read`] -> [`Dataset::few_shot`] -> [`Dataset::select`] -> [`Dataset::items`] ->
-//! [`TrainLoader`] and [`EvalLoader`]. The few-shot picks are the reference's own, picture by
+//! [`TrainLoader`] and [`EvalLoader`]. The 15 data sets of the paper are read by
+//! [`BenchmarkSet::open`], and [`check`](check()) says what of them is there. The few-shot picks are the reference's own, picture by
 //! picture: it draws them with Python's `random`, which [`MersenneTwister`] reproduces.
 
 mod augment;
+mod benchmark;
 mod classes;
 mod dataset;
 mod drawing;
@@ -18,6 +20,9 @@ mod report;
 mod source;
 
 pub use augment::{Augment, Stream};
+pub use benchmark::{
+    BENCHMARK_SETS, BenchmarkSet, Download, FewShotFile, PartCheck, SetCheck, SetState, check,
+};
 pub use classes::{Classes, Sample, Selection};
 pub use dataset::{Dataset, Item, Part, Presence, Resolved};
 pub use drawing::Drawing;

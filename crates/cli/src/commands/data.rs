@@ -1,13 +1,22 @@
 //! Labelled pictures, as several commands ask for them.
 
+mod check;
+
 use std::path::Path;
 
 use promptsrc_data::{Classes, DataSource, Dataset, FewShot, Item, Part, Resolved, Selection};
 use promptsrc_world::WorldSet;
 
-use crate::args::{ClassesArg, DataArgs, PartArg};
+use crate::args::{ClassesArg, Common, DataArgs, DataSetsArgs, DataSetsCommand, PartArg};
 use crate::failure::Failure;
 use crate::{output, resolve};
+
+/// `promptsrc data`.
+pub fn run(args: &DataSetsArgs, common: &Common) -> Result<(), Failure> {
+    match &args.command {
+        DataSetsCommand::Check(args) => check::run(args, common),
+    }
+}
 
 /// Pictures of some classes, numbered from 0.
 pub struct Chosen {

@@ -50,6 +50,9 @@ pub(super) fn all(file: &Path) -> Result<Vec<String>, DataError> {
 /// - for folders named 0, 1, 2, ...: the line of that number, its leading WordNet number dropped
 ///   (ImageNetV2);
 /// - one name a line, in the folders' order.
+///
+/// In the first two, which name folders, two may share a name: of ImageNet's 1000 classes two are
+/// both called "missile" and two "sunglasses".
 pub(super) fn by_folder(file: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
     let lines = lines(file)?;
     let mut named: HashMap<&str, (usize, &str)> = HashMap::new();
@@ -73,18 +76,15 @@ pub(super) fn by_folder(file: &Path, folders: &[String]) -> Result<Vec<String>, 
             ));
         }
         let names = folders.iter().filter_map(|f| named.get(f.as_str()));
-        return unique(file, names.map(|(_, name)| name.to_string()).collect());
+        return Ok(names.map(|(_, name)| name.to_string()).collect());
     }
 
     let numbers: Vec<usize> = folders.iter().filter_map(|f| f.parse().ok()).collect();
     if numbers.len() == folders.len() && numbers.iter().all(|n| *n < lines.len()) {
         let names = numbers.iter().filter_map(|n| lines.get(*n));
-        return unique(
-            file,
-            names
-                .map(|(_, line)| without_wordnet_number(line))
-                .collect(),
-        );
+        return Ok(names
+            .map(|(_, line)| without_wordnet_number(line))
+            .collect());
     }
     if lines.len() != folders.len() {
         let message = format!(

@@ -6,14 +6,14 @@ use std::path::Path;
 use crate::DataError;
 
 /// Which name each label has been given.
-pub(super) struct Labels<'a> {
+pub(crate) struct Labels<'a> {
     file: &'a Path,
     names: BTreeMap<usize, String>,
     labels: HashMap<String, usize>,
 }
 
 impl<'a> Labels<'a> {
-    pub(super) fn new(file: &'a Path) -> Self {
+    pub(crate) fn new(file: &'a Path) -> Self {
         Self {
             file,
             names: BTreeMap::new(),
@@ -22,7 +22,7 @@ impl<'a> Labels<'a> {
     }
 
     /// Takes in one entry; `at` says where it stands.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         label: usize,
         name: &str,
@@ -59,7 +59,7 @@ impl<'a> Labels<'a> {
     }
 
     /// The names by label; labels must be 0, 1, 2, ...
-    pub(super) fn finish(self) -> Result<Vec<String>, DataError> {
+    pub(crate) fn finish(self) -> Result<Vec<String>, DataError> {
         let highest = self.names.keys().next_back().copied().unwrap_or(0);
         for (expected, label) in self.names.keys().enumerate() {
             if *label != expected {

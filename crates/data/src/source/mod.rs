@@ -3,14 +3,14 @@
 mod class_names;
 mod divide;
 mod folder;
-mod labels;
+pub(crate) mod labels;
 mod list;
-mod split_file;
+pub(crate) mod split_file;
 
 use std::path::{Path, PathBuf};
 
 use crate::presence::Checker;
-use crate::{DataError, Dataset, Part, Presence, Report};
+use crate::{BenchmarkSet, DataError, Dataset, Part, Presence, Report};
 
 /// Sub-folders in which the data sets of CoOp's benchmark keep their pictures. The paths in a
 /// split file are relative to these.
@@ -43,6 +43,8 @@ pub struct DataSource {
     /// One of:
     /// - the folder of a data set that has one of CoOp's `split_zhou_*.json` files, or with
     ///   `split` the folder of its pictures;
+    /// - the folder of one of the paper's data sets without its split file, known by its name and
+    ///   by what is in it (see [`BenchmarkSet::open`]);
     /// - a folder with a sub-folder per class, or with `train`, `val`, `test` sub-folders of such;
     /// - a list (`.csv`, `.tsv`, `.jsonl`) or a split file (`.json`) itself.
     pub data: PathBuf,
@@ -93,6 +95,9 @@ impl DataSource {
             (None, false) => self.read_listing(data, folder_of(data), &mut report)?,
             (None, true) => match find_split(data)? {
                 Some(split) => self.read_listing(&split, data, &mut report)?,
+                None if let Some(set) = BenchmarkSet::recognise(data) => {
+                    return self.read_benchmark(set);
+                }
                 None => folder::read(data, self.class_names.as_deref(), &mut report)?,
             },
         };
@@ -100,6 +105,15 @@ impl DataSource {
             dataset.name = name_of(data);
         }
         report.take_stock(&dataset);
+        Ok((dataset, report))
+    }
+
+    /// A data set of the paper that has no split file, by its own annotation.
+    fn read_benchmark(&self, set: &BenchmarkSet) -> Result<(Dataset, Report), DataError> {
+        let (mut dataset, report) = set.open_folder(&self.data, self.allow_missing)?;
+        if let Some(names) = &self.class_names {
+            dataset.class_names = class_names::by_label(names, dataset.class_names.len())?;
+        }
         Ok((dataset, report))
     }
 
@@ -234,7 +248,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// What to call the data set of a path: its last part, of a relative path the real one.
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     match real.file_name() {
         Some(name) => name.to_string_lossy().into_owned(),
@@ -243,7 +257,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// The text of a small file.
-fn read_text(file: &Path) -> Result<String, DataError> {
+pub(crate) fn read_text(file: &Path) -> Result<String, DataError> {
     let bytes = std::fs::read(file).map_err(|reason| DataError::Read {
         path: file.to_path_buf(),
         reason,

@@ -18,7 +18,7 @@ struct SplitFile {
 }
 
 /// Reads a split; the items' paths stay relative.
-pub(super) fn read(file: &Path, names: Option<&Path>) -> Result<Dataset, DataError> {
+pub(crate) fn read(file: &Path, names: Option<&Path>) -> Result<Dataset, DataError> {
     let split: SplitFile =
         serde_json::from_str(&read_text(file)?).map_err(|e| DataError::Malformed {
             file: file.to_path_buf(),
