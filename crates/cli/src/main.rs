@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod output;
 mod resolve;
+mod root;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => commands::embed::run(args, &cli.common),
         Command::Sample(args) => commands::sample::run(args, &cli.common),
         Command::Inspect(args) => commands::inspect::run(args, &cli.common),
+        Command::Bench(args) => commands::bench::run(&args.command, &cli.common),
         Command::Demo(args) => commands::demo::run(args, &cli.common),
         Command::World(args) => commands::world::run(args, &cli.common),
     });
