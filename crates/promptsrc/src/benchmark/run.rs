@@ -134,7 +134,7 @@ pub enum SweepError {
         /// The data set.
         name: String,
         /// What is wrong.
-        source: DataError,
+        source: Box<DataError>,
     },
     /// A result.
     #[error(transparent)]
@@ -157,6 +157,15 @@ pub enum SweepError {
     /// Threads cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[from] ThreadPoolBuildError),
+}
+
+impl SweepError {
+    fn data(name: &str, source: DataError) -> Self {
+        Self::Data {
+            name: name.to_string(),
+            source: Box::new(source),
+        }
+    }
 }
 
 /// What became of an attempt at a run.
@@ -357,10 +366,7 @@ impl<'a> Sweep<'a> {
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<String, SweepError> {
         let name = &run.id.data_set;
-        let data = |source| SweepError::Data {
-            name: name.clone(),
-            source,
-        };
+        let data = |source| SweepError::data(name, source);
         let dataset = self.data_set(name)?;
         dataset.check_trainable().map_err(data)?;
         let shots = run.id.shots.unwrap_or(0);
@@ -556,10 +562,7 @@ impl<'a> Sweep<'a> {
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<(Vec<String>, Vec<Item>), SweepError> {
         let dataset = self.data_set(&target.data_set)?;
-        let data = |source| SweepError::Data {
-            name: target.data_set.clone(),
-            source,
-        };
+        let data = |source| SweepError::data(&target.data_set, source);
         dataset.check_part(Part::Test).map_err(data)?;
         // All training pictures: which classes are base does not depend on shots or seed.
         let everything = dataset.few_shot(0, 0);
@@ -578,10 +581,7 @@ impl<'a> Sweep<'a> {
     ) -> Result<Vec<Item>, SweepError> {
         let resolved = dataset
             .items(part, samples, self.allow_missing)
-            .map_err(|source| SweepError::Data {
-                name: dataset.name.clone(),
-                source,
-            })?;
+            .map_err(|source| SweepError::data(&dataset.name, source))?;
         if resolved.dropped > 0 {
             let text = format!(
                 "{} of {} {part} pictures of {} are not there and are left out",

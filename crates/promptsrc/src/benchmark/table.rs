@@ -609,7 +609,7 @@ pub(crate) mod tests {
         let mut results = example();
         let (_, removed) = results.remove(3);
         let whole = tables(&results, &[]).expect("a table");
-        assert_eq!(whole[0].missing, [removed.run.clone()]);
+        assert_eq!(whole[0].missing, std::slice::from_ref(&removed.run));
         // One seed of one set is missing: the mean stands, the deviation is of one seed.
         let average = cell(&whole[0].average, "promptsrc", 0);
         assert_eq!((average.runs, average.deviation), (1, None));
