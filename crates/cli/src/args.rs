@@ -88,6 +88,8 @@ pub enum Command {
     World(WorldArgs),
     /// Show the method at work: learn, measure and classify on the built-in world.
     Demo(DemoArgs),
+    /// Run the paper's benchmarks, as far as they are not done yet, and show their tables.
+    Bench(Box<BenchCommands>),
 }
 
 /// Which pictures.
@@ -530,4 +532,124 @@ pub struct ExportArgs {
     /// Data sets to write [default: all].
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub sets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct BenchCommands {
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Learn half of the classes, measure both halves.
+    BaseToNovel(BenchArgs),
+    /// Learn all classes from 1, 2, 4, 8 and 16 pictures each.
+    FewShot(BenchArgs),
+    /// Learn all classes of ImageNet (of the world: source), measure the other data sets.
+    CrossDataset(BenchArgs),
+    /// Learn all classes of ImageNet (of the world: source), measure ImageNetV2, -Sketch, -A and
+    /// -R (source-sketch, source-night, ...).
+    DomainGeneralization(BenchArgs),
+    /// Collect the results that a folder holds.
+    Table(TableArgs),
+}
+
+/// Each combination of method, data set, shots and seed is a run with a folder of its own,
+/// DIR/protocol/method/data set/shots_K/seed_S. What is finished there is not made again, what was
+/// stopped goes on, and several processes may work in one DIR.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Folder with the data sets in the folders that CoOp gives them (imagenet, caltech-101, ...),
+    /// or world: the built-in ones.
+    #[arg(long, value_name = "ROOT")]
+    pub root: PathBuf,
+    /// CLIP, as for train [default with --root world: mini].
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Folder of the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs/bench")]
+    pub out: PathBuf,
+    /// Data sets to learn and measure, separated by commas; in a transfer those to measure
+    /// [default: the paper's].
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub datasets: Vec<String>,
+    /// Methods, separated by commas.
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        value_parser = method,
+        default_value = "zero-shot,ivlp,promptsrc"
+    )]
+    pub methods: Vec<&'static dyn promptsrc::methods::Method>,
+    /// Seeds, separated by commas.
+    #[arg(
+        long,
+        value_name = "S,S",
+        value_delimiter = ',',
+        default_value = "1,2,3"
+    )]
+    pub seeds: Vec<u64>,
+    /// Pictures a class, separated by commas [default: 16; of few-shot 1,2,4,8,16].
+    #[arg(
+        long,
+        value_name = "K,K",
+        value_delimiter = ',',
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub shots: Vec<usize>,
+    /// Configuration instead of the protocol's published one: base-to-novel, few-shot,
+    /// cross-dataset or mini [default of --clip mini: for small pictures].
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<promptsrc::Preset>,
+    /// Do the I-th of N parts of the runs only.
+    #[arg(long, value_name = "I/N", value_parser = only)]
+    pub only: Option<Only>,
+    /// List the runs and what they cost, and do nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Go on without pictures that are missing.
+    #[arg(long)]
+    pub allow_missing: bool,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+#[derive(Args, Debug)]
+pub struct TableArgs {
+    /// Folder of the runs.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// How to write it: terminal, markdown, csv, latex or json.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<promptsrc::benchmark::Format>,
+    /// Of one protocol only.
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<promptsrc::benchmark::Protocol>,
+}
+
+/// A part of the runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// Which, from 1.
+    pub part: usize,
+    /// Of how many.
+    pub parts: usize,
+}
+
+fn only(text: &str) -> Result<Only, String> {
+    const MOST: usize = 100_000;
+    let read = || {
+        let (part, parts) = text.split_once('/')?;
+        let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
+        let right = (1..=parts).contains(&part) && parts <= MOST;
+        right.then_some(Only { part, parts })
+    };
+    read().ok_or_else(|| "expected I/N, as in 1/3: the first of three parts".to_string())
+}
+
+fn method(name: &str) -> Result<&'static dyn promptsrc::methods::Method, String> {
+    promptsrc::methods::find(name).map_err(|e| e.to_string())
 }

@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod output;
 mod resolve;
+mod root;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Data(args) => commands::data::run(args, &cli.common),
         Command::Inspect(args) => commands::inspect::run(args, &cli.common),
         Command::Convert(args) => commands::convert::run(args, &cli.common),
+        Command::Bench(args) => commands::bench::run(&args.command, &cli.common),
         Command::Demo(args) => commands::demo::run(args, &cli.common),
         Command::World(args) => commands::world::run(args, &cli.common),
     });

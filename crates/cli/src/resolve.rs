@@ -316,26 +316,43 @@ pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Fai
         None => TrainConfig::preset(args.preset).with_method(args.method),
     };
     config.seed = args.seed;
-    let o = &args.overrides;
-    set(&mut config.epochs, o.epochs);
-    set(&mut config.batch_size, o.batch_size);
-    set(&mut config.crop_scale, o.crop_scale);
-    set(&mut config.optim.lr, o.lr);
-    set(&mut config.optim.momentum, o.momentum);
-    set(&mut config.optim.weight_decay, o.weight_decay);
-    set(&mut config.optim.warmup_epochs, o.warmup_epochs);
-    set(&mut config.optim.warmup_lr, o.warmup_lr);
-    set(&mut config.prompts.n_ctx_text, o.text_context);
-    set(&mut config.prompts.n_ctx_vision, o.vision_context);
-    set(&mut config.prompts.depth_text, o.text_depth);
-    set(&mut config.prompts.depth_vision, o.vision_depth);
-    set(&mut config.prompts.ctx_init, o.ctx_init.clone());
-    regularisation(&mut config, o)?;
-    if let Some(path) = &o.templates {
-        config.templates = lines(path)?;
-    }
+    Settings::read(&args.overrides)?.put_into(&mut config)?;
     config.check().map_err(config_usage)?;
     Ok(config)
+}
+
+/// Settings that replace a preset's, with the files that they name read.
+pub struct Settings<'a> {
+    typed: &'a Overrides,
+    templates: Option<Vec<String>>,
+}
+
+impl<'a> Settings<'a> {
+    pub fn read(typed: &'a Overrides) -> Result<Self, Failure> {
+        let templates = typed.templates.as_deref().map(lines).transpose()?;
+        Ok(Self { typed, templates })
+    }
+
+    /// Fails where the configuration has no place for one of them.
+    pub fn put_into(&self, config: &mut TrainConfig) -> Result<(), Failure> {
+        let o = self.typed;
+        set(&mut config.epochs, o.epochs);
+        set(&mut config.batch_size, o.batch_size);
+        set(&mut config.crop_scale, o.crop_scale);
+        set(&mut config.optim.lr, o.lr);
+        set(&mut config.optim.momentum, o.momentum);
+        set(&mut config.optim.weight_decay, o.weight_decay);
+        set(&mut config.optim.warmup_epochs, o.warmup_epochs);
+        set(&mut config.optim.warmup_lr, o.warmup_lr);
+        set(&mut config.prompts.n_ctx_text, o.text_context);
+        set(&mut config.prompts.n_ctx_vision, o.vision_context);
+        set(&mut config.prompts.depth_text, o.text_depth);
+        set(&mut config.prompts.depth_vision, o.vision_depth);
+        set(&mut config.prompts.ctx_init, o.ctx_init.clone());
+        regularisation(config, o)?;
+        set(&mut config.templates, self.templates.clone());
+        Ok(())
+    }
 }
 
 /// What is wrong with a configuration, under the name of the option that sets it.

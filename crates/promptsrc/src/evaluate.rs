@@ -3,7 +3,7 @@
 use promptsrc_clip::Clip;
 use promptsrc_data::{Batch, DataError, EvalLoader, Item, LoaderOptions};
 
-use crate::classifier::Classifier;
+use crate::methods::Classify;
 use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
 use crate::train::preprocess;
 
@@ -25,7 +25,7 @@ pub enum EvaluateError {
 /// `progress` is told the number of pictures done after each batch.
 pub fn evaluate(
     clip: &Clip,
-    classifier: &Classifier,
+    classifier: &dyn Classify,
     items: &[Item],
     threads: usize,
     progress: &mut dyn FnMut(usize),

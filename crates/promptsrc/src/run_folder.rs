@@ -275,20 +275,27 @@ pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
 
 /// The settings in which a saved configuration differs from the one asked for. Paths may differ:
 /// a run can move with its CLIP and pictures; their fingerprints may not.
-fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
-    let flat = |config: &RunConfig| {
+pub(crate) fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
+    let comparable = |config: &RunConfig| {
         let mut config = config.clone();
         config.version = String::new();
         config.clip.source = String::new();
         config.data.path = String::new();
         config.data.split = None;
         config.data.class_names = None;
+        serde_json::to_value(&config).unwrap_or_default()
+    };
+    difference_of(&comparable(saved), &comparable(asked))
+}
+
+/// The leaves in which two documents differ, in words.
+pub(crate) fn difference_of(
+    saved: &serde_json::Value,
+    asked: &serde_json::Value,
+) -> Option<String> {
+    let flat = |value: &serde_json::Value| {
         let mut leaves = Vec::new();
-        flatten(
-            "",
-            &serde_json::to_value(&config).unwrap_or_default(),
-            &mut leaves,
-        );
+        flatten("", value, &mut leaves);
         leaves
     };
     let (saved, asked) = (flat(saved), flat(asked));

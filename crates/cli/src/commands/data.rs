@@ -182,24 +182,7 @@ pub fn classes_name(classes: ClassesArg) -> &'static str {
     }
 }
 
-/// A fingerprint of a list of pictures: names of files and their folders, labels and class names,
-/// in order. The way to the pictures is not in it, so that they may move.
+/// What the pictures are known by.
 pub fn fingerprint(chosen: &Chosen) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for name in &chosen.class_names {
-        hasher.update(name.as_bytes()).update(&[0]);
-    }
-    for item in &chosen.items {
-        let folder = item
-            .path
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default();
-        let name = item.path.file_name().unwrap_or_default();
-        hasher.update(folder.as_encoded_bytes()).update(b"/");
-        hasher
-            .update(name.as_encoded_bytes())
-            .update(&(item.label as u64).to_le_bytes());
-    }
-    hasher.finalize().to_hex().as_str()[..16].to_string()
+    promptsrc::pictures::fingerprint(&chosen.class_names, &chosen.items)
 }

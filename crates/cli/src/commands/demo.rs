@@ -6,14 +6,13 @@
 mod report;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
 use indicatif::ProgressBar;
 use promptsrc::Event;
 use promptsrc::atomic_file::write_atomically;
+use promptsrc::jobs::one_a_thread;
 use promptsrc_data::{Classes, Part};
 use promptsrc_world::{Purpose, WorldSet, sets};
 
@@ -198,45 +197,11 @@ fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
 
 /// Does the jobs, several at once, and returns base and novel accuracy of each in per cent.
 fn work(jobs: &[Job], args: &DemoArgs, common: &Common) -> Result<Vec<[f64; 2]>, Failure> {
-    let threads = rayon::current_num_threads().min(jobs.len()).max(1);
     let bar = output::percent_bar(jobs.len() as u64 * JOB, common.quiet);
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<Option<[f64; 2]>>> = Mutex::new(vec![None; jobs.len()]);
-    let failure: Mutex<Option<Failure>> = Mutex::new(None);
-    let worker = || {
-        // A small model's step is too short to be shared out: a job a thread is faster.
-        let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(pool) => pool,
-            Err(e) => return Err(Failure::failed(format!("--threads: {e}"))),
-        };
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let stop = failure.lock().is_ok_and(|f| f.is_some());
-            let (Some(job), false) = (jobs.get(i), stop) else {
-                return Ok(());
-            };
-            let result = pool.install(|| job.run(args, common, &bar))?;
-            if let Ok(mut found) = found.lock() {
-                found[i] = Some(result);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                if let (Err(error), Ok(mut failure)) = (worker(), failure.lock()) {
-                    failure.get_or_insert(error);
-                }
-            });
-        }
-    });
+    let threads = rayon::current_num_threads();
+    let found = one_a_thread(jobs, threads, |job| job.run(args, common, &bar));
     bar.finish_and_clear();
-    if let Ok(Some(failure)) = failure.into_inner() {
-        return Err(failure);
-    }
-    let found = found.into_inner().unwrap_or_default();
-    let found: Option<Vec<[f64; 2]>> = found.into_iter().collect();
-    found.ok_or_else(|| Failure::failed("a run of the demo ended without a result"))
+    found
 }
 
 /// Units of progress of a job.

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+pub mod bench;
 pub mod convert;
 pub mod data;
 pub mod demo;

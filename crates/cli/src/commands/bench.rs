@@ -1,0 +1,203 @@
+//! `promptsrc bench`: the paper's benchmarks, as far as they are not done yet, and their tables.
+
+mod plan;
+mod view;
+
+use std::path::Path;
+
+use promptsrc::TrainConfig;
+use promptsrc::benchmark::{
+    Choice, Format, Plan, PlanError, Protocol, Root, RunId, Scale, Sweep, collect, render, tables,
+};
+use promptsrc_world::MINI;
+
+use crate::args::{BenchArgs, BenchCommand, Common, TableArgs};
+use crate::failure::Failure;
+use crate::output;
+use crate::resolve::{self, LoadedClip};
+use crate::root::{Folder, WORLD, World};
+
+use view::View;
+
+pub fn run(command: &BenchCommand, common: &Common) -> Result<(), Failure> {
+    match command {
+        BenchCommand::BaseToNovel(args) => bench(Protocol::BaseToNovel, args, common),
+        BenchCommand::FewShot(args) => bench(Protocol::FewShot, args, common),
+        BenchCommand::CrossDataset(args) => bench(Protocol::CrossDataset, args, common),
+        BenchCommand::DomainGeneralization(args) => {
+            bench(Protocol::DomainGeneralization, args, common)
+        }
+        BenchCommand::Table(args) => table(args, common),
+    }
+}
+
+fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Failure> {
+    let is_world = args.root == Path::new(WORLD) && !args.root.exists();
+    let clip = match (&args.clip, is_world) {
+        (Some(clip), _) => clip.as_str(),
+        (None, true) => MINI,
+        (None, false) => {
+            return Err(Failure::usage(
+                "--clip: name the CLIP that is to learn, for example --clip ViT-B/16; only \
+                 --root world has one of its own",
+            ));
+        }
+    };
+    let scale = match resolve::is_mini(clip) {
+        true => Scale::Mini,
+        false => Scale::Published,
+    };
+    let folder;
+    let root: &dyn Root = match is_world {
+        true => &World,
+        false => {
+            folder = Folder::new(&args.root)?;
+            &folder
+        }
+    };
+    let plan = plan_of(protocol, args, root, scale)?;
+    let part = match args.only {
+        Some(only) => plan.part(only.part - 1, only.parts),
+        None => plan.clone(),
+    };
+    if args.plan {
+        return plan::show(&plan, &part, args, common);
+    }
+    if !is_world {
+        Folder::new(&args.root)?.check(&data_sets(&part))?;
+    }
+    if args.out.exists() && !args.out.is_dir() {
+        return Err(Failure::failed(format!(
+            "--out {}: is a file; the runs need a folder, which is made where it is not there yet",
+            args.out.display()
+        )));
+    }
+
+    let loaded = resolve::clip(clip, common)?;
+    for run in &part.runs {
+        if let Some(config) = &run.config {
+            config
+                .check_for(loaded.clip.config())
+                .map_err(resolve::config_usage)?;
+        }
+    }
+    let (at_once, decoding) = threads(&loaded);
+    let record = loaded.record()?;
+    let sweep = Sweep::new(&loaded.clip, record, loaded.source.clone(), root, &args.out)
+        .allow_missing(args.allow_missing)
+        .threads(at_once, decoding);
+    let view = View::new(&part, common.quiet);
+    let failed = sweep.make(&part.runs, &|event| view.show(event));
+    view.close();
+    let failed = failed?;
+
+    // Of all parts: what of them is there. The same as `bench table` reads, so that it does not
+    // matter who made what and when.
+    let expected: Vec<RunId> = plan.runs.iter().map(|run| run.id.clone()).collect();
+    let mut results = collect_if_there(&args.out.join(protocol.name()))?;
+    results.retain(|(_, result)| expected.contains(&result.run));
+    let format = match common.json {
+        true => Format::Json,
+        false => Format::Terminal,
+    };
+    let text = render(&tables(&results, &expected)?, format);
+    output::result(&match common.json {
+        true => text,
+        false => format!("\n{text}"),
+    })?;
+    match failed {
+        0 => Ok(()),
+        1 => Err(Failure::failed("a run has failed; its error stands above")),
+        n => Err(Failure::failed(format!(
+            "{n} runs have failed; their errors stand above"
+        ))),
+    }
+}
+
+/// How many runs are made at once, and on how many threads a run prepares pictures. A small
+/// model's step is too short to be shared out, and several of a large one would not fit.
+fn threads(loaded: &LoadedClip) -> (usize, usize) {
+    const SMALL: usize = 256;
+    match loaded.clip.config().vision.width <= SMALL {
+        true => (rayon::current_num_threads(), 1),
+        false => (1, resolve::decoding_threads()),
+    }
+}
+
+/// The data sets that the runs learn on or are measured on.
+fn data_sets(plan: &Plan) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for run in &plan.runs {
+        let targets = run.targets.iter().map(|target| &target.data_set);
+        for name in std::iter::once(&run.id.data_set).chain(targets) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+fn plan_of(
+    protocol: Protocol,
+    args: &BenchArgs,
+    root: &dyn Root,
+    scale: Scale,
+) -> Result<Plan, Failure> {
+    let choice = Choice {
+        protocol,
+        data_sets: (!args.datasets.is_empty()).then(|| args.datasets.clone()),
+        methods: args.methods.clone(),
+        seeds: args.seeds.clone(),
+        shots: match args.shots.is_empty() {
+            true => protocol.shots().to_vec(),
+            false => args.shots.clone(),
+        },
+    };
+    let settings = resolve::Settings::read(&args.overrides)?;
+    // A preset with all regularisers has a place for every setting; a method takes what it has.
+    let mut probe = TrainConfig::default();
+    settings.put_into(&mut probe)?;
+    let configure = |data_set: &str| {
+        let mut config = protocol.config(data_set, args.preset, scale);
+        // What cannot be put in has been found above.
+        let _ = settings.put_into(&mut config);
+        config
+    };
+    Plan::new(&choice, &root.sets(), &configure).map_err(|error| match error {
+        PlanError::Config(error) => resolve::config_usage(error),
+        PlanError::UnknownSet { .. } => Failure::usage(format!("--datasets: {error}")),
+        error => Failure::usage(error),
+    })
+}
+
+fn collect_if_there(folder: &Path) -> Result<Vec<Found>, Failure> {
+    match folder.exists() {
+        true => Ok(collect(folder)?),
+        false => Ok(Vec::new()),
+    }
+}
+
+type Found = (std::path::PathBuf, promptsrc::benchmark::RunResult);
+
+fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
+    let mut results = collect(&args.folder)?;
+    if let Some(protocol) = args.protocol {
+        results.retain(|(_, result)| result.run.protocol == protocol);
+    }
+    if results.is_empty() {
+        return Err(promptsrc::benchmark::ResultError::None {
+            path: args.folder.clone(),
+        }
+        .into());
+    }
+    let format = match (args.format, common.json) {
+        (None, true) => Format::Json,
+        (format, _) => format.unwrap_or_default(),
+    };
+    let text = render(&tables(&results, &[])?, format);
+    output::result(&match format {
+        Format::Terminal => format!("\n{text}"),
+        _ => text,
+    })
+}

@@ -1,0 +1,144 @@
+//! Where `promptsrc bench` finds its data sets: the built-in world, or a folder of CoOp's.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::benchmark::{Role, Root, RootError, RootSet, SetSize};
+use promptsrc_data::{BENCHMARK_SETS, BenchmarkSet, Dataset, Part};
+use promptsrc_world::{Purpose, WorldSet, pictures_per_class, sets};
+
+use crate::failure::Failure;
+use crate::resolve;
+
+/// Its name where a root is asked for.
+pub const WORLD: &str = "world";
+
+/// The data sets that are drawn.
+pub struct World;
+
+impl Root for World {
+    fn sets(&self) -> Vec<RootSet> {
+        let set = |set: &WorldSet| {
+            let classes = set.class_names().len();
+            RootSet {
+                name: set.name().to_string(),
+                aliases: vec![format!("world:{}", set.name())],
+                role: match set.purpose() {
+                    Purpose::BaseToNovel => Role::Target,
+                    Purpose::Source => Role::Source,
+                    Purpose::Shifted => Role::Shifted,
+                    Purpose::Tuning => Role::Apart,
+                },
+                is_own: set.purpose() == Purpose::BaseToNovel,
+                size: SetSize {
+                    classes,
+                    test: classes * pictures_per_class(Part::Test),
+                },
+            }
+        };
+        sets().iter().map(set).collect()
+    }
+
+    fn open(&self, name: &str) -> Result<Dataset, RootError> {
+        match WorldSet::find(name) {
+            Ok(set) => Ok(set.dataset()),
+            Err(source) => Err(RootError {
+                name: name.to_string(),
+                source: source.into(),
+            }),
+        }
+    }
+
+    fn template(&self, _name: &str) -> String {
+        PHOTO.to_string()
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("world:{name}")
+    }
+}
+
+const PHOTO: &str = "a photo of a {}.";
+
+/// A folder with the data sets in the folders that CoOp gives them.
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub fn new(root: &Path) -> Result<Self, Failure> {
+        match root.is_dir() {
+            true => Ok(Self {
+                root: root.to_path_buf(),
+            }),
+            false => Err(Failure::failed(format!(
+                "--root {}: there is no such folder; give that of the data sets, or world for the \
+                 built-in ones",
+                root.display()
+            ))),
+        }
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let known = BenchmarkSet::find(name);
+        self.root.join(known.map_or(name, |known| known.folder))
+    }
+
+    /// Fails where the folder of a data set that a plan needs is not there.
+    pub fn check(&self, names: &[String]) -> Result<(), Failure> {
+        let missing: Vec<String> = names
+            .iter()
+            .filter(|name| !self.folder(name).is_dir())
+            .map(|name| format!("{name} ({})", self.folder(name).display()))
+            .collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::failed(format!(
+                "not there: {}; choose among those that are with --datasets",
+                missing.join(", ")
+            ))),
+        }
+    }
+}
+
+impl Root for Folder {
+    fn sets(&self) -> Vec<RootSet> {
+        let set = |set: &BenchmarkSet| RootSet {
+            name: set.published_name.to_string(),
+            aliases: vec![set.name.to_string(), set.folder.to_string()],
+            role: match set.folder {
+                "imagenet" => Role::Source,
+                _ if set.is_test_only() => Role::Shifted,
+                _ => Role::Target,
+            },
+            is_own: !set.is_test_only(),
+            size: SetSize {
+                classes: set.classes,
+                test: set.count(Part::Test),
+            },
+        };
+        BENCHMARK_SETS.iter().map(set).collect()
+    }
+
+    fn open(&self, name: &str) -> Result<Dataset, RootError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| RootError {
+            name: name.to_string(),
+            source,
+        };
+        let set = BenchmarkSet::find(name)
+            .ok_or_else(|| failed("it is none of the paper's 15 data sets".into()))?;
+        match set.open(&self.root) {
+            Ok((dataset, _)) => Ok(dataset),
+            Err(source) => Err(failed(source.into())),
+        }
+    }
+
+    fn template(&self, name: &str) -> String {
+        BenchmarkSet::find(name)
+            .map_or(PHOTO, |set| set.template)
+            .to_string()
+    }
+
+    fn place(&self, name: &str) -> String {
+        resolve::absolute(&self.folder(name))
+    }
+}
