@@ -7,7 +7,8 @@ use std::path::Path;
 
 use promptsrc::TrainConfig;
 use promptsrc::benchmark::{
-    Choice, Format, Plan, PlanError, Protocol, Root, RunId, Scale, Sweep, collect, render, tables,
+    Choice, Format, Plan, PlanError, Protocol, Root, RunId, Scale, Sweep, collect,
+    collect_reference, render, tables,
 };
 use promptsrc_world::MINI;
 
@@ -182,6 +183,11 @@ type Found = (std::path::PathBuf, promptsrc::benchmark::RunResult);
 
 fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let mut results = collect(&args.folder)?;
+    let reference = collect_reference(&args.folder).map_err(Failure::failed)?;
+    for (path, reason) in &reference.left_out {
+        output::warning(&format!("{}: left out: {reason}", path.display()));
+    }
+    results.extend(reference.results);
     if let Some(protocol) = args.protocol {
         results.retain(|(_, result)| result.run.protocol == protocol);
     }

@@ -8,6 +8,7 @@
 mod plan;
 mod protocol;
 mod published;
+mod reference;
 mod render;
 mod results;
 mod root;
@@ -18,6 +19,7 @@ mod table;
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
 pub use protocol::{Protocol, Scale, Target, classes_name};
 pub use published::{PAPER, PUBLISHED_FILE, published};
+pub use reference::{ReferenceResults, collect_reference};
 pub use render::{Format, render};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
 pub use root::{Role, Root, RootError, RootSet, SetSize};

@@ -37,6 +37,8 @@ pub struct RunId {
 pub struct Configuration {
     /// Fingerprint of the CLIP's weights.
     pub clip: String,
+    /// Precision of the arithmetic.
+    pub precision: String,
     /// Whether pictures that are missing are left out.
     pub allow_missing: bool,
     /// The training; none where nothing is learned.

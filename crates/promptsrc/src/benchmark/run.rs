@@ -242,6 +242,7 @@ impl<'a> Sweep<'a> {
         let saved = run_folder::read_config(&config)?;
         let configuration = Configuration {
             clip: saved.clip.fingerprint,
+            precision: saved.clip.precision,
             allow_missing: saved.data.allow_missing,
             train: Some(saved.train),
         };
@@ -612,6 +613,7 @@ impl<'a> Sweep<'a> {
     fn configuration(&self, run: &PlannedRun) -> Configuration {
         Configuration {
             clip: self.clip_record.fingerprint.clone(),
+            precision: self.clip.precision().to_string(),
             allow_missing: self.allow_missing,
             train: run.config.clone(),
         }

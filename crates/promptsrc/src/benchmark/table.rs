@@ -471,6 +471,7 @@ pub(crate) mod tests {
         };
         let configuration = Configuration {
             clip: "abc".into(),
+            precision: "f32".into(),
             allow_missing: false,
             train: shots_and_seed.map(|(_, seed)| TrainConfig {
                 seed,
