@@ -19,7 +19,7 @@ pub(crate) enum Block {
     /// Frozen weights on the CPU.
     Frozen(FrozenBlock),
     /// Any device; weights that may be learned.
-    Plain(PlainBlock),
+    Plain(Box<PlainBlock>),
 }
 
 /// What a block's shape is, apart from its weights.
@@ -35,25 +35,24 @@ pub(crate) struct BlockShape {
 #[derive(Clone, Debug)]
 pub(crate) enum Projected {
     Frozen(kernels::Projected),
-    Plain {
-        /// `[rows, width]`.
-        query: Tensor<2>,
-        /// Keys and values, `[rows, 2 * width]`.
-        joint: Tensor<2>,
-    },
+    /// Queries `[rows, width]`; keys and values `[rows, 2 * width]`.
+    Plain(Box<[Tensor<2>; 2]>),
 }
 
 impl Projected {
     fn frozen(&self) -> &kernels::Projected {
         match self {
             Self::Frozen(projected) => projected,
-            Self::Plain { .. } => unreachable!("all blocks of a tower have the same form"),
+            Self::Plain(_) => unreachable!("all blocks of a tower have the same form"),
         }
     }
 
     fn plain(&self) -> (&Tensor<2>, &Tensor<2>) {
         match self {
-            Self::Plain { query, joint } => (query, joint),
+            Self::Plain(projected) => {
+                let [query, joint] = &**projected;
+                (query, joint)
+            }
             Self::Frozen(_) => unreachable!("all blocks of a tower have the same form"),
         }
     }
@@ -64,7 +63,7 @@ impl Block {
     pub fn read(reader: &Reader, name: &str, shape: BlockShape) -> Result<Self, WeightError> {
         Ok(match reader.frozen_block(name, shape)? {
             Some(block) => Self::Frozen(block),
-            None => Self::Plain(PlainBlock::read(reader, name, shape)?),
+            None => Self::Plain(Box::new(PlainBlock::read(reader, name, shape)?)),
         })
     }
 
@@ -74,10 +73,10 @@ impl Block {
             Self::Frozen(block) => Projected::Frozen(block.project(&crate::values(rows))),
             Self::Plain(block) => {
                 let normalised = block.ln_1.forward(rows);
-                Projected::Plain {
-                    query: block.query.forward(normalised.clone()),
-                    joint: block.key_value.forward(normalised),
-                }
+                Projected::Plain(Box::new([
+                    block.query.forward(normalised.clone()),
+                    block.key_value.forward(normalised),
+                ]))
             }
         }
     }

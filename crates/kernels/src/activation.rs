@@ -12,6 +12,7 @@ pub enum Activation {
 /// `e^x` to two units in the last place, in a form that becomes vector code. Below -87.3 it stays at
 /// the least normal number.
 #[inline(always)]
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
 pub(crate) fn exp(x: f32) -> f32 {
     // Adding it rounds to a whole number, which then stands in the lowest bits.
     const SHIFT: f32 = 12_582_912.0;
@@ -44,6 +45,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// To a few units in the last place: the rational approximation of Eigen.
 #[inline(always)]
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
     let s = x * x;

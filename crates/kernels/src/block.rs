@@ -103,6 +103,9 @@ struct TraceOf<E: Element> {
     hidden: Buffer<E>,
 }
 
+/// Normalised rows before the MLP, and what its activation was applied to.
+type InnerTrace<E> = (Normalised<E>, Buffer<E>);
+
 /// Normalised rows and one over each deviation.
 struct Normalised<E: Element> {
     rows: Buffer<E>,
@@ -347,7 +350,7 @@ impl<E: Tiled> Block<E> {
     fn normalise_and_project(
         &self,
         x: &[f32],
-        mut query: Option<&mut [E]>,
+        query: Option<&mut [E]>,
         key_value: &mut [E],
     ) -> Normalised<E> {
         let width = self.shape.width;
@@ -359,7 +362,7 @@ impl<E: Tiled> Block<E> {
         };
         let n = Shares::new(&mut normalised.rows);
         let inverse = Shares::new(&mut normalised.inverse);
-        let query = query.as_deref_mut().map(Shares::new);
+        let query = query.map(Shares::new);
         let key_value = Shares::new(key_value);
         blocks(rows, self.most_rows())
             .into_par_iter()
@@ -423,7 +426,7 @@ impl<E: Tiled> Block<E> {
         mixed: &[E],
         layout: &Layout,
         traced: bool,
-    ) -> (Vec<f32>, Option<(Normalised<E>, Buffer<E>)>) {
+    ) -> (Vec<f32>, Option<InnerTrace<E>>) {
         let BlockShape { width, hidden, .. } = self.shape;
         let (stride, hidden_stride) = (self.stride(), self.hidden_stride());
         let live = layout.live_rows();
@@ -488,8 +491,7 @@ impl<E: Tiled> Block<E> {
                         len,
                         &linear.bias,
                         self.shape.activation,
-                        kept.as_deref_mut(),
-                        hidden,
+                        kept.as_deref_mut().map(|kept| (kept, hidden)),
                         &mut activated,
                         hidden_stride,
                     );

@@ -125,22 +125,22 @@ pub(crate) fn store<E: Element>(
     }
 }
 
-/// Activation of sums and bias, rounded; what it was applied to goes to `hidden`, if that is kept.
+/// Activation of sums and bias, rounded; what it was applied to goes to `hidden` (with its stride), if
+/// that is kept.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
 pub(crate) fn activate<E: Element>(
     chunk: &Chunk,
     rows: usize,
     bias: &[f32],
     activation: Activation,
-    mut hidden: Option<&mut [E]>,
-    hidden_stride: usize,
+    mut hidden: Option<(&mut [E], usize)>,
     out: &mut [E],
     stride: usize,
 ) {
     let bias = &bias[chunk.within(0, 0)];
     for r in 0..rows {
-        if let Some(hidden) = hidden.as_deref_mut() {
-            let hidden = &mut hidden[chunk.within(r, hidden_stride)];
+        if let Some((hidden, hidden_stride)) = &mut hidden {
+            let hidden = &mut hidden[chunk.within(r, *hidden_stride)];
             for ((h, x), b) in hidden.iter_mut().zip(chunk.row(r)).zip(bias) {
                 *h = E::from_f32(x + b);
             }

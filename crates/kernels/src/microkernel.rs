@@ -169,6 +169,7 @@ fn portable(
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::*;
+    use std::mem::transmute;
 
     use super::TILE;
 
@@ -257,17 +258,19 @@ mod avx512 {
         for p in 0..pairs {
             // SAFETY: the panel has 32 pairs of 16-bit numbers a step; both types are 512 bits
             // without invalid values.
-            let (b0, b1): (__m512bh, __m512bh) = unsafe {
+            let (b0, b1) = unsafe {
                 (
-                    std::mem::transmute(_mm512_loadu_si512(panel.add(p * 64).cast())),
-                    std::mem::transmute(_mm512_loadu_si512(panel.add(p * 64 + 32).cast())),
+                    transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(p * 64).cast())),
+                    transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                        panel.add(p * 64 + 32).cast(),
+                    )),
                 )
             };
             for (r, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: the left operand has every row and step; types as above.
-                let a: __m512bh = unsafe {
+                let a = unsafe {
                     let pair = left.add(r * stride + 2 * p).cast::<i32>().read_unaligned();
-                    std::mem::transmute(_mm512_set1_epi32(pair))
+                    transmute::<__m512i, __m512bh>(_mm512_set1_epi32(pair))
                 };
                 sum[0] = _mm512_dpbf16_ps(sum[0], a, b0);
                 sum[1] = _mm512_dpbf16_ps(sum[1], a, b1);
