@@ -108,7 +108,7 @@ impl TrainLoader {
             Arc::new(move |picture, index| {
                 let mut random = Stream::new(seed, epoch, index as u64);
                 let (crop, flip) = augment.draw(picture.width(), picture.height(), &mut random);
-                preprocess.apply_crop(picture, crop, flip)
+                preprocess.cut(picture, crop, flip)
             }),
         )
     }
@@ -157,8 +157,10 @@ impl EvalLoader {
     pub fn batches(&self) -> Batches {
         let order = (0..self.workers.items.len()).collect();
         let preprocess = self.workers.preprocess;
-        self.workers
-            .start(order, Arc::new(move |picture, _| preprocess.apply(picture)))
+        self.workers.start(
+            order,
+            Arc::new(move |picture, _| preprocess.center(picture)),
+        )
     }
 }
 
@@ -212,6 +214,7 @@ impl Workers {
     fn start(&self, order: Vec<usize>, transform: Arc<Transform>) -> Batches {
         let mut batches = Batches {
             items: self.items.clone(),
+            preprocess: self.preprocess,
             options: self.options,
             pool: self.pool.clone(),
             transform,
@@ -224,8 +227,9 @@ impl Workers {
     }
 }
 
-/// A decoded picture and its place in the list, to numbers.
-type Transform = dyn Fn(&Picture, usize) -> Result<Vec<f32>, PictureError> + Send + Sync;
+/// A decoded picture and its place in the list, to what the tower sees of it, still in bytes: the
+/// batch is where they become numbers, of four times the size.
+type Transform = dyn Fn(&Picture, usize) -> Result<Picture, PictureError> + Send + Sync;
 
 /// Batches in the making. Dropping it tells the workers to stop.
 ///
@@ -233,6 +237,7 @@ type Transform = dyn Fn(&Picture, usize) -> Result<Vec<f32>, PictureError> + Sen
 /// next one may be fine.
 pub struct Batches {
     items: Arc<[Item]>,
+    preprocess: Preprocess,
     options: LoaderOptions,
     pool: Arc<ThreadPool>,
     transform: Arc<Transform>,
@@ -246,7 +251,7 @@ pub struct Batches {
 struct Pending {
     indices: Vec<usize>,
     /// Place in the batch, and what became of the picture.
-    results: Receiver<(usize, Result<Vec<f32>, PictureError>)>,
+    results: Receiver<(usize, Result<Picture, PictureError>)>,
 }
 
 impl Batches {
@@ -283,7 +288,7 @@ impl Batches {
     /// Waits for the pictures of a batch.
     fn finish(&self, pending: Pending) -> Result<Batch, DataError> {
         let Pending { indices, results } = pending;
-        let mut slots: Vec<Option<Result<Vec<f32>, PictureError>>> = Vec::new();
+        let mut slots: Vec<Option<Result<Picture, PictureError>>> = Vec::new();
         slots.resize_with(indices.len(), || None);
         // Ends when all workers have sent their picture or gone without.
         for (slot, result) in results {
@@ -305,11 +310,11 @@ impl Batches {
             };
             batch.labels.push(item.label);
             match slot {
-                Some(Ok(image)) => {
+                Some(Ok(picture)) => {
                     if batch.images.is_empty() {
-                        batch.images.reserve_exact(n * image.len());
+                        batch.images.reserve_exact(n * picture.pixels().len());
                     }
-                    batch.images.extend(image);
+                    self.preprocess.normalise_onto(&picture, &mut batch.images);
                 }
                 Some(Err(error)) => failures.push(error),
                 None => failures.push(

@@ -89,18 +89,25 @@ impl Preprocess {
 
     /// Bytes to `(byte / 255 - mean) / std` in `f32`, channel first: `[3, height, width]`.
     pub fn normalise(&self, picture: &Picture) -> Vec<f32> {
+        let mut input = Vec::with_capacity(picture.pixels().len());
+        self.normalise_onto(picture, &mut input);
+        input
+    }
+
+    /// Appends what [`normalise`](Self::normalise) gives: pictures become a batch without a copy of
+    /// each.
+    pub fn normalise_onto(&self, picture: &Picture, batch: &mut Vec<f32>) {
         let pixels = picture.pixels().as_chunks::<3>().0;
-        let mut input = Vec::with_capacity(3 * pixels.len());
+        batch.reserve(3 * pixels.len());
         for (channel, (mean, std)) in self.mean.iter().zip(self.std).enumerate() {
             // A byte has 256 values: a table gives the same numbers without the divisions.
             let table: [f32; 256] = std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std);
-            input.extend(
+            batch.extend(
                 pixels
                     .iter()
                     .map(|pixel| table[usize::from(pixel[channel])]),
             );
         }
-        input
     }
 }
 
