@@ -3,7 +3,12 @@
 //! Two passes of integer arithmetic (Pillow's `Resample.c`): horizontal, then vertical, each
 //! rounded and clipped to bytes. Weights are Keys' cubic with a = -0.5, stretched when shrinking so
 //! that every source pixel counts, normalised, and rounded to 22 fractional bits. Libraries that
-//! keep floating point between the passes, or fewer bits, differ by up to several 1/255.
+//! keep floating point between the passes, or fewer bits, or another order, differ.
+//!
+//! `fast_image_resize` 6.1 does: it makes the vertical pass first and rounds weights to 16 bits, in
+//! every instruction set. Of 325 pictures of Caltech-101 prepared for evaluation, 2 came out with
+//! equal bytes; 14 % of the bytes differed, by up to 28/255. Nor was it faster: 5000 pictures a
+//! second and core against 4900 here, and 6400 against 6700 with crops.
 //!
 //! This is what every Pillow up to 12.2 does. Pillow 12.3 makes the vertical pass first where the
 //! height is more than 100 times the width, and Pillow 13 wherever the height shrinks much, which for
