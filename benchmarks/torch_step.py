@@ -198,17 +198,20 @@ def main():
     precision = {"f32": torch.float32, "bf16": torch.bfloat16}[asked.precision]
     model = Model(asked.classes, asked.name_tokens, asked.text == "cut", precision)
     prompts = model.image_prompts + model.text_prompts
-    optimizer = torch.optim.SGD(
-        prompts, lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
-    )
+    momenta = [torch.zeros_like(prompt) for prompt in prompts]
 
     pictures = torch.randn(asked.batch, 3, RESOLUTION, RESOLUTION).to(precision)
     labels = torch.arange(asked.batch) % asked.classes
 
     def step():
-        optimizer.zero_grad()
+        for prompt in prompts:
+            prompt.grad = None
         model.loss(pictures, labels).backward()
-        optimizer.step()
+        # SGD by hand: importing torch.optim would cost PyTorch memory that the step does not need.
+        with torch.no_grad():
+            for prompt, momentum in zip(prompts, momenta):
+                momentum.mul_(MOMENTUM).add_(prompt.grad + WEIGHT_DECAY * prompt)
+                prompt.sub_(LEARNING_RATE * momentum)
 
     step_seconds = median_seconds(step, asked.steps)
     # Before the pictures to evaluate, which would count with the step's memory.
