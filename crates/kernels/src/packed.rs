@@ -27,53 +27,48 @@ pub(crate) enum PackedOrder {
 }
 
 impl<E: Element> Packed<E> {
-    /// Of a matrix whose element at (step, column) is `at(step, column)`.
+    /// Of a matrix whose element at (step, column) is `at(step, column)`; by all threads.
     pub fn new(
         machine: Machine,
         steps: usize,
         columns: usize,
         at: impl Fn(usize, usize) -> f32 + Sync,
     ) -> Self {
-        if !machine.has_avx512() {
-            let mut values = vec![E::default(); steps * columns];
-            values
-                .par_chunks_mut(columns.max(1))
-                .enumerate()
-                .for_each(|(p, row)| {
-                    for (c, value) in row.iter_mut().enumerate() {
-                        *value = E::from_f32(at(p, c));
-                    }
-                });
-            return Self {
-                steps,
-                columns,
-                order: PackedOrder::Plain,
-                values,
-            };
-        }
-        let groups = steps.div_ceil(E::GROUP);
-        let panel = groups * PANEL * E::GROUP;
-        let mut values = vec![E::default(); columns.div_ceil(PANEL) * panel];
-        values
-            .par_chunks_mut(panel.max(1))
+        let mut packed = Self::zeros(machine, steps, columns);
+        let (part, order) = (packed.part(), packed.order);
+        packed
+            .values
+            .par_chunks_mut(part)
             .enumerate()
-            .for_each(|(j, panel)| {
-                let width = PANEL.min(columns - j * PANEL);
-                for (g, group) in panel.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
-                    for c in 0..width {
-                        for i in 0..E::GROUP.min(steps - g * E::GROUP) {
-                            let value = at(g * E::GROUP + i, j * PANEL + c);
-                            group[c * E::GROUP + i] = E::from_f32(value);
-                        }
-                    }
-                }
-            });
+            .for_each(|(j, values)| order.fill(j, values, steps, columns, &at));
+        packed
+    }
+
+    fn zeros(machine: Machine, steps: usize, columns: usize) -> Self {
+        let (order, len) = if machine.has_avx512() {
+            let panels = columns.div_ceil(PANEL) * PANEL;
+            (
+                PackedOrder::Panels,
+                panels * steps.next_multiple_of(E::GROUP),
+            )
+        } else {
+            (PackedOrder::Plain, steps * columns)
+        };
         Self {
             steps,
             columns,
-            order: PackedOrder::Panels,
-            values,
+            order,
+            values: vec![E::default(); len],
         }
+    }
+
+    /// Numbers that are filled at once: a panel, or a step.
+    fn part(&self) -> usize {
+        match self.order {
+            PackedOrder::Panels => self.padded_steps() * PANEL,
+            PackedOrder::Plain => self.columns,
+        }
+        .max(1)
     }
 
     /// Steps as the panels have them: filled up to a whole group.
@@ -101,8 +96,48 @@ impl<E: Element> Packed<E> {
     }
 
     /// Its transpose, packed: for the way back.
+    ///
+    /// By this thread alone. It is made on first use, within a task: were it shared out, the thread
+    /// could meanwhile take up another task, which waits for it.
     pub fn transposed(&self, machine: Machine) -> Self {
-        Self::new(machine, self.columns, self.steps, |p, c| self.at(c, p))
+        let mut packed = Self::zeros(machine, self.columns, self.steps);
+        let (part, order) = (packed.part(), packed.order);
+        let (steps, columns) = (packed.steps, packed.columns);
+        for (j, values) in packed.values.chunks_mut(part).enumerate() {
+            order.fill(j, values, steps, columns, &|p, c| self.at(c, p));
+        }
+        packed
+    }
+}
+
+impl PackedOrder {
+    /// Fills panel (or step) `j` of a matrix.
+    fn fill<E: Element>(
+        self,
+        j: usize,
+        values: &mut [E],
+        steps: usize,
+        columns: usize,
+        at: &impl Fn(usize, usize) -> f32,
+    ) {
+        match self {
+            Self::Plain => {
+                for (c, value) in values.iter_mut().enumerate() {
+                    *value = E::from_f32(at(j, c));
+                }
+            }
+            Self::Panels => {
+                let width = PANEL.min(columns - j * PANEL);
+                for (g, group) in values.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
+                    for c in 0..width {
+                        for i in 0..E::GROUP.min(steps - g * E::GROUP) {
+                            let value = at(g * E::GROUP + i, j * PANEL + c);
+                            group[c * E::GROUP + i] = E::from_f32(value);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

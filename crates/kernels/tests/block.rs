@@ -364,3 +364,24 @@ fn numbers_do_not_depend_on_threads() {
         }
     }
 }
+
+/// The matrices of the way back are packed on first use, by whichever task comes first: while it packs it
+/// must not take up another task that waits for them.
+#[test]
+fn first_use_of_the_way_back_by_many_tasks_at_once_ends() {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(4)
+        .build()
+        .expect("a pool");
+    let weights = Weights::new(shape(128, 2, Activation::QuickGelu));
+    let layout = Arc::new(Layout::new([8; 60], true));
+    for _ in 0..200 {
+        let block = weights.block(Machine::here(), Precision::F32);
+        let gradient = pool.install(|| {
+            let own = tensor(2, 480, 128, 1.0).autodiff().require_grad();
+            let out = block.forward(own.clone(), None, &layout, None, None);
+            own.grad_remove(&mut out.sum().backward())
+        });
+        assert!(gradient.is_some());
+    }
+}
