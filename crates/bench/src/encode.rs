@@ -7,6 +7,7 @@ use promptsrc::{Classifier, Clip, Prompts};
 use serde::Serialize;
 
 use crate::common::Computing;
+use crate::limit::Limit;
 use crate::process::{forget_peak, median, peak_rss_mib};
 use crate::{Failure, plan, random_clip, step};
 
@@ -30,10 +31,8 @@ struct Figures {
     threads: usize,
     seconds_per_picture: f64,
     pictures_per_second: f64,
-    needed_gflop: f64,
-    gflops: f64,
-    gemm_ceiling_gflops: f64,
-    fraction_of_ceiling: f64,
+    #[serde(flatten)]
+    limit: Limit,
     peak_rss_mib: Option<u64>,
 }
 
@@ -64,18 +63,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let seconds = median((0..options.repetitions.get()).map(|_| once()).collect());
             let peak_rss_mib = peak_rss_mib();
             let needed_gflop = plan::encode_gflop(clip.config(), &config, batch);
-            let gemm_ceiling_gflops = step::ceiling(clip.config(), precision);
-            let gflops = needed_gflop / seconds;
             Ok(Figures {
                 batch,
                 precision: precision.name(),
                 threads: rayon::current_num_threads(),
                 seconds_per_picture: seconds / batch as f64,
                 pictures_per_second: batch as f64 / seconds,
-                needed_gflop,
-                gflops,
-                gemm_ceiling_gflops,
-                fraction_of_ceiling: gflops / gemm_ceiling_gflops,
+                limit: Limit::of(needed_gflop, seconds, clip.config(), precision),
                 peak_rss_mib,
             })
         })?;
@@ -91,9 +85,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         figures.threads,
         figures.pictures_per_second,
         figures.seconds_per_picture,
-        figures.gflops,
-        figures.gemm_ceiling_gflops,
-        figures.fraction_of_ceiling,
+        figures.limit.gflops,
+        figures.limit.gemm_ceiling_gflops,
+        figures.limit.fraction_of_ceiling,
     );
     Ok(())
 }

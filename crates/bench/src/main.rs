@@ -5,6 +5,7 @@
 
 mod common;
 mod encode;
+mod limit;
 mod loader;
 mod plan;
 mod process;

@@ -68,22 +68,23 @@ pub fn step_gflop(clip: &ClipConfig, config: &TrainConfig, batch: usize, own: &[
     } else {
         0.0
     };
-    let patches = (batch * (clip.vision.tokens() - 1)) as f64;
-    let stem = patches * 2.0 * (3 * clip.vision.patch_size.pow(2) * clip.vision.width) as f64
-        + (batch * clip.vision.tokens()) as f64 * 6.0 * (clip.vision.width as f64).powi(2);
-    (student + teacher + stem + text(clip, config, own)) / 1e9
+    (student + teacher + stem(clip, batch) + text(clip, config, own)) / 1e9
 }
 
 /// GFLOP of the features of prompted pictures.
 pub fn encode_gflop(clip: &ClipConfig, config: &TrainConfig, batch: usize) -> f64 {
-    let patches = (batch * (clip.vision.tokens() - 1)) as f64;
-    let stem = patches * 2.0 * (3 * clip.vision.patch_size.pow(2) * clip.vision.width) as f64
-        + (batch * clip.vision.tokens()) as f64 * 6.0 * (clip.vision.width as f64).powi(2);
     let tower = vision_tower(clip, config, true);
     let forward: f64 = (0..tower.layers)
         .map(|l| tower.forward(image_layer(&tower, clip, batch, l)))
         .sum();
-    (stem + forward) / 1e9
+    (stem(clip, batch) + forward) / 1e9
+}
+
+/// Patches, and the constant half of the image tower's first layer.
+fn stem(clip: &ClipConfig, batch: usize) -> f64 {
+    let patches = (batch * (clip.vision.tokens() - 1)) as f64;
+    patches * 2.0 * (3 * clip.vision.patch_size.pow(2) * clip.vision.width) as f64
+        + (batch * clip.vision.tokens()) as f64 * 6.0 * (clip.vision.width as f64).powi(2)
 }
 
 fn vision_tower(clip: &ClipConfig, config: &TrainConfig, prompted: bool) -> Tower {

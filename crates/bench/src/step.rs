@@ -9,6 +9,7 @@ use promptsrc_clip::Tokenizer;
 use serde::Serialize;
 
 use crate::common::Computing;
+use crate::limit::Limit;
 use crate::process::{forget_peak, median, peak_rss_mib};
 use crate::{Failure, plan, random_clip};
 
@@ -40,10 +41,8 @@ struct Figures {
     threads: usize,
     step_seconds: f64,
     fastest_seconds: f64,
-    needed_gflop: f64,
-    gflops: f64,
-    gemm_ceiling_gflops: f64,
-    fraction_of_ceiling: f64,
+    #[serde(flatten)]
+    limit: Limit,
     peak_rss_mib: Option<u64>,
 }
 
@@ -89,8 +88,6 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let peak_rss_mib = peak_rss_mib();
             let fastest_seconds = seconds.iter().copied().fold(f64::MAX, f64::min);
             let step_seconds = median(seconds);
-            let gemm_ceiling_gflops = ceiling(clip.config(), precision);
-            let gflops = needed_gflop / step_seconds;
             Ok(Figures {
                 classes: names.len(),
                 name_tokens: options.name_tokens.get(),
@@ -99,10 +96,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
                 threads: rayon::current_num_threads(),
                 step_seconds,
                 fastest_seconds,
-                needed_gflop,
-                gflops,
-                gemm_ceiling_gflops,
-                fraction_of_ceiling: gflops / gemm_ceiling_gflops,
+                limit: Limit::of(needed_gflop, step_seconds, clip.config(), precision),
                 peak_rss_mib,
             })
         })?;
@@ -122,26 +116,15 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         figures.threads,
         figures.step_seconds,
         figures.fastest_seconds,
-        figures.needed_gflop,
-        figures.gflops,
-        figures.gemm_ceiling_gflops,
-        figures.fraction_of_ceiling,
+        figures.limit.needed_gflop,
+        figures.limit.gflops,
+        figures.limit.gemm_ceiling_gflops,
+        figures.limit.fraction_of_ceiling,
     );
     if let Some(mib) = figures.peak_rss_mib {
         println!("peak memory       {mib} MiB");
     }
     Ok(())
-}
-
-/// GFLOP/s of the image tower's products, each as often as a block has it.
-pub fn ceiling(clip: &promptsrc_clip::ClipConfig, precision: promptsrc_clip::Precision) -> f64 {
-    let (mut work, mut time) = (0.0, 0.0);
-    for (inputs, outputs) in plan::products(clip) {
-        let flop = (inputs * outputs) as f64;
-        work += flop;
-        time += flop / promptsrc_kernels::ceiling(precision, 96, inputs, outputs, 40);
-    }
-    work / time
 }
 
 /// Different names of so many tokens each.

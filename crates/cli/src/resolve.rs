@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use promptsrc::adapter::{ClipRecord, PreprocessingRecord};
+use promptsrc::adapter::ClipRecord;
 use promptsrc::config::ConfigError;
 use promptsrc::reference_checkpoint::{
     self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
@@ -61,17 +61,6 @@ fn precision(common: &Common, device: &Device) -> Result<promptsrc::Precision, F
                 .map_err(|e| Failure::usage(format!("--precision: {e}")))?;
             Ok(bf16)
         }
-    }
-}
-
-/// How a CLIP wants its pictures, as an adapter remembers it.
-pub fn preprocessing_record(clip: &Clip) -> PreprocessingRecord {
-    let config = clip.config();
-    PreprocessingRecord {
-        resolution: config.vision.resolution,
-        mean: config.mean,
-        std: config.std,
-        interpolation: "bicubic".to_string(),
     }
 }
 
@@ -284,7 +273,10 @@ fn checkpoint_run(
     let unsaid = Unsaid {
         // It changes nothing of what is computed.
         method: checkpoint.method.or(Some(Method::PromptSrc)),
-        clip: Some((clip.record()?, preprocessing_record(&clip.clip))),
+        clip: Some((
+            clip.record()?,
+            promptsrc::train::preprocessing_record(&clip.clip),
+        )),
         log: checkpoint_log(path),
         ..Unsaid::default()
     };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc::benchmark::{Role, Root, RootError, RootSet, SetSize};
+use promptsrc_clip::templates;
 use promptsrc_data::{BENCHMARK_SETS, BenchmarkSet, Dataset, Part};
 use promptsrc_world::{Purpose, WorldSet, pictures_per_class, sets};
 
@@ -49,15 +50,13 @@ impl Root for World {
     }
 
     fn template(&self, _name: &str) -> String {
-        PHOTO.to_string()
+        templates::PHOTO.to_string()
     }
 
     fn place(&self, name: &str) -> String {
         format!("world:{name}")
     }
 }
-
-const PHOTO: &str = "a photo of a {}.";
 
 /// A folder with the data sets in the folders that CoOp gives them.
 pub struct Folder {
@@ -134,11 +133,29 @@ impl Root for Folder {
 
     fn template(&self, name: &str) -> String {
         BenchmarkSet::find(name)
-            .map_or(PHOTO, |set| set.template)
+            .and_then(|set| templates::data_set_template(set.name))
+            .unwrap_or(templates::PHOTO)
             .to_string()
     }
 
     fn place(&self, name: &str) -> String {
         resolve::absolute(&self.folder(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_data_set_of_the_paper_has_its_template() {
+        let folder = Folder {
+            root: PathBuf::new(),
+        };
+        for set in &BENCHMARK_SETS {
+            let own = templates::data_set_template(set.name);
+            assert!(own.is_some_and(|own| own.contains("{}")), "{}", set.name);
+            assert_eq!(Some(folder.template(set.published_name).as_str()), own);
+        }
     }
 }

@@ -37,9 +37,9 @@ impl Rows {
         }
     }
 
-    /// One sequence of `n` rows, of which the last `live` are read.
-    pub fn one(n: usize, live: usize, causal: bool) -> Self {
-        let layout = Layout::new([n], causal);
+    /// One causal sequence of `n` rows, of which the last `live` are read.
+    pub fn one(n: usize, live: usize) -> Self {
+        let layout = Layout::new([n], true);
         Self::new(if live < n {
             layout.reading((n - live..n).collect())
         } else {

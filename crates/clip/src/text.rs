@@ -211,7 +211,7 @@ impl TextTower {
 
     fn start(&self, id: u32) -> StartOfText {
         let mut x = self.embed(&[id]) + self.positions(0..1);
-        let alone = Rows::one(1, 1, true);
+        let alone = Rows::one(1, 1);
         let projected = self
             .blocks
             .iter()
@@ -378,7 +378,7 @@ impl TextTower {
                 prefix - 1 - overwritten
             };
             shared_rows = shared_rows.filter(|_| going_on > 0).map(|shared| {
-                let rows = Rows::one(prefix - 1, going_on, true);
+                let rows = Rows::one(prefix - 1, going_on);
                 block.forward(shared, None, &rows, Some(start), None)
             });
         }

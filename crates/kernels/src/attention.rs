@@ -256,40 +256,32 @@ impl<E: Tiled> Attention<'_, E> {
         }
     }
 
-    /// Weighted sums of the first `seen` rows of an operand: `weights` `[n, stride]`, rounded in
-    /// `rounded`, into `[n, padded head]`.
-    #[allow(clippy::too_many_arguments)]
+    /// Weighted sums of the first `seen` rows of an operand, into `[n, padded head]`: the weights are
+    /// the first `n` rows of a left operand, rounded in `rounded`.
     fn gather(
         &self,
-        weights: &[f32],
+        weights: Left<f32>,
         n: usize,
         seen: usize,
         rows: &Panels<E>,
         rounded: &mut [E],
         out: &mut [f32],
-        stride: usize,
     ) {
         // A step beyond meets a weight of zero.
         let steps = seen.next_multiple_of(E::GROUP);
         let padded = self.head_dim.next_multiple_of(PANEL);
         for i in 0..n {
-            let row = i * stride..i * stride + steps;
-            narrow(&weights[row.clone()], 1.0, &mut rounded[row]);
+            let row = i * weights.stride..i * weights.stride + steps;
+            narrow(&weights.values[row.clone()], 1.0, &mut rounded[row]);
         }
         for j in 0..padded / PANEL {
-            one_panel(
-                self.machine,
-                n,
-                Left {
-                    values: rounded,
-                    stride,
-                    order: Order::Rows,
-                },
-                steps,
-                rows.panel(j),
-                &mut out[j * PANEL..],
-                padded,
-            );
+            let left = Left {
+                values: &*rounded,
+                stride: weights.stride,
+                order: Order::Rows,
+            };
+            let out = &mut out[j * PANEL..];
+            one_panel(self.machine, n, left, steps, rows.panel(j), out, padded);
         }
     }
 
@@ -332,7 +324,12 @@ impl<E: Tiled> Attention<'_, E> {
                         let row = &mut weights[i * stride..(i + 1) * stride];
                         *inverse = 1.0 / exponentials(row, self.sight(s, from + i), factor);
                     }
-                    self.gather(&weights, n, most, &values, &mut rounded, &mut sums, stride);
+                    let left = Left {
+                        values: &weights[..],
+                        stride,
+                        order: Order::Rows,
+                    };
+                    self.gather(left, n, most, &values, &mut rounded, &mut sums);
                     for (i, inverse) in inverse[..n].iter().enumerate() {
                         // SAFETY: no other task has this head of this row.
                         let out = unsafe { out.part((from + i) * out_stride + head * dim, dim) };
@@ -516,15 +513,12 @@ impl<'a, E: Tiled> BackwardTask<'a, E> {
         for from in live.clone().step_by(TILE) {
             let n = TILE.min(live.end - from);
             let most = of.sight(s, from + n - 1);
-            of.gather(
-                &self.scores[(from - live.start) * self.stride..],
-                n,
-                most,
-                &self.keys,
-                &mut self.rounded,
-                &mut self.sums,
-                self.stride,
-            );
+            let left = Left {
+                values: &self.scores[(from - live.start) * self.stride..],
+                stride: self.stride,
+                order: Order::Rows,
+            };
+            of.gather(left, n, most, &self.keys, &mut self.rounded, &mut self.sums);
             for i in 0..n {
                 let at = (from + i) * out_stride + head * of.head_dim;
                 // SAFETY: no other task has this head of this row.

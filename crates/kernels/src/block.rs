@@ -22,7 +22,7 @@ use crate::microkernel::Tiled;
 use crate::packed::Packed;
 use crate::precision::Precision;
 use crate::product::{padded, product};
-use crate::scratch::{Buffer, Shares};
+use crate::scratch::{Buffer, Pooled, Shares};
 
 /// What a block's shape is, apart from its weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -286,13 +286,7 @@ fn blocks(rows: usize, most: usize) -> Vec<Range<usize>> {
 }
 
 /// The rows of `x` `[rows, width]` that a list names, or all.
-fn gather<T: Copy + Default + crate::scratch::Pooled>(
-    x: &[T],
-    width: usize,
-    live: Range<usize>,
-    layout: &Layout,
-    out: &mut [T],
-) {
+fn gather<T: Pooled>(x: &[T], width: usize, live: Range<usize>, layout: &Layout, out: &mut [T]) {
     match layout.live() {
         None => out.copy_from_slice(&x[live.start * width..live.end * width]),
         Some(list) => {
@@ -742,7 +736,7 @@ impl<E: Tiled> Kernel for Block<E> {
         if !width.is_multiple_of(E::GROUP) {
             mixed.fill(E::default());
         }
-        let constant = around.constant.map(crate::block::projection::<E>);
+        let constant = around.constant.map(self::projection::<E>);
         self.attention(layout, &projection, constant.as_deref(), &shared_key_value)
             .forward(&mut mixed, stride);
         let (out, trace) = self.finish(own, &mixed, layout, traced);

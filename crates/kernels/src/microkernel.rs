@@ -6,8 +6,10 @@
 
 use half::bf16;
 
+use crate::element::Element;
 use crate::machine::Machine;
-use crate::product::Multiplied;
+use crate::packed::Packed;
+use crate::product::plain;
 
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;
@@ -62,7 +64,7 @@ pub(crate) fn tile<E: Tiled>(
 }
 
 /// An element that there are microkernels for.
-pub(crate) trait Tiled: Multiplied {
+pub(crate) trait Tiled: Element {
     /// [`tile`], with operands that are long enough.
     fn tile(
         machine: Machine,
@@ -73,9 +75,31 @@ pub(crate) trait Tiled: Multiplied {
         out: &mut [f32],
         out_stride: usize,
     );
+
+    /// Columns of the product with a matrix that is not packed in panels; see
+    /// [`plain`](crate::product::plain).
+    fn plain(
+        rows: usize,
+        left: &[Self],
+        stride: usize,
+        right: &Packed<Self>,
+        columns: std::ops::Range<usize>,
+        out: &mut [f32],
+    );
 }
 
 impl Tiled for f32 {
+    fn plain(
+        rows: usize,
+        left: &[Self],
+        stride: usize,
+        right: &Packed<Self>,
+        columns: std::ops::Range<usize>,
+        out: &mut [f32],
+    ) {
+        plain(rows, left, stride, right, columns, out);
+    }
+
     #[inline]
     fn tile(
         machine: Machine,
@@ -111,6 +135,17 @@ impl Tiled for f32 {
 }
 
 impl Tiled for bf16 {
+    fn plain(
+        _: usize,
+        _: &[Self],
+        _: usize,
+        _: &Packed<Self>,
+        _: std::ops::Range<usize>,
+        _: &mut [f32],
+    ) {
+        unreachable!("a block in bf16 is only made where there is a microkernel for it");
+    }
+
     #[inline]
     fn tile(
         machine: Machine,

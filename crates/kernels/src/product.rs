@@ -2,7 +2,6 @@
 
 use half::bf16;
 
-use crate::element::Element;
 use crate::machine::Machine;
 use crate::microkernel::{Left, Order, PANEL, TILE, Tiled, tile};
 use crate::packed::{Packed, PackedOrder};
@@ -69,7 +68,8 @@ pub(crate) fn product<E: Tiled>(
                 }
             }
             PackedOrder::Plain => {
-                E::plain(rows, left, stride, right, first_column, columns, &mut sums);
+                let columns = first_column..first_column + columns;
+                E::plain(rows, left, stride, right, columns, &mut sums);
             }
         }
         sink(Chunk {
@@ -108,85 +108,50 @@ pub(crate) fn one_panel<E: Tiled>(
     }
 }
 
-/// An element that `gemm` multiplies where there is no microkernel of ours.
-pub(crate) trait Multiplied: Element {
-    /// Columns `first_column..first_column + columns` of `left * right` into `out`, row `r` at
-    /// `r * 512`.
-    fn plain(
-        rows: usize,
-        left: &[Self],
-        stride: usize,
-        right: &Packed<Self>,
-        first_column: usize,
-        columns: usize,
-        out: &mut [f32],
-    );
-}
-
-impl Multiplied for f32 {
-    fn plain(
-        rows: usize,
-        left: &[Self],
-        stride: usize,
-        right: &Packed<Self>,
-        first_column: usize,
-        columns: usize,
-        out: &mut [f32],
-    ) {
-        if rows == 0 || columns == 0 {
-            return;
-        }
-        let steps = right.steps;
-        assert!(left.len() >= (rows - 1) * stride + steps);
-        assert!(right.values.len() == steps * right.columns);
-        assert!(first_column + columns <= right.columns);
-        assert!(out.len() >= (rows - 1) * PLAIN_CHUNK + columns);
-        // SAFETY: all three operands have every element that these shapes and strides name,
-        // checked above, and the result overlaps neither other.
-        unsafe {
-            gemm::gemm(
-                rows,
-                columns,
-                steps,
-                out.as_mut_ptr(),
-                1,
-                PLAIN_CHUNK as isize,
-                false,
-                left.as_ptr(),
-                1,
-                stride as isize,
-                right.values.as_ptr().add(first_column),
-                1,
-                right.columns as isize,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                // The caller has split the rows over the threads.
-                gemm::Parallelism::None,
-            );
-        }
+/// Columns `first_column..first_column + columns` of `left * right` into `out`, row `r` at `r * 512`, by
+/// the `gemm` crate.
+pub(crate) fn plain(
+    rows: usize,
+    left: &[f32],
+    stride: usize,
+    right: &Packed<f32>,
+    columns: std::ops::Range<usize>,
+    out: &mut [f32],
+) {
+    let (first_column, columns) = (columns.start, columns.len());
+    if rows == 0 || columns == 0 {
+        return;
     }
-}
-
-impl Multiplied for bf16 {
-    fn plain(
-        rows: usize,
-        left: &[Self],
-        stride: usize,
-        right: &Packed<Self>,
-        first_column: usize,
-        columns: usize,
-        out: &mut [f32],
-    ) {
-        for r in 0..rows {
-            for c in 0..columns {
-                out[r * PLAIN_CHUNK + c] = (0..right.steps)
-                    .map(|p| Element::to_f32(left[r * stride + p]) * right.at(p, first_column + c))
-                    .sum();
-            }
-        }
+    let steps = right.steps;
+    assert!(left.len() >= (rows - 1) * stride + steps);
+    assert!(right.values.len() == steps * right.columns);
+    assert!(first_column + columns <= right.columns);
+    assert!(out.len() >= (rows - 1) * PLAIN_CHUNK + columns);
+    // SAFETY: all three operands have every element that these shapes and strides name,
+    // checked above, and the result overlaps neither other.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            steps,
+            out.as_mut_ptr(),
+            1,
+            PLAIN_CHUNK as isize,
+            false,
+            left.as_ptr(),
+            1,
+            stride as isize,
+            right.values.as_ptr().add(first_column),
+            1,
+            right.columns as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            // The caller has split the rows over the threads.
+            gemm::Parallelism::None,
+        );
     }
 }
 

@@ -98,6 +98,21 @@ pub fn preprocess(clip: &Clip) -> Preprocess {
     }
 }
 
+/// The same, as an adapter remembers it.
+pub fn preprocessing_record(clip: &Clip) -> PreprocessingRecord {
+    let Preprocess {
+        resolution,
+        mean,
+        std,
+    } = preprocess(clip);
+    PreprocessingRecord {
+        resolution: resolution as usize,
+        mean,
+        std,
+        interpolation: "bicubic".to_string(),
+    }
+}
+
 impl TrainJob<'_> {
     /// Trains without leaving anything on disk.
     pub fn run(&self, observe: &mut dyn FnMut(&Event)) -> Result<Adapter, TrainError> {
@@ -244,23 +259,13 @@ impl TrainJob<'_> {
     }
 
     fn meta(&self, metrics: BTreeMap<String, f64>) -> AdapterMeta {
-        let Preprocess {
-            resolution,
-            mean,
-            std,
-        } = preprocess(self.clip);
         AdapterMeta {
             format_version: AdapterMeta::FORMAT_VERSION,
             method: self.config.method,
             class_names: self.data.class_names.clone(),
             template: format!("{} {{}}.", self.config.prompt_lead()),
             clip: self.clip_record.clone(),
-            preprocessing: PreprocessingRecord {
-                resolution: resolution as usize,
-                mean,
-                std,
-                interpolation: "bicubic".to_string(),
-            },
+            preprocessing: preprocessing_record(self.clip),
             data: self.data.record.clone(),
             precision: self.clip.precision().to_string(),
             config: self.config.clone(),

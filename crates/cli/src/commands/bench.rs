@@ -48,13 +48,13 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
         true => Scale::Mini,
         false => Scale::Published,
     };
-    let folder;
-    let root: &dyn Root = match is_world {
-        true => &World,
-        false => {
-            folder = Folder::new(&args.root)?;
-            &folder
-        }
+    let folder = match is_world {
+        true => None,
+        false => Some(Folder::new(&args.root)?),
+    };
+    let root: &dyn Root = match &folder {
+        None => &World,
+        Some(folder) => folder,
     };
     let plan = plan_of(protocol, args, root, scale)?;
     let part = match args.only {
@@ -64,8 +64,8 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
     if args.plan {
         return plan::show(&plan, &part, args, common);
     }
-    if !is_world {
-        Folder::new(&args.root)?.check(&data_sets(&part))?;
+    if let Some(folder) = &folder {
+        folder.check(&data_sets(&part))?;
     }
     if args.out.exists() && !args.out.is_dir() {
         return Err(Failure::failed(format!(

@@ -71,7 +71,10 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
         None => None,
     };
     let record = match &clip {
-        Some(clip) => Some((clip.record()?, resolve::preprocessing_record(&clip.clip))),
+        Some(clip) => Some((
+            clip.record()?,
+            promptsrc::train::preprocessing_record(&clip.clip),
+        )),
         None => None,
     };
     let unsaid = Unsaid {

@@ -38,8 +38,6 @@ pub struct BenchmarkSet {
     pub pictures: &'static str,
     /// Its split file, where the reference keeps one.
     pub split_file: Option<&'static str>,
-    /// Its own zero-shot template.
-    pub template: &'static str,
     /// How many classes it has.
     pub classes: usize,
     /// Pictures of each part, in the order of [`Part::ALL`] (ImageNet's validation pictures serve
