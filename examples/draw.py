@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws the example pictures: four classes of coloured shapes, twelve small JPEGs each.
+"""Draws the example images: four classes of coloured shapes, twelve small JPEGs each.
 
-    python3 examples/draw.py [FOLDER]        (needs Pillow; FOLDER: examples/pictures)
+    python3 examples/draw.py [FOLDER]        (needs Pillow; FOLDER: examples/images)
 
 Shape, colour and name go together; place, size, turn, shade, background and noise vary, from a
 fixed seed: the same Pillow draws the same files.
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-SIDE = 48  # pixels of a finished picture
+SIDE = 48  # pixels of a finished image
 SCALE = 4  # drawn larger, then reduced, so that edges are smooth
-COUNT = 12  # pictures a class
+COUNT = 12  # images a class
 QUALITY = 85
 CLASSES = {
     "red_circle": (205, 45, 40),
@@ -47,8 +47,8 @@ def shape(name, turn):
     }[name]()
 
 
-def picture(name, colour, rng):
-    """One picture of a class."""
+def image(name, colour, rng):
+    """One image of a class."""
     side = SIDE * SCALE
     ground = rng.randint(70, 215)
     image = Image.new("RGB", (side, side), tuple(ground + rng.randint(-18, 18) for _ in range(3)))
@@ -68,13 +68,13 @@ def picture(name, colour, rng):
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "pictures"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
     rng = random.Random(2023)
     for name, colour in CLASSES.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(1, COUNT + 1):
             path = folder / name / f"{name}_{number:02}.jpg"
-            picture(name, colour, rng).save(path, quality=QUALITY, optimize=True)
+            image(name, colour, rng).save(path, quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

@@ -61,15 +61,15 @@ pub enum Precision {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Learn prompts from a few labelled pictures.
+    /// Learn prompts from a few labelled images.
     Train(Box<TrainArgs>),
-    /// Measure an adapter, or zero-shot CLIP, on labelled pictures.
+    /// Measure an adapter, or zero-shot CLIP, on labelled images.
     Eval(EvalArgs),
-    /// Classify pictures among any class names.
+    /// Classify images among any class names.
     Predict(PredictArgs),
-    /// Write picture and text features to a safetensors file (not normalised).
+    /// Write image and text features to a safetensors file (not normalised).
     Embed(EmbedArgs),
-    /// Print which pictures a few-shot subset holds.
+    /// Print which images a few-shot subset holds.
     Sample(SampleArgs),
     /// The paper's 15 data sets: what of them is there.
     Data(DataSetsArgs),
@@ -84,7 +84,7 @@ pub enum Command {
     /// are parsed and never executed. What a checkpoint does not say is taken from the log.txt of
     /// its run, where that lies beside it, and from the options.
     Convert(ConvertArgs),
-    /// The built-in world of drawn pictures and its CLIP, to try things on.
+    /// The built-in world of drawn images and its CLIP, to try things on.
     World(WorldArgs),
     /// Show the method at work: learn, measure and classify on the built-in world.
     Demo(DemoArgs),
@@ -92,10 +92,10 @@ pub enum Command {
     Bench(Box<BenchCommands>),
 }
 
-/// Which pictures.
+/// Which images.
 #[derive(Args, Clone, Debug)]
 pub struct DataArgs {
-    /// Pictures: a folder with a subfolder per class, a CSV, TSV or JSONL list, the folder that a
+    /// Images: a folder with a subfolder per class, a CSV, TSV or JSONL list, the folder that a
     /// split file speaks of, or world:NAME for a built-in data set.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
@@ -112,7 +112,7 @@ pub struct DataOptions {
     /// Class names: one a line in label order, or "folder name words" lines.
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
-    /// Go on without pictures that are missing.
+    /// Go on without images that are missing.
     #[arg(long)]
     pub allow_missing: bool,
 }
@@ -138,7 +138,7 @@ pub struct TrainArgs {
     pub clip: String,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Pictures a class, or "all".
+    /// Images a class, or "all".
     #[arg(
         long,
         value_name = "K",
@@ -185,10 +185,10 @@ pub struct Overrides {
     /// Passes over the shots.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Pictures a step.
+    /// Images a step.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
-    /// Least part of a picture's area that a random crop covers, above 0 and up to 1.
+    /// Least part of an image's area that a random crop covers, above 0 and up to 1.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub crop_scale: Option<f64>,
     /// Learning rate.
@@ -258,11 +258,11 @@ pub enum TemplatesArg {
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PartArg {
-    /// Training pictures.
+    /// Training images.
     Train,
-    /// Validation pictures.
+    /// Validation images.
     Val,
-    /// Test pictures.
+    /// Test images.
     Test,
 }
 
@@ -286,7 +286,7 @@ pub struct EvalArgs {
     /// Classes to tell apart.
     #[arg(long, default_value = "all")]
     pub classes: ClassesArg,
-    /// Pictures to measure on.
+    /// Images to measure on.
     #[arg(long, default_value = "test")]
     pub part: PartArg,
     /// Templates of zero-shot CLIP [default: single].
@@ -299,13 +299,13 @@ pub struct EvalArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "promptsrc predict [OPTIONS] <RUN> <PICTURE>...\n       \
-                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <PICTURE>..."
+    override_usage = "promptsrc predict [OPTIONS] <RUN> <IMAGE>...\n       \
+                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <IMAGE>..."
 )]
 pub struct PredictArgs {
-    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then pictures or
-    /// folders of pictures; with --zero-shot pictures alone.
-    #[arg(value_name = "RUN PICTURE", required = true, num_args = 1..)]
+    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images or
+    /// folders of images; with --zero-shot images alone.
+    #[arg(value_name = "RUN IMAGE", required = true, num_args = 1..)]
     pub inputs: Vec<PathBuf>,
     /// CLIP without prompts.
     #[arg(long, requires = "clip")]
@@ -319,7 +319,7 @@ pub struct PredictArgs {
     /// Class names, one a line.
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub names_file: Option<PathBuf>,
-    /// Names to print for each picture.
+    /// Names to print for each image.
     #[arg(
         long,
         value_name = "K",
@@ -335,9 +335,9 @@ pub struct EmbedArgs {
     /// CLIP: a weight file or folder, a name to fetch, or mini.
     #[arg(long, value_name = "CLIP")]
     pub clip: String,
-    /// Pictures or folders of pictures.
+    /// Images or folders of images.
     #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "texts")]
-    pub pictures: Vec<PathBuf>,
+    pub images: Vec<PathBuf>,
     /// Texts, one a line.
     #[arg(long, value_name = "FILE")]
     pub texts: Option<PathBuf>,
@@ -351,7 +351,7 @@ pub struct EmbedArgs {
 
 #[derive(Args, Debug)]
 pub struct SampleArgs {
-    /// Pictures, as for train; not needed with --split.
+    /// Images, as for train; not needed with --split.
     #[arg(long, value_name = "PATH", required_unless_present = "split")]
     pub data: Option<PathBuf>,
     /// Split file (CoOp's split_zhou_*.json).
@@ -360,7 +360,7 @@ pub struct SampleArgs {
     /// Class names: one a line in label order, or "folder name words" lines.
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
-    /// Pictures a class.
+    /// Images a class.
     #[arg(long, value_name = "K", value_parser = positive, allow_negative_numbers = true)]
     pub shots: usize,
     /// Seed.
@@ -427,7 +427,7 @@ pub struct DataSetsArgs {
 #[derive(Debug, Subcommand)]
 pub enum DataSetsCommand {
     /// Say what of the paper's 15 data sets is below a folder, and where to get the rest. Opens no
-    /// picture and writes nothing; exits with 1 if a data set that is there is not whole.
+    /// image and writes nothing; exits with 1 if a data set that is there is not whole.
     Check(CheckArgs),
 }
 
@@ -443,7 +443,7 @@ pub struct CheckArgs {
 pub enum Shots {
     /// So many.
     Some(usize),
-    /// Every picture.
+    /// Every image.
     All,
 }
 
@@ -497,7 +497,7 @@ pub struct ClipFileArgs {
 }
 
 /// Base-to-novel generalisation on the built-in data sets: zero-shot CLIP, IVLP and PromptSRC
-/// learn half of the classes and are measured on both halves. Needs no picture, no CLIP and no
+/// learn half of the classes and are measured on both halves. Needs no image, no CLIP and no
 /// network; the same as the commands that it prints.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
@@ -507,7 +507,7 @@ pub struct DemoArgs {
     /// Seeds, separated by commas; of several, means and deviations are shown.
     #[arg(long, value_name = "S,S", value_delimiter = ',', default_value = "1")]
     pub seeds: Vec<u64>,
-    /// Pictures a class.
+    /// Images a class.
     #[arg(
         long,
         value_name = "K",
@@ -544,7 +544,7 @@ pub struct BenchCommands {
 pub enum BenchCommand {
     /// Learn half of the classes, measure both halves.
     BaseToNovel(BenchArgs),
-    /// Learn all classes from 1, 2, 4, 8 and 16 pictures each.
+    /// Learn all classes from 1, 2, 4, 8 and 16 images each.
     FewShot(BenchArgs),
     /// Learn all classes of ImageNet (of the world: source), measure the other data sets.
     CrossDataset(BenchArgs),
@@ -591,7 +591,7 @@ pub struct BenchArgs {
         default_value = "1,2,3"
     )]
     pub seeds: Vec<u64>,
-    /// Pictures a class, separated by commas [default: 16; of few-shot 1,2,4,8,16].
+    /// Images a class, separated by commas [default: 16; of few-shot 1,2,4,8,16].
     #[arg(
         long,
         value_name = "K,K",
@@ -601,7 +601,7 @@ pub struct BenchArgs {
     )]
     pub shots: Vec<usize>,
     /// Configuration instead of the protocol's published one: base-to-novel, few-shot,
-    /// cross-dataset or mini [default of --clip mini: for small pictures].
+    /// cross-dataset or mini [default of --clip mini: for small images].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<promptsrc::Preset>,
     /// Do the I-th of N parts of the runs only.
@@ -610,7 +610,7 @@ pub struct BenchArgs {
     /// List the runs and what they cost, and do nothing.
     #[arg(long)]
     pub plan: bool,
-    /// Go on without pictures that are missing.
+    /// Go on without images that are missing.
     #[arg(long)]
     pub allow_missing: bool,
     #[command(flatten)]
@@ -624,10 +624,10 @@ pub struct TableArgs {
     pub folder: PathBuf,
     /// How to write it: terminal, markdown, csv, latex or json.
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<promptsrc::benchmark::Format>,
+    pub format: Option<promptsrc_protocols::Format>,
     /// Of one protocol only.
     #[arg(long, value_name = "NAME")]
-    pub protocol: Option<promptsrc::benchmark::Protocol>,
+    pub protocol: Option<promptsrc_protocols::Protocol>,
 }
 
 /// A part of the runs.

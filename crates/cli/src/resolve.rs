@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use promptsrc::adapter::ClipRecord;
 use promptsrc::config::ConfigError;
-use promptsrc::reference_checkpoint::{
-    self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
-};
-use promptsrc::reference_log::{self, ReferenceResult};
 use promptsrc::run_folder::{self, RunConfig};
 use promptsrc::{Adapter, Clip, ClipWeights, Device, Method, TrainConfig};
 use promptsrc_clip::hub;
+use promptsrc_reference::checkpoint::{
+    self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
+};
+use promptsrc_reference::log::{self, ReferenceResult};
 use promptsrc_world::MINI;
 
 use crate::args::{Common, Overrides, Precision, TrainArgs};
@@ -213,7 +213,7 @@ pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf
     if path.join(run_folder::ADAPTER).exists() {
         return Ok(None);
     }
-    match reference_checkpoint::find(path, epoch)? {
+    match checkpoint::find(path, epoch)? {
         Some(file) if path.is_dir() || is_torch_file(path) => Ok(Some(file)),
         _ => Ok(None),
     }
@@ -231,8 +231,8 @@ fn is_torch_file(path: &Path) -> bool {
 
 /// What the log of a checkpoint's run says, where it lies beside it.
 pub fn checkpoint_log(checkpoint: &Path) -> Option<ReferenceResult> {
-    let log = reference_checkpoint::run_log(checkpoint)?;
-    match reference_log::read(&log) {
+    let log = checkpoint::run_log(checkpoint)?;
+    match log::read(&log) {
         Ok(found) => Some(found),
         Err(error) => {
             output::warning(&error.to_string());
@@ -450,8 +450,8 @@ pub fn decoding_threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// Pictures that were named, and those in folders that were named, in a stable order.
-pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// Images that were named, and those in folders that were named, in a stable order.
+pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for input in inputs {
         if input.is_dir() {
@@ -459,7 +459,7 @@ pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             gather(input, &mut found, 0)?;
             if found.len() == before {
                 return Err(Failure::failed(format!(
-                    "{}: no pictures in it",
+                    "{}: no images in it",
                     input.display()
                 )));
             }
@@ -491,17 +491,17 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), F
             if depth < DEPTH {
                 gather(&entry, found, depth + 1)?;
             }
-        } else if is_picture(&entry) {
+        } else if is_image(&entry) {
             found.push(entry);
         }
     }
     Ok(())
 }
 
-fn is_picture(path: &Path) -> bool {
+fn is_image(path: &Path) -> bool {
     let extension = path
         .extension()
         .and_then(|e| e.to_str())
         .map(str::to_lowercase);
-    extension.is_some_and(|e| promptsrc_picture::EXTENSIONS.contains(&e.as_str()))
+    extension.is_some_and(|e| promptsrc_image::EXTENSIONS.contains(&e.as_str()))
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc::benchmark::{Role, Root, RootError, RootSet, SetSize};
 use promptsrc_clip::templates;
-use promptsrc_data::{BENCHMARK_SETS, BenchmarkSet, Dataset, Part};
-use promptsrc_world::{Purpose, WorldSet, pictures_per_class, sets};
+use promptsrc_datasets::{CATALOGUE, CatalogueSet, Dataset, Part};
+use promptsrc_protocols::{Role, Root, RootError, RootSet, SetSize};
+use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 
 use crate::failure::Failure;
 use crate::resolve;
@@ -32,7 +32,7 @@ impl Root for World {
                 is_own: set.purpose() == Purpose::BaseToNovel,
                 size: SetSize {
                     classes,
-                    test: classes * pictures_per_class(Part::Test),
+                    test: classes * images_per_class(Part::Test),
                 },
             }
         };
@@ -78,7 +78,7 @@ impl Folder {
     }
 
     fn folder(&self, name: &str) -> PathBuf {
-        let known = BenchmarkSet::find(name);
+        let known = CatalogueSet::find(name);
         self.root.join(known.map_or(name, |known| known.folder))
     }
 
@@ -101,7 +101,7 @@ impl Folder {
 
 impl Root for Folder {
     fn sets(&self) -> Vec<RootSet> {
-        let set = |set: &BenchmarkSet| RootSet {
+        let set = |set: &CatalogueSet| RootSet {
             name: set.published_name.to_string(),
             aliases: vec![set.name.to_string(), set.folder.to_string()],
             role: match set.folder {
@@ -115,7 +115,7 @@ impl Root for Folder {
                 test: set.count(Part::Test),
             },
         };
-        BENCHMARK_SETS.iter().map(set).collect()
+        CATALOGUE.iter().map(set).collect()
     }
 
     fn open(&self, name: &str) -> Result<Dataset, RootError> {
@@ -123,7 +123,7 @@ impl Root for Folder {
             name: name.to_string(),
             source,
         };
-        let set = BenchmarkSet::find(name)
+        let set = CatalogueSet::find(name)
             .ok_or_else(|| failed("it is none of the paper's 15 data sets".into()))?;
         match set.open(&self.root) {
             Ok((dataset, _)) => Ok(dataset),
@@ -132,7 +132,7 @@ impl Root for Folder {
     }
 
     fn template(&self, name: &str) -> String {
-        BenchmarkSet::find(name)
+        CatalogueSet::find(name)
             .and_then(|set| templates::data_set_template(set.name))
             .unwrap_or(templates::PHOTO)
             .to_string()
@@ -152,7 +152,7 @@ mod tests {
         let folder = Folder {
             root: PathBuf::new(),
         };
-        for set in &BENCHMARK_SETS {
+        for set in &CATALOGUE {
             let own = templates::data_set_template(set.name);
             assert!(own.is_some_and(|own| own.contains("{}")), "{}", set.name);
             assert_eq!(Some(folder.template(set.published_name).as_str()), own);

@@ -32,7 +32,7 @@ fn unknown_names_are_refused_with_the_known_ones() {
     refused("--precision", "f8", &["auto", "f32", "bf16"]);
     refused("--classes", "old", &["all", "base", "novel"]);
     refused("--colour", "red", &[]);
-    let (clip, data) = (clip(), pictures());
+    let (clip, data) = (clip(), images());
     let eval = ["eval", "--zero-shot", "--clip", &clip, "--data", &data];
     for (option, known) in [("--templates", "ensemble"), ("--part", "test")] {
         promptsrc(&[&eval[..], &[option, "x"]].concat())
@@ -64,7 +64,7 @@ fn counts_that_are_none_are_refused() {
         refused(option, "0", &["at least 1"]);
     }
     refused("--vision-context", "0", &["at least 1"]);
-    let data = pictures();
+    let data = images();
     promptsrc(&["sample", "--data", &data, "--shots", "0"])
         .fails(2, &["--shots", "at least 1"])
         .silent();
@@ -78,7 +78,7 @@ fn counts_that_no_machine_can_hold_are_refused_instead_of_tried() {
     refused("--epochs", "99999999999999", &["at most"]);
     refused("--vision-context", "99999999999", &["at most"]);
     refused("--text-context", "99999999999", &["75"]);
-    // These are only bounds: the towers have fewer layers, the classes fewer pictures.
+    // These are only bounds: the towers have fewer layers, the classes fewer images.
     let folder = scratch();
     let most = usize::MAX.to_string();
     for option in ["--text-depth", "--vision-depth", "--batch-size", "--shots"] {
@@ -111,7 +111,7 @@ fn numbers_out_of_range_are_refused() {
 fn options_that_exclude_each_other_are_refused() {
     let folder = scratch();
     let run = below(&folder, "run");
-    let (clip, data) = (clip(), pictures());
+    let (clip, data) = (clip(), images());
     train(&run, &["--method", "ivlp", "--gpa-mean", "3"])
         .fails(2, &["ivlp"])
         .silent();
@@ -147,14 +147,12 @@ fn options_that_exclude_each_other_are_refused() {
         .fails(2, &["--clip", "--out"])
         .silent();
     promptsrc(&["embed", "--clip", &clip, "--out", &run])
-        .fails(2, &["--pictures"])
+        .fails(2, &["--images"])
         .silent();
     promptsrc(&["sample", "--shots", "1"])
         .fails(2, &["--data"])
         .silent();
-    promptsrc(&["predict", &run])
-        .fails(2, &["PICTURE"])
-        .silent();
+    promptsrc(&["predict", &run]).fails(2, &["IMAGE"]).silent();
     promptsrc(&["inspect"]).fails(2, &["FILE"]).silent();
 }
 
@@ -200,10 +198,9 @@ fn templates_and_configurations_from_files_are_checked() {
 #[test]
 fn class_names_that_are_none_are_refused() {
     let folder = scratch();
-    let (run, picture) = (trained(folder.path()), picture());
-    let with = |option: &str, names: &str| {
-        promptsrc(&["predict", &run, &picture, option, names, "--json"])
-    };
+    let (run, image) = (trained(folder.path()), image());
+    let with =
+        |option: &str, names: &str| promptsrc(&["predict", &run, &image, option, names, "--json"]);
     for list in ["", ",", "a,,b", "a, ,b", "a,b,"] {
         with("--names", list)
             .fails(2, &["--names", "empty"])
@@ -227,7 +224,7 @@ fn class_names_that_are_none_are_refused() {
     promptsrc(&[
         "predict",
         &run,
-        &picture,
+        &image,
         "--names",
         "a",
         "--names-file",
@@ -240,14 +237,14 @@ fn class_names_that_are_none_are_refused() {
 #[test]
 fn a_class_name_of_two_hundred_words_is_named() {
     let folder = scratch();
-    let (run, picture) = (trained(folder.path()), picture());
+    let (run, image) = (trained(folder.path()), image());
     let long = ["word"; 200].join(" ");
     let names_option = format!("cat,{long}");
-    promptsrc(&["predict", &run, &picture, "--names", &names_option])
+    promptsrc(&["predict", &run, &image, "--names", &names_option])
         .fails(1, &["word word word", "77", "shorten"])
         .silent();
 
-    let data = copy_of_pictures(folder.path());
+    let data = copy_of_images(folder.path());
     let class_names = format!("blue\ngreen\nred\n{long}\n");
     fs::write(data.join("classnames.txt"), class_names).expect("room");
     let data = text(&data);
@@ -299,26 +296,18 @@ fn a_text_outside_a_small_vocabulary_is_refused() {
 }
 
 #[test]
-fn inputs_that_hold_no_picture_are_named() {
+fn inputs_that_hold_no_image_are_named() {
     let folder = scratch();
     let (run, empty) = (trained(folder.path()), below(&folder, "empty"));
     fs::create_dir(&empty).expect("a folder");
     promptsrc(&["predict", &run, &empty, "--json"])
-        .fails(1, &["empty", "no pictures"])
+        .fails(1, &["empty", "no images"])
         .silent();
     let clip = clip();
     let out = below(&folder, "f.safetensors");
-    promptsrc(&[
-        "embed",
-        "--clip",
-        &clip,
-        "--out",
-        &out,
-        "--pictures",
-        &empty,
-    ])
-    .fails(1, &["empty", "no pictures"])
-    .silent();
+    promptsrc(&["embed", "--clip", &clip, "--out", &out, "--images", &empty])
+        .fails(1, &["empty", "no images"])
+        .silent();
     promptsrc(&["inspect", &below(&folder, "gone")])
         .fails(1, &["gone"])
         .silent();

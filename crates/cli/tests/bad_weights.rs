@@ -15,7 +15,7 @@ use safetensors::{Dtype, SafeTensors, serialize};
 fn refused(file: &str, words: &[&str]) {
     let folder = scratch();
     let run = below(&folder, "run");
-    let data = pictures();
+    let data = images();
     let name = file.rsplit('/').next().unwrap_or_default();
     let words = [&[name], words].concat();
     promptsrc(&["inspect", file, "--json"])
@@ -210,7 +210,7 @@ fn weights_that_are_no_numbers_end_the_training_without_an_adapter() {
     // Not a number, in half precision.
     bytes.fill(0x7e);
     tensors.write(&file);
-    train_on(&file, &pictures(), &run, &[])
+    train_on(&file, &images(), &run, &[])
         .fails(1, &["loss", "epoch 1"])
         .silent();
     nothing_half_written(&run);
@@ -222,15 +222,15 @@ fn other_files_are_no_weights() {
     let words = below(&folder, "words.pt");
     fs::write(&words, "not a weight file\n").expect("room");
     refused(&words, &["not a weight file"]);
-    refused(&picture(), &["not a weight file"]);
-    refused(&pictures(), &["no weight file"]);
+    refused(&image(), &["not a weight file"]);
+    refused(&images(), &["no weight file"]);
 }
 
 #[test]
 fn a_clip_that_is_not_there_is_named_with_what_to_do() {
     let folder = scratch();
     let missing = below(&folder, "nowhere.safetensors");
-    let data = pictures();
+    let data = images();
     let eval = |clip: &str| promptsrc(&["eval", "--zero-shot", "--clip", clip, "--data", &data]);
     eval(&missing)
         .fails(1, &["nowhere.safetensors", "no such file"])
@@ -250,11 +250,11 @@ fn an_adapter_for_another_clip_is_refused() {
     let folder = scratch();
     let (run, other) = (trained(folder.path()), other_clip());
     let adapter = below(&run, "adapter.safetensors");
-    let (data, picture) = (pictures(), picture());
+    let (data, image) = (images(), image());
     for run in [&run, &adapter] {
         let eval = ["eval", run, "--clip", &other, "--data", &data];
         promptsrc(&eval).fails(1, &[&adapter, "CLIP"]).silent();
-        let predict = ["predict", run, &picture, "--clip", &other, "--json"];
+        let predict = ["predict", run, &image, "--clip", &other, "--json"];
         promptsrc(&predict).fails(1, &[&adapter, "CLIP"]).silent();
     }
 
@@ -276,7 +276,7 @@ fn an_adapter_for_another_clip_is_refused() {
 fn what_is_no_adapter_is_not_taken_for_one() {
     let folder = scratch();
     let run = trained(folder.path());
-    let data = pictures();
+    let data = images();
     let eval = |file: &str| promptsrc(&["eval", file, "--data", &data, "--clip", &clip()]);
     eval(&clip())
         .fails(1, &["clip_openai_fp16", "adapter"])
@@ -287,8 +287,8 @@ fn what_is_no_adapter_is_not_taken_for_one() {
     eval(&below(&run, "config.toml"))
         .fails(1, &["config.toml"])
         .silent();
-    eval(&picture()).fails(1, &["red_circle_01.jpg"]).silent();
-    eval(&pictures())
+    eval(&image()).fails(1, &["red_circle_01.jpg"]).silent();
+    eval(&images())
         .fails(1, &["not the folder of a run"])
         .silent();
     eval(&below(&folder, "nothing"))

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use serde_json::Value;
 
-/// A small sweep: two data sets, two methods, two seeds, two epochs of one picture a class.
+/// A small sweep: two data sets, two methods, two seeds, two epochs of one image a class.
 const SWEEP: [&str; 11] = [
     "bench",
     "base-to-novel",

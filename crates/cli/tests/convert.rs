@@ -56,14 +56,14 @@ fn a_run_becomes_a_checkpoint_and_again_the_same_adapter() {
     assert!(bytes(&below(&out, file)) == bytes(&below(&again, file)));
 
     // It measures and predicts as the run does, by the names of its training.
-    let data = pictures();
+    let data = images();
     let measure = |run: &str| {
         let args = ["eval", run, "--clip", &clip(), "--data", &data, "--json"];
         promptsrc(&args).done().stdout
     };
     assert_eq!(measure(&out), measure(&run));
     let predict = |run: &str| {
-        let args = ["predict", run, &picture(), "--clip", &clip(), "--json"];
+        let args = ["predict", run, &image(), "--clip", &clip(), "--json"];
         promptsrc(&args).done().stdout
     };
     assert_eq!(predict(&below(&out, file)), predict(&run));
@@ -133,24 +133,24 @@ fn a_checkpoint_of_the_reference_becomes_an_adapter() {
         (&2.0.into(), &3.0.into())
     );
     assert_eq!(meta["clip"]["fingerprint"].as_str().map(str::len), Some(64));
-    promptsrc(&["predict", &out, &picture(), "--clip", &clip]).done();
+    promptsrc(&["predict", &out, &image(), "--clip", &clip]).done();
 
     // Without class names and CLIP: an adapter that knows neither, and says so where it matters.
     let bare = below(&folder, "bare.safetensors");
     promptsrc(&["convert", &run, &bare]).done();
-    let ending = promptsrc(&["predict", &bare, &picture(), "--clip", &clip]);
+    let ending = promptsrc(&["predict", &bare, &image(), "--clip", &clip]);
     ending.fails(2, &["--names"]).silent();
     let ending = promptsrc(&[
         "predict",
         &bare,
-        &picture(),
+        &image(),
         "--clip",
         &clip,
         "--names",
         "cat,dog",
     ]);
     assert_eq!(ending.done().stderr, "");
-    let ending = promptsrc(&["eval", &run, "--data", &pictures()]);
+    let ending = promptsrc(&["eval", &run, "--data", &images()]);
     ending.fails(2, &["model.pth.tar-3", "--clip"]).silent();
 
     // Names in another order, of another number, and words that it did not begin with.
@@ -209,9 +209,9 @@ fn what_cannot_be_converted_is_named() {
     let cases: [(&[&str], i32, &[&str]); 9] = [
         (&["nowhere", &out], 1, &["nowhere", "no such file"]),
         (
-            &[&pictures(), &out],
+            &[&images(), &out],
             1,
-            &["pictures", "not the folder of a run"],
+            &["images", "not the folder of a run"],
         ),
         (&[&reference(), &out], 2, &["NAME.safetensors"]),
         (

@@ -7,7 +7,7 @@ use std::fs;
 use common::promptsrc;
 use serde_json::Value;
 
-/// OxfordPets in its own layout, without a split file: two breeds of five pictures.
+/// OxfordPets in its own layout, without a split file: two breeds of five images.
 fn pets() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("oxford_pets");

@@ -42,8 +42,8 @@ fn the_demo_is_the_commands_that_it_prints() {
     let shown = report["predictions"].as_array().expect("predictions");
     assert!(!shown.is_empty());
     for prediction in shown {
-        let picture = prediction["picture"].as_str().expect("a path");
-        assert!(std::path::Path::new(picture).exists(), "{picture}");
+        let image = prediction["image"].as_str().expect("a path");
+        assert!(std::path::Path::new(image).exists(), "{image}");
     }
 
     // The same by hand.

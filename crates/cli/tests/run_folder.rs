@@ -120,14 +120,14 @@ fn resuming_with_other_options_is_refused_naming_them() {
         .silent();
     assert!(contents(&run) == before, "a refusal changed the run");
 
-    // Other pictures, other weights.
-    let data = copy_of_pictures(folder.path());
-    fs::remove_file(data.join("red_circle/red_circle_02.jpg")).expect("a picture");
+    // Other images, other weights.
+    let data = copy_of_images(folder.path());
+    fs::remove_file(data.join("red_circle/red_circle_02.jpg")).expect("an image");
     let resume = ["--resume", "--epochs", "2000"];
     train_on(&clip(), &text(&data), &run, &resume)
-        .fails(1, &["pictures"])
+        .fails(1, &["images"])
         .silent();
-    train_on(&other_clip(), &pictures(), &run, &resume)
+    train_on(&other_clip(), &images(), &run, &resume)
         .fails(1, &[])
         .silent();
     assert!(contents(&run) == before, "a refusal changed the run");
@@ -179,11 +179,11 @@ fn an_unfinished_run_is_not_used() {
     let folder = scratch();
     let run = below(&folder, "run");
     unfinished(&run, 2000);
-    let data = pictures();
+    let data = images();
     promptsrc(&["eval", &run, "--data", &data])
         .fails(1, &["not finished", "--resume"])
         .silent();
-    promptsrc(&["predict", &run, &picture()])
+    promptsrc(&["predict", &run, &image()])
         .fails(1, &["not finished", "--resume"])
         .silent();
     let found = promptsrc(&["inspect", &run, "--json"]).done().json();
@@ -202,7 +202,7 @@ fn a_run_survives_that_its_clip_moves() {
         below(&folder, "new.safetensors"),
     );
     fs::copy(clip(), &old).expect("a copy");
-    let (run, data, picture) = (below(&folder, "run"), pictures(), picture());
+    let (run, data, image) = (below(&folder, "run"), images(), image());
     train_on(&old, &data, &run, &[]).done();
     let eval = ["eval", &run, "--data", &data, "--json"];
     let before = promptsrc(&eval).done();
@@ -210,13 +210,13 @@ fn a_run_survives_that_its_clip_moves() {
     promptsrc(&eval)
         .fails(1, &["old.safetensors", "--clip"])
         .silent();
-    promptsrc(&["predict", &run, &picture])
+    promptsrc(&["predict", &run, &image])
         .fails(1, &["old.safetensors", "--clip"])
         .silent();
     let after = promptsrc(&[&eval[..], &["--clip", &new]].concat()).done();
     assert_eq!(before.stdout, after.stdout);
     assert!(!after.stderr.contains("other weights"), "{after}");
-    promptsrc(&["predict", &run, &picture, "--clip", &new]).done();
+    promptsrc(&["predict", &run, &image, "--clip", &new]).done();
     train_on(&new, &data, &run, &["--resume"]).done();
 
     // The adapter alone does not know where its CLIP is.
@@ -237,7 +237,7 @@ const SMALL_DISK: usize = 30;
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let folder = scratch();
-    let (run, clip, data) = (below(&folder, "run"), clip(), pictures());
+    let (run, clip, data) = (below(&folder, "run"), clip(), images());
     let train = [
         "train", "--clip", &clip, "--data", &data, "--shots", "2", "--epochs", "2", "--out", &run,
     ];
@@ -260,7 +260,7 @@ fn a_full_disk_leaves_nothing_half_written() {
     promptsrc(&train).done();
 
     let out = below(&folder, "f.safetensors");
-    let embed = ["embed", "--clip", &clip, "--pictures", &data, "--out", &out];
+    let embed = ["embed", "--clip", &clip, "--images", &data, "--out", &out];
     promptsrc_on_a_full_disk(1, &embed)
         .fails(1, &["f.safetensors"])
         .silent();
@@ -285,7 +285,7 @@ fn a_full_disk_keeps_the_last_saved_epoch() {
     unfinished(&run, epochs);
     let state = || fs::read(below(&run, "state.safetensors")).expect("a state");
     let before = state();
-    let (clip, data, epochs) = (clip(), pictures(), epochs.to_string());
+    let (clip, data, epochs) = (clip(), images(), epochs.to_string());
     let line = [
         "train", "--clip", &clip, "--data", &data, "--shots", "2", "--epochs", &epochs,
     ];
@@ -305,18 +305,9 @@ fn a_full_disk_keeps_the_last_saved_epoch() {
 #[test]
 fn features_are_not_saved_over_what_is_no_file() {
     let folder = scratch();
-    let (clip, picture) = (clip(), picture());
-    let embed = |out: &str| {
-        promptsrc(&[
-            "embed",
-            "--clip",
-            &clip,
-            "--pictures",
-            &picture,
-            "--out",
-            out,
-        ])
-    };
+    let (clip, image) = (clip(), image());
+    let embed =
+        |out: &str| promptsrc(&["embed", "--clip", &clip, "--images", &image, "--out", out]);
     embed(&text(&folder)).fails(1, &["--out", "file"]).silent();
     embed(&below(&folder, "nowhere/f"))
         .fails(1, &["--out", "nowhere"])
@@ -334,7 +325,7 @@ fn a_damaged_configuration_is_named_where_the_clip_is_looked_up_in_it() {
     let folder = scratch();
     let run = trained(folder.path());
     fs::write(below(&run, "config.toml"), "[clip").expect("a writable run");
-    let data = pictures();
+    let data = images();
     promptsrc(&["eval", &run, "--data", &data]).fails(1, &["config.toml"]);
     // Not asked for its CLIP, it need not be whole.
     promptsrc(&["eval", &run, "--data", &data, "--clip", &clip()]).done();

@@ -15,7 +15,7 @@ fn the_number_of_threads_changes_no_byte() {
             let run = below(&folder, threads);
             let with = ["--threads", threads, "--epochs", "4", "--quiet"];
             train(&run, &with).done();
-            let (data, file) = (pictures(), below(&folder, "f.safetensors"));
+            let (data, file) = (images(), below(&folder, "f.safetensors"));
             let clip = clip();
             let json = |args: &[&str]| {
                 let args = [args, &["--threads", threads, "--json"]].concat();
@@ -25,15 +25,7 @@ fn the_number_of_threads_changes_no_byte() {
             let zero_shot = ["eval", "--zero-shot", "--clip", &clip, "--data", &data];
             let zero_shot = json(&[&zero_shot[..], &["--templates", "ensemble"]].concat());
             let prediction = json(&["predict", &run, &data, "--names", "a,b,c"]);
-            json(&[
-                "embed",
-                "--clip",
-                &clip,
-                "--pictures",
-                &data,
-                "--out",
-                &file,
-            ]);
+            json(&["embed", "--clip", &clip, "--images", &data, "--out", &file]);
             vec![
                 fs::read(below(&run, "adapter.safetensors")).expect("an adapter"),
                 fs::read(below(&run, "state.safetensors")).expect("a state"),

@@ -9,7 +9,7 @@ use common::*;
 #[test]
 fn a_reader_that_leaves_is_no_failure() {
     let folder = scratch();
-    let (run, clip, data) = (trained(folder.path()), clip(), pictures());
+    let (run, clip, data) = (trained(folder.path()), clip(), images());
     for script in [
         "inspect \"$1\" | head -n 1",
         "inspect \"$1\" --json | head -c 1",
@@ -48,7 +48,7 @@ fn closed_streams_do_not_keep_a_run_from_being_saved() {
         let script = format!(
             "\"$0\" train --clip \"$1\" --data \"$2\" --shots 2 --epochs 2 --out \"$3\" {script}"
         );
-        shell(&script, &[&clip(), &pictures(), &run]).done();
+        shell(&script, &[&clip(), &images(), &run]).done();
         // After a pipe the shell does not wait for the command itself.
         for _ in 0..1000 {
             if fs::exists(below(&run, "metrics.json")).unwrap_or(false) {
@@ -71,7 +71,7 @@ fn json_stands_alone_on_standard_output_and_warnings_on_standard_error() {
     let ending = train(&run, &["--shots", "16", "--json"]).done();
     assert!(ending.json().is_object());
     assert!(ending.stderr.contains("warning: "), "{ending}");
-    let data = pictures();
+    let data = images();
     for args in [
         vec!["eval", &run, "--data", &data, "--json"],
         vec!["predict", &run, &data, "--json"],

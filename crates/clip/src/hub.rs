@@ -16,7 +16,7 @@ pub enum KnownClip {
     VitB16,
     /// ViT-L/14.
     VitL14,
-    /// ViT-L/14 on pictures of 336 pixels: the most accurate.
+    /// ViT-L/14 on images of 336 pixels: the most accurate.
     VitL14At336,
 }
 
@@ -59,7 +59,7 @@ impl KnownClip {
         }
     }
 
-    /// Side of its pictures, in pixels.
+    /// Side of its images, in pixels.
     pub fn resolution(self) -> usize {
         match self {
             KnownClip::VitL14At336 => 336,
@@ -308,7 +308,7 @@ const SETS: [[&str; 2]; 4] = [
     ["open_clip_config.json", "open_clip_pytorch_model.bin"],
     ["config.json", "pytorch_model.bin"],
 ];
-const PICTURES: &str = "preprocessor_config.json";
+const IMAGES: &str = "preprocessor_config.json";
 
 /// The folder in which one whole set of files is.
 fn complete_folder(get: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
@@ -359,8 +359,8 @@ fn download(
         })?;
     let mut fetch = |file: &str| fetch(&api, file, progress).map_err(|source| failed(file, source));
     fetch(config)?;
-    if has(PICTURES) {
-        fetch(PICTURES)?;
+    if has(IMAGES) {
+        fetch(IMAGES)?;
     }
     let weights = fetch(weights)?;
     Ok(weights

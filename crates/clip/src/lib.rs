@@ -150,7 +150,7 @@ impl Clip {
         &self.device
     }
 
-    /// Frozen image features `[batch, embed_dim]`, not normalised, of normalised pictures
+    /// Frozen image features `[batch, embed_dim]`, not normalised, of normalised images
     /// `[batch, 3, resolution, resolution]`.
     pub fn image_features(&self, images: Tensor<4>) -> Tensor<2> {
         self.vision.features(&self.vision.stem(images), &[])

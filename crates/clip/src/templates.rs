@@ -160,7 +160,7 @@ mod tests {
             data_set_template("EuroSAT"),
             Some("a centered satellite photo of {}.")
         );
-        assert_eq!(data_set_template("my pictures"), None);
+        assert_eq!(data_set_template("my images"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
 ///
-/// A picture passes in two parts: [`stem`](Self::stem) is the half of the first layer that no
+/// An image passes in two parts: [`stem`](Self::stem) is the half of the first layer that no
 /// prompt touches, computed once and used by the frozen and the prompted pass alike;
 /// [`features`](Self::features) is the rest.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct VisionTower {
     width: usize,
 }
 
-/// What the first layer makes of pictures alone: class and patch tokens after `ln_pre`, and their
+/// What the first layer makes of images alone: class and patch tokens after `ln_pre`, and their
 /// queries, keys and values in block 0. No learned value enters here.
 #[derive(Clone, Debug)]
 pub struct VisionStem {
@@ -37,7 +37,7 @@ pub struct VisionStem {
 }
 
 impl VisionStem {
-    /// Number of pictures.
+    /// Number of images.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -84,12 +84,12 @@ impl VisionTower {
         self.width
     }
 
-    /// Side of the square pictures that the tower takes, in pixels.
+    /// Side of the square images that the tower takes, in pixels.
     pub fn resolution(&self) -> usize {
         self.resolution
     }
 
-    /// Pictures as a tensor `[batch, 3, resolution, resolution]` on the tower's device, from the
+    /// Images as a tensor `[batch, 3, resolution, resolution]` on the tower's device, from the
     /// normalised values of one after another.
     ///
     /// # Panics
@@ -100,7 +100,7 @@ impl VisionTower {
         Tensor::from_data(TensorData::new(values, shape), &device)
     }
 
-    /// The part of the first layer that depends on the pictures alone.
+    /// The part of the first layer that depends on the images alone.
     ///
     /// `images`: `[batch, 3, resolution, resolution]`, normalised.
     ///
@@ -160,7 +160,7 @@ impl VisionTower {
                 _ => p.clone(),
             });
             // The next block's prompts would overwrite what these rows become, so they are seen
-            // and no more; where there is no next prompt each picture's go their own way.
+            // and no more; where there is no next prompt each image's go their own way.
             let shared = match prompt {
                 Some(prompt) if layer != last && layer + 1 >= prompts.len() => {
                     let [n_ctx, width] = prompt.dims();

@@ -53,7 +53,7 @@ fn prompts(depth: usize, n_ctx: usize, width: usize, learn: bool) -> Vec<Tensor<
         .collect()
 }
 
-fn pictures(n: usize, side: usize) -> Tensor<4> {
+fn images(n: usize, side: usize) -> Tensor<4> {
     let data = TensorData::new(noise(3, n * 3 * side * side, 2.0), [n, 3, side, side]);
     Tensor::from_data(data, &Device::flex())
 }
@@ -196,7 +196,7 @@ fn text_prompts_of_every_depth_and_length_equal_the_plain_form() {
 #[test]
 fn visual_prompts_of_every_depth_and_length_equal_the_plain_form() {
     for Both { clip, plain } in both() {
-        let images = pictures(3, clip.vision().resolution());
+        let images = images(3, clip.vision().resolution());
         let stem = clip.vision().stem(images.clone());
         for depth in 1..=clip.vision().layers() {
             for n_ctx in [1, 4, 7] {
@@ -214,7 +214,7 @@ fn visual_prompts_of_every_depth_and_length_equal_the_plain_form() {
 #[test]
 fn the_constant_half_of_the_first_layer_serves_the_frozen_and_the_prompted_pass() {
     for Both { clip, plain } in both() {
-        let images = pictures(2, clip.vision().resolution());
+        let images = images(2, clip.vision().resolution());
         let stem = clip.vision().stem(images.clone());
         let deep = prompts(2, 4, clip.vision().width(), false);
         let frozen = clip.vision().features(&stem, &[]);

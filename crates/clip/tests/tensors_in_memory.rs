@@ -13,7 +13,7 @@ fn path() -> std::path::PathBuf {
     goldens::path("tiny").join(name.expect("a CLIP among the goldens"))
 }
 
-fn pictures(clip: &Clip) -> Tensor<4> {
+fn images(clip: &Clip) -> Tensor<4> {
     let side = clip.config().vision.resolution;
     let n = 2 * 3 * side * side;
     let pixels = (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0);
@@ -30,7 +30,7 @@ fn texts() -> Vec<Vec<u32>> {
 fn features(clip: &Clip) -> (Tensor<2>, Tensor<2>) {
     let texts = clip.text().prepare(&texts(), 0).expect("texts");
     let text = clip.text().features(&texts, &[]);
-    (clip.image_features(pictures(clip)), text)
+    (clip.image_features(images(clip)), text)
 }
 
 #[test]

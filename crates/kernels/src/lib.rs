@@ -3,7 +3,7 @@
 //! The weights never change, so they are packed once, in the layout that the products want, and no
 //! gradient of a weight is ever formed. A [`FrozenBlock`] maps rows to rows; which rows attend to
 //! which, and which outputs anybody reads, is said by a [`Layout`]. Numbers in, numbers out: nothing
-//! here knows of pictures, texts or prompts.
+//! here knows of images, texts or prompts.
 //!
 //! The block is a backend extension on Burn's Flex with a backward pass of its own
 //! ([`FrozenBlock::forward`] works on tensors with and without gradients); results do not depend on

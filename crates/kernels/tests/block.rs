@@ -262,7 +262,7 @@ fn cases() -> Vec<Case> {
         given,
     };
     vec![
-        // As pictures: equal lengths, prompts that all see, the whole or only the first row read.
+        // As images: equal lengths, prompts that all see, the whole or only the first row read.
         case(&[50, 50, 50], false, None, 0, 4, false),
         case(&[50, 50, 50], false, Some(&[0, 50, 100]), 0, 4, false),
         case(&[37, 37], false, None, 0, 0, false),

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file::SaveError;
 use crate::config::{Method, TrainConfig};
 use crate::prompts::{Prompts, PromptsError};
-use crate::tensor_file::{self, NamedTensor, TensorFileError, Values};
+use promptsrc_files::SaveError;
+use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 
 /// The newest format that this program reads, and the one it writes.
 const FORMAT_VERSION: u32 = 1;
@@ -36,9 +36,9 @@ pub struct AdapterMeta {
     pub template: String,
     /// The CLIP that it belongs to.
     pub clip: ClipRecord,
-    /// How pictures must be prepared.
+    /// How images must be prepared.
     pub preprocessing: PreprocessingRecord,
-    /// The pictures that it was trained on.
+    /// The images that it was trained on.
     pub data: DataRecord,
     /// Precision of the training arithmetic.
     pub precision: String,
@@ -66,7 +66,7 @@ pub struct ClipRecord {
 /// Preprocessing, as an adapter remembers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreprocessingRecord {
-    /// Side of the square picture, in pixels.
+    /// Side of the square image, in pixels.
     pub resolution: usize,
     /// Mean that is taken off each channel.
     pub mean: [f32; 3],
@@ -85,10 +85,10 @@ pub struct DataRecord {
     pub split: Option<String>,
     /// "all", "base" or "novel".
     pub classes: String,
-    /// Shots a class; none: all pictures.
+    /// Shots a class; none: all images.
     pub shots: Option<usize>,
-    /// Pictures it was trained on.
-    pub pictures: usize,
+    /// Images it was trained on.
+    pub images: usize,
     /// Seed of the few-shot picks.
     pub seed: u64,
 }

@@ -1,4 +1,4 @@
-//! A frozen or prompted CLIP that classifies pictures among any class names.
+//! A frozen or prompted CLIP that classifies images among any class names.
 
 use burn::tensor::Tensor;
 use promptsrc_clip::{Clip, unit, values};
@@ -7,7 +7,7 @@ use crate::adapter::Adapter;
 use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
 use crate::prompts::{PromptTensors, Prompts, PromptsError};
 
-/// Classifies pictures among a list of class names, with class features computed once.
+/// Classifies images among a list of class names, with class features computed once.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -94,7 +94,7 @@ impl<'a> Classifier<'a> {
         &self.names
     }
 
-    /// Logits of pictures, row-major `[batch, classes]`. `images`: `batch` normalised pictures
+    /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images
     /// `[3, resolution, resolution]`, one after another.
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let vision = self.clip.vision();
@@ -108,7 +108,7 @@ impl<'a> Classifier<'a> {
         )
     }
 
-    /// Probabilities of pictures, row-major `[batch, classes]`; as [`logits`](Self::logits).
+    /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).
     pub fn probabilities(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let mut rows = self.logits(images, batch);
         for row in rows.chunks_exact_mut(self.names.len()) {

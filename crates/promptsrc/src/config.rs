@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use promptsrc_clip::ClipConfig;
-use promptsrc_data::Augment;
+use promptsrc_datasets::Augment;
 use serde::{Deserialize, Serialize};
 
 /// A prompt-learning method.
@@ -58,8 +58,8 @@ pub enum Preset {
     FewShot,
     /// Cross-dataset transfer and domain generalisation: 20 epochs, depth 3, aggregation N(6, 10).
     CrossDataset,
-    /// Base-to-novel generalisation of a CLIP that looks at small pictures, such as the one that
-    /// promptsrc carries: a crop keeps half of the picture at least, because a twelfth of 48 x 48
+    /// Base-to-novel generalisation of a CLIP that looks at small images, such as the one that
+    /// promptsrc carries: a crop keeps half of the image at least, because a twelfth of 48 x 48
     /// pixels shows nothing. Prompts at depth 9 are prompts in all of its few layers.
     Mini,
 }
@@ -187,11 +187,11 @@ pub struct TrainConfig {
     pub method: Method,
     /// Passes over the few shots.
     pub epochs: usize,
-    /// Pictures a step.
+    /// Images a step.
     pub batch_size: usize,
     /// Seed of the few-shot picks, the initial prompts, the order and the augmentation.
     pub seed: u64,
-    /// Least part of a picture's area that a random crop covers in training; 1: no crop but of the
+    /// Least part of an image's area that a random crop covers in training; 1: no crop but of the
     /// ratio.
     #[serde(default = "published_crop_scale")]
     pub crop_scale: f64,

@@ -1,28 +1,28 @@
-//! Measures a classifier on labelled pictures.
+//! Measures a classifier on labelled images.
 
 use promptsrc_clip::Clip;
-use promptsrc_data::{Batch, DataError, EvalLoader, Item, LoaderOptions};
+use promptsrc_datasets::{Batch, DataError, EvalLoader, Item, LoaderOptions};
 
 use crate::methods::Classify;
 use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
 use crate::train::preprocess;
 
-/// Pictures that are classified at once; does not change the numbers.
+/// Images that are classified at once; does not change the numbers.
 const BATCH: usize = 32;
 
 /// A measurement that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// A picture.
+    /// An image.
     #[error(transparent)]
     Load(#[from] DataError),
-    /// There are no pictures, or the classifier gave values that are not finite.
+    /// There are no images, or the classifier gave values that are not finite.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }
 
 /// Classifies `items`, whose labels count in the classifier's names, and measures the result.
-/// `progress` is told the number of pictures done after each batch.
+/// `progress` is told the number of images done after each batch.
 pub fn evaluate(
     clip: &Clip,
     classifier: &dyn Classify,

@@ -14,8 +14,8 @@ pub enum Event {
         method: String,
         /// Number of classes.
         classes: usize,
-        /// Pictures that are trained on.
-        pictures: usize,
+        /// Images that are trained on.
+        images: usize,
         /// Learned values.
         parameters: usize,
         /// Epochs in all.

@@ -14,7 +14,7 @@ use crate::prompts::{Prompts, PromptsError};
 use crate::schedule::learning_rate;
 
 /// What changes while a run learns, and all that a resume needs: random state is derived from
-/// (seed, epoch, picture), so it is not here.
+/// (seed, epoch, image), so it is not here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerState {
     /// Epochs that are finished.
@@ -54,7 +54,7 @@ pub enum LearnError {
     /// The loss is infinite or not a number.
     #[error(
         "the loss became {loss} in epoch {epoch}: the learning rate {lr} may be too high, or the \
-         weights or pictures hold values that are not finite"
+         weights or images hold values that are not finite"
     )]
     NotFinite {
         /// The loss.

@@ -1,31 +1,31 @@
 //! Prompt learning for a frozen CLIP that forgets nothing: PromptSRC and IVLP.
 //!
-//! A pretrained CLIP and a few labelled pictures of each class go in; an [`Adapter`] of a few dozen
+//! A pretrained CLIP and a few labelled images of each class go in; an [`Adapter`] of a few dozen
 //! prompt vectors comes out, which classifies among any class names. The library draws nothing and
 //! prints nothing: it reports [`Event`]s.
 //!
 //! ```
-//! use promptsrc::{Classifier, Clip, ClipWeights, TrainConfig, TrainData, TrainJob, data, train};
+//! use promptsrc::{Classifier, Clip, ClipWeights, TrainConfig, TrainData, TrainJob, datasets, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-//! # let clip_file = format!("{root}/crates/goldens/data/tiny/clip_openai_fp16.safetensors");
-//! # let pictures = format!("{root}/examples/pictures");
+//! # let clip_file = format!("{root}/tools/goldens/data/tiny/clip_openai_fp16.safetensors");
+//! # let images = format!("{root}/examples/images");
 //! // A weight file of OpenAI, Hugging Face or OpenCLIP, and a folder with a subfolder per class.
 //! let weights = ClipWeights::open(&clip_file)?;
 //! let clip = Clip::new(&weights, &promptsrc::device("cpu")?)?;
-//! let (dataset, _report) = data::DataSource::new(&pictures).read()?;
+//! let (dataset, _report) = datasets::DataSource::new(&images).read()?;
 //!
-//! // Four pictures of each of the first half of the classes.
+//! // Four images of each of the first half of the classes.
 //! let picks = dataset.few_shot(4, 1);
-//! let base = dataset.select(&picks, data::Classes::Base)?;
+//! let base = dataset.select(&picks, datasets::Classes::Base)?;
 //! let job = TrainJob {
 //!     clip: &clip,
 //!     clip_record: train::clip_record(&weights, "my CLIP")?,
 //!     config: TrainConfig { epochs: 2, ..TrainConfig::default() },
 //!     data: TrainData {
 //!         class_names: base.class_names,
-//!         items: dataset.items(data::Part::Train, &base.train, false)?.items,
+//!         items: dataset.items(datasets::Part::Train, &base.train, false)?.items,
 //!         record: Default::default(),
 //!     },
 //!     threads: 2,
@@ -35,8 +35,8 @@
 //! // The adapter classifies among any names, those it has never seen included.
 //! let names = ["yellow star", "green triangle"].map(String::from);
 //! let classifier = Classifier::prompted(&clip, &adapter, &names)?;
-//! let novel = dataset.select(&picks, data::Classes::Novel)?;
-//! let test = dataset.items(data::Part::Test, &novel.test, false)?.items;
+//! let novel = dataset.select(&picks, datasets::Classes::Novel)?;
+//! let test = dataset.items(datasets::Part::Test, &novel.test, false)?.items;
 //! let evaluation = promptsrc::evaluate(&clip, &classifier, &test, 2, &mut |_| {})?;
 //! assert_eq!(evaluation.total, test.len() as u64);
 //! # Ok(())
@@ -48,28 +48,22 @@
 
 pub mod adapter;
 pub mod aggregation;
-pub mod atomic_file;
-pub mod benchmark;
 pub mod class_texts;
 mod classifier;
 pub mod config;
 mod device;
 mod evaluate;
 mod events;
-pub mod jobs;
+pub mod image_list;
 pub mod learner;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
 pub mod optimizer;
-pub mod pictures;
 pub mod prompts;
-pub mod reference_checkpoint;
-pub mod reference_log;
 pub mod run_folder;
 pub mod schedule;
 pub mod state_file;
-pub mod tensor_file;
 pub mod train;
 
 pub use adapter::Adapter;
@@ -77,11 +71,12 @@ pub use burn::tensor::Device;
 pub use classifier::{Classifier, ClassifierError};
 pub use config::{Method, Preset, TrainConfig};
 pub use device::{DeviceError, device, device_names};
+
 pub use evaluate::{EvaluateError, evaluate};
 pub use events::Event;
 pub use learner::Learner;
 pub use metrics::Evaluation;
 pub use prompts::Prompts;
 pub use promptsrc_clip::{Clip, ClipWeights, Precision, PrecisionError, has_kernels};
-pub use promptsrc_data as data;
+pub use promptsrc_datasets as datasets;
 pub use train::{TrainData, TrainJob};

@@ -14,9 +14,9 @@ const GUESSES: usize = 5;
 #[non_exhaustive]
 pub enum MetricsError {
     /// A label that is no class.
-    #[error("label {label} of picture {item}, but there are {classes} classes, counted from 0")]
+    #[error("label {label} of image {item}, but there are {classes} classes, counted from 0")]
     Label {
-        /// Which picture, from 1.
+        /// Which image, from 1.
         item: u64,
         /// Its label.
         label: usize,
@@ -24,9 +24,9 @@ pub enum MetricsError {
         classes: usize,
     },
     /// A row that has not one logit for each class.
-    #[error("{found} logits for picture {item}, expected {expected}: one for each class")]
+    #[error("{found} logits for image {item}, expected {expected}: one for each class")]
     Length {
-        /// Which picture, from 1.
+        /// Which image, from 1.
         item: u64,
         /// Logits of its row.
         found: usize,
@@ -35,11 +35,11 @@ pub enum MetricsError {
     },
     /// A logit that is infinite or not a number.
     #[error(
-        "the logit of class {class:?} for picture {item} is {value}; the weights or the prompts \
+        "the logit of class {class:?} for image {item} is {value}; the weights or the prompts \
          are damaged, or training has diverged"
     )]
     NotFinite {
-        /// Which picture, from 1.
+        /// Which image, from 1.
         item: u64,
         /// Name of the class.
         class: String,
@@ -47,33 +47,33 @@ pub enum MetricsError {
         value: String,
     },
     /// Nothing to take a mean of.
-    #[error("no picture was evaluated; is the split empty?")]
+    #[error("no image was evaluated; is the split empty?")]
     Empty,
 }
 
-/// Metrics of one classifier on one set of pictures. Ratios are between 0 and 1.
+/// Metrics of one classifier on one set of images. Ratios are between 0 and 1.
 ///
 /// `{}` shows the summary, `{:#}` adds a table of the classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Share of pictures whose class has the greatest logit: the paper's metric, on every data set.
+    /// Share of images whose class has the greatest logit: the paper's metric, on every data set.
     /// Of equal logits the first class is meant.
     pub accuracy: f64,
-    /// Pictures counted by [`Self::accuracy`].
+    /// Images counted by [`Self::accuracy`].
     pub correct: u64,
-    /// All pictures.
+    /// All images.
     pub total: u64,
-    /// Share of pictures whose class is among the five greatest logits (of all, if fewer).
+    /// Share of images whose class is among the five greatest logits (of all, if fewer).
     pub top5_accuracy: f64,
     /// Mean over the classes that occur of their F1, the harmonic mean of precision and recall
     /// (scikit-learn's `f1_score(average="macro", labels=unique(y_true))`, as in Dassl's evaluator).
     pub macro_f1: f64,
     /// Expected calibration error: the mean distance of confidence (the greatest probability) and
-    /// accuracy over 15 bins of equal width in confidence, weighted by their pictures.
+    /// accuracy over 15 bins of equal width in confidence, weighted by their images.
     pub calibration_error: f64,
     /// Each class, in the order of the labels.
     pub per_class: Vec<ClassAccuracy>,
-    /// Pictures by true class (row) and predicted class (column).
+    /// Images by true class (row) and predicted class (column).
     pub confusion_matrix: Vec<Vec<u64>>,
 }
 
@@ -82,15 +82,15 @@ pub struct Evaluation {
 pub struct ClassAccuracy {
     /// Name of the class.
     pub name: String,
-    /// Share of its pictures that are recognised; `None` where it has no picture.
+    /// Share of its images that are recognised; `None` where it has no image.
     pub accuracy: Option<f64>,
-    /// Its pictures that are recognised.
+    /// Its images that are recognised.
     pub correct: u64,
-    /// Its pictures.
+    /// Its images.
     pub total: u64,
 }
 
-/// Collects an [`Evaluation`] picture by picture.
+/// Collects an [`Evaluation`] image by image.
 ///
 /// ```
 /// use promptsrc::metrics::EvaluationBuilder;
@@ -118,7 +118,7 @@ struct Bin {
 }
 
 impl EvaluationBuilder {
-    /// No picture yet, of the classes of that order.
+    /// No image yet, of the classes of that order.
     pub fn new<N: Into<String>>(class_names: impl IntoIterator<Item = N>) -> Self {
         let class_names: Vec<String> = class_names.into_iter().map(Into::into).collect();
         let classes = class_names.len();
@@ -131,11 +131,11 @@ impl EvaluationBuilder {
         }
     }
 
-    /// Counts one picture: its true label and its logits `[classes]`, from which probabilities are
+    /// Counts one image: its true label and its logits `[classes]`, from which probabilities are
     /// taken by softmax. (Logarithms of probabilities are logits, too.)
     ///
     /// # Errors
-    /// If the label is no class, or the row has not one finite logit for each class. The picture is
+    /// If the label is no class, or the row has not one finite logit for each class. The image is
     /// not counted then.
     pub fn add(&mut self, label: usize, logits: &[f32]) -> Result<(), MetricsError> {
         let classes = self.class_names.len();
@@ -195,7 +195,7 @@ impl EvaluationBuilder {
         Ok(())
     }
 
-    /// The metrics of all pictures.
+    /// The metrics of all images.
     ///
     /// # Errors
     /// If there is none.
@@ -334,7 +334,7 @@ mod tests {
         (found - expected).abs() < 1e-12
     }
 
-    /// 24 pictures of six classes, the fifth of which has none.
+    /// 24 images of six classes, the fifth of which has none.
     const LABELS: [usize; 24] = [
         5, 1, 3, 3, 5, 1, 0, 1, 2, 2, 0, 5, 0, 5, 0, 3, 2, 3, 5, 5, 0, 0, 0, 3,
     ];
@@ -436,21 +436,21 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_cannot_be_counted_is_named_and_left_out() {
+    fn a_image_that_cannot_be_counted_is_named_and_left_out() {
         let mut builder = EvaluationBuilder::new(["a", "b"]);
         builder.add(0, &[1.0, 0.0]).unwrap();
         for (label, logits, message) in [
             (
                 2,
                 [0.0, 0.0].as_slice(),
-                "label 2 of picture 2, but there are 2 classes",
+                "label 2 of image 2, but there are 2 classes",
             ),
-            (0, &[0.0], "1 logits for picture 2, expected 2"),
-            (0, &[0.0; 3], "3 logits for picture 2, expected 2"),
+            (0, &[0.0], "1 logits for image 2, expected 2"),
+            (0, &[0.0; 3], "3 logits for image 2, expected 2"),
             (
                 0,
                 &[0.0, f32::NAN],
-                "the logit of class \"b\" for picture 2 is NaN",
+                "the logit of class \"b\" for image 2 is NaN",
             ),
         ] {
             let error = builder.add(label, logits).unwrap_err().to_string();
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn no_picture_at_all_is_an_error_not_a_nan() {
+    fn no_image_at_all_is_an_error_not_a_nan() {
         let builder = EvaluationBuilder::new(["a"]);
         assert_eq!(builder.finish(), Err(MetricsError::Empty));
         let mut builder = EvaluationBuilder::new([""; 0]);

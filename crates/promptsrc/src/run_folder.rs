@@ -11,7 +11,7 @@
 //! Every file but the log is written beside its place and renamed into it, so a kill at any moment
 //! leaves the old or the new one. The log is brought back to the last saved epoch on a resume.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use promptsrc_clip::Precision;
 
-use crate::atomic_file::{self, SaveError, write_atomically};
 use crate::config::TrainConfig;
 use crate::events::Event;
 use crate::learner::LearnerState;
 use crate::state_file::{self, StateError};
+use promptsrc_files::{Lock, SaveError, remove_leftovers, write_atomically};
 
 /// Name of the adapter in a run folder.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -44,7 +44,7 @@ pub struct RunConfig {
     pub version: String,
     /// The CLIP.
     pub clip: RunClip,
-    /// The pictures.
+    /// The images.
     pub data: RunData,
     /// Prompts, optimiser, losses.
     pub train: TrainConfig,
@@ -67,7 +67,7 @@ fn first_precision() -> String {
     Precision::F32.to_string()
 }
 
-/// Where a run's pictures are, and which of them it learns from.
+/// Where a run's images are, and which of them it learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunData {
     /// Absolute path.
@@ -80,13 +80,13 @@ pub struct RunData {
     pub class_names: Option<String>,
     /// "all", "base" or "novel".
     pub classes: String,
-    /// Shots a class; none: all pictures.
+    /// Shots a class; none: all images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
-    /// Whether missing pictures are left out.
+    /// Whether missing images are left out.
     pub allow_missing: bool,
     /// Fingerprint of the training list: paths and labels in order.
-    pub pictures: String,
+    pub images: String,
 }
 
 /// A run folder that cannot be used.
@@ -148,7 +148,7 @@ pub enum RunError {
 pub struct RunFolder {
     path: PathBuf,
     log: File,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A run folder with the state that is saved in it, if any.
@@ -170,23 +170,14 @@ impl RunFolder {
         };
         std::fs::create_dir_all(path).map_err(io)?;
         let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(|source| RunError::Io {
-                path: lock_path,
-                source,
-            })?;
-        // The system lets go of it when the process ends, however it ends.
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Locked { path: path.into() }),
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
-
-        atomic_file::remove_leftovers(path);
+        let lock = Lock::take(&lock_path).map_err(|source| RunError::Io {
+            path: lock_path,
+            source,
+        })?;
+        let Some(lock) = lock else {
+            return Err(RunError::Locked { path: path.into() });
+        };
+        remove_leftovers(path);
 
         // Before the first epoch is saved there is nothing to lose and nothing to go on with.
         let holds = [STATE, ADAPTER].iter().any(|name| path.join(name).exists());
@@ -274,8 +265,8 @@ pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
 }
 
 /// The settings in which a saved configuration differs from the one asked for. Paths may differ:
-/// a run can move with its CLIP and pictures; their fingerprints may not.
-pub(crate) fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
+/// a run can move with its CLIP and images; their fingerprints may not.
+pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
     let comparable = |config: &RunConfig| {
         let mut config = config.clone();
         config.version = String::new();
@@ -289,10 +280,7 @@ pub(crate) fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String>
 }
 
 /// The leaves in which two documents differ, in words.
-pub(crate) fn difference_of(
-    saved: &serde_json::Value,
-    asked: &serde_json::Value,
-) -> Option<String> {
+pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
     let flat = |value: &serde_json::Value| {
         let mut leaves = Vec::new();
         flatten("", value, &mut leaves);

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::Aggregate;
-use crate::atomic_file::SaveError;
 use crate::learner::LearnerState;
 use crate::prompts::{Prompts, PromptsError};
-use crate::tensor_file::{self, NamedTensor, TensorFileError, Values};
+use promptsrc_files::SaveError;
+use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 
 const FORMAT_VERSION: u32 = 1;
 
@@ -42,7 +42,7 @@ pub enum StateError {
     },
 }
 
-/// Saves the state, all or nothing. The random state is derived from (seed, epoch, picture), so
+/// Saves the state, all or nothing. The random state is derived from (seed, epoch, image), so
 /// the epoch stands for it.
 pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
     let mut tensors = Vec::new();

@@ -5,23 +5,23 @@ use std::path::Path;
 use std::time::Instant;
 
 use promptsrc_clip::{Clip, ClipWeights, WeightError};
-use promptsrc_data::{Augment, Batch, DataError, Item, LoaderOptions, TrainLoader};
-use promptsrc_picture::Preprocess;
+use promptsrc_datasets::{Augment, Batch, DataError, Item, LoaderOptions, TrainLoader};
+use promptsrc_image::Preprocess;
 
 use crate::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
-use crate::atomic_file::SaveError;
 use crate::config::TrainConfig;
 use crate::events::Event;
 use crate::learner::{self, LearnError, Learner, LearnerState};
 use crate::losses::LossValues;
 use crate::run_folder::{OpenedRun, RunConfig, RunError, RunFolder};
+use promptsrc_files::SaveError;
 
-/// The pictures of a run.
+/// The images of a run.
 #[derive(Clone, Debug)]
 pub struct TrainData {
     /// Names of the classes, by label.
     pub class_names: Vec<String>,
-    /// The pictures, in the order of the few-shot picks.
+    /// The images, in the order of the few-shot picks.
     pub items: Vec<Item>,
     /// Where they come from.
     pub record: DataRecord,
@@ -36,9 +36,9 @@ pub struct TrainJob<'a> {
     pub clip_record: ClipRecord,
     /// The configuration.
     pub config: TrainConfig,
-    /// The pictures.
+    /// The images.
     pub data: TrainData,
-    /// Threads that decode pictures ahead of the step; the result does not depend on them.
+    /// Threads that decode images ahead of the step; the result does not depend on them.
     pub threads: usize,
 }
 
@@ -52,12 +52,12 @@ pub enum TrainError {
         name: String,
     },
     /// Nothing to learn from.
-    #[error("there are no training pictures")]
-    NoPictures,
+    #[error("there are no training images")]
+    NoImages,
     /// The learner.
     #[error(transparent)]
     Learn(#[from] LearnError),
-    /// A picture.
+    /// An image.
     #[error(transparent)]
     Load(#[from] DataError),
     /// The run folder.
@@ -88,7 +88,7 @@ pub fn clip_record(weights: &ClipWeights, name: &str) -> Result<ClipRecord, Weig
     })
 }
 
-/// How a CLIP wants its pictures.
+/// How a CLIP wants its images.
 pub fn preprocess(clip: &Clip) -> Preprocess {
     let config = clip.config();
     Preprocess {
@@ -154,7 +154,7 @@ impl TrainJob<'_> {
             return Err(TrainError::OneClass { name: name.clone() });
         }
         if self.data.items.is_empty() {
-            return Err(TrainError::NoPictures);
+            return Err(TrainError::NoImages);
         }
         learner::check(self.clip, &self.config, &self.data.class_names)?;
         Ok(())
@@ -195,7 +195,7 @@ impl TrainJob<'_> {
         let start = Event::Start {
             method: self.config.method.to_string(),
             classes: self.data.class_names.len(),
-            pictures: self.data.items.len(),
+            images: self.data.items.len(),
             parameters: learner.state().prompts.parameters(),
             epochs: self.config.epochs,
             steps: loader.batches(),

@@ -1,11 +1,11 @@
-//! Many pictures of the world on one: `contact_sheet OUT.png [SET] [SIDE]`; without a set, the
+//! Many images of the world on one: `contact_sheet OUT.png [SET] [SIDE]`; without a set, the
 //! stream for pretraining, with its captions on the terminal.
 
 use std::error::Error;
 
 use image::{Rgb, RgbImage, imageops};
-use promptsrc_data::Part;
-use promptsrc_picture::Picture;
+use promptsrc_datasets::Part;
+use promptsrc_image::Image;
 use promptsrc_world::{SIDE, WorldSet, draw, pretrain_sample};
 
 const COLUMNS: usize = 16;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .ok_or("usage: contact_sheet OUT.png [SET] [SIDE]")?;
     let set = arguments.next().filter(|set| set != "pretrain");
     let side: u32 = arguments.next().map_or(Ok(SIDE), |side| side.parse())?;
-    let rows: Vec<Vec<Picture>> = match set {
+    let rows: Vec<Vec<Image>> = match set {
         Some(name) => {
             let set = WorldSet::find(&name)?;
             let row = |(label, name): (usize, &String)| {
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     .map(|column| {
                         let sample = pretrain_sample(1, (row * COLUMNS + column) as u64, side);
                         println!("{row}, {column}: {}", sample.caption);
-                        sample.picture
+                        sample.image
                     })
                     .collect()
             })
@@ -49,9 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Rgb([255; 3]),
     );
     for (y, row) in rows.into_iter().enumerate() {
-        for (x, picture) in row.into_iter().enumerate() {
-            let image =
-                RgbImage::from_raw(side, side, picture.into_pixels()).ok_or("no picture")?;
+        for (x, image) in row.into_iter().enumerate() {
+            let image = RgbImage::from_raw(side, side, image.into_pixels()).ok_or("no image")?;
             let size = side * ZOOM;
             let image = imageops::resize(&image, size, size, imageops::FilterType::Nearest);
             let (x, y) = (i64::from(x as u32 * step), i64::from(y as u32 * step));

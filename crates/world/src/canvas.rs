@@ -1,11 +1,11 @@
 //! A square of colours to paint on.
 
-use promptsrc_picture::Picture;
+use promptsrc_image::Image;
 use tiny_skia::{FillRule, LineJoin, Mask, Path, PathBuilder, Stroke, Transform};
 
 use crate::colour::{BLACK, Rgb, blend};
 
-/// A square picture in the making, colours in `f32`.
+/// A square image in the making, colours in `f32`.
 pub(crate) struct Canvas {
     pub(crate) side: usize,
     pub(crate) pixels: Vec<Rgb>,
@@ -55,7 +55,7 @@ impl Canvas {
     }
 
     /// Bytes.
-    pub(crate) fn into_picture(self) -> Picture {
+    pub(crate) fn into_image(self) -> Image {
         let bytes = self
             .pixels
             .iter()
@@ -63,7 +63,7 @@ impl Canvas {
             .map(|c| (c.clamp(0.0, 1.0) * 255.0 + 0.5) as u8)
             .collect();
         let side = self.side as u32;
-        Picture::new(side, side, bytes).expect("three bytes a pixel, and at least one pixel")
+        Image::new(side, side, bytes).expect("three bytes a pixel, and at least one pixel")
     }
 }
 

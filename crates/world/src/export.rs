@@ -1,4 +1,4 @@
-//! A data set as ordinary files: PNG pictures in a folder for each class, and a split file.
+//! A data set as ordinary files: PNG images in a folder for each class, and a split file.
 
 use std::fs;
 use std::io::Error;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use promptsrc_data::Part;
-use promptsrc_picture::Picture;
+use promptsrc_datasets::Part;
+use promptsrc_image::Image;
 use serde_json::{Map, Value, json};
 
 use crate::WorldError;
@@ -15,7 +15,7 @@ use crate::render::{SIDE, draw};
 use crate::sets::WorldSet;
 
 impl WorldSet {
-    /// Writes the set into a folder of its name below `dir`, and returns that folder: pictures as
+    /// Writes the set into a folder of its name below `dir`, and returns that folder: images as
     /// `images/<class>/<number>.png`, the split as `split_zhou_<Set>.json` in the form of CoOp's.
     ///
     /// Files of the same names are written over. The split comes last: a folder that has one is
@@ -52,12 +52,12 @@ impl WorldSet {
         Ok(folder)
     }
 
-    /// Writes one picture as a PNG file: class by label, `index` below
-    /// [`pictures_per_class`](crate::pictures_per_class) of the part.
+    /// Writes one image as a PNG file: class by label, `index` below
+    /// [`images_per_class`](crate::images_per_class) of the part.
     ///
     /// # Errors
     /// [`WorldError::Write`], also where there is no such class.
-    pub fn save_picture(
+    pub fn save_image(
         &self,
         part: Part,
         label: usize,
@@ -87,16 +87,16 @@ impl WorldSet {
     }
 }
 
-fn save(picture: &Picture, path: &Path) -> Result<(), WorldError> {
+fn save(image: &Image, path: &Path) -> Result<(), WorldError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|e| write_error(parent, e))?;
     }
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(
-            picture.pixels(),
-            picture.width(),
-            picture.height(),
+            image.pixels(),
+            image.width(),
+            image.height(),
             ExtendedColorType::Rgb8,
         )
         .map_err(|e| write_error(path, Error::other(e)))?;

@@ -1,4 +1,4 @@
-//! What a style does to a picture as a whole.
+//! What a style does to an image as a whole.
 
 use crate::arithmetic::{fract, mix, noise, smooth};
 use crate::canvas::Canvas;

@@ -1,10 +1,10 @@
-//! A small world of drawn pictures: scenes with captions to pretrain a CLIP on, and data sets to
+//! A small world of drawn images: scenes with captions to pretrain a CLIP on, and data sets to
 //! learn prompts on, with nothing to download.
 //!
-//! Everything is a function of names and numbers: a picture has the same bytes on every machine and
+//! Everything is a function of names and numbers: an image has the same bytes on every machine and
 //! in every build. Some combinations, of things with colours and patterns, of numbers of things
 //! with places, never occur in the stream for pretraining; the data sets are made of them, so that
-//! a CLIP that knows the classes without training has understood the words, not memorised pictures.
+//! a CLIP that knows the classes without training has understood the words, not memorised images.
 //! Such a CLIP is here too: [`mini_clip`].
 //!
 //! ```
@@ -50,6 +50,6 @@ pub use render::{SIDE, draw};
 pub use scene::{
     Content, MAX_COUNT, Position, Scene, Size, Subject, is_place_held_out, is_surface_held_out,
 };
-pub use sets::{Purpose, WorldSet, pictures_per_class, sets};
+pub use sets::{Purpose, WorldSet, images_per_class, sets};
 pub use style::Style;
 pub use thing::{Part as ThingPart, Thing};

@@ -1,6 +1,6 @@
 //! Light that pretraining never shows, and that data sets use as real ones do: not at random.
 //!
-//! In real pictures a class comes with more than its name says: a bird with its habitat, an
+//! In real images a class comes with more than its name says: a bird with its habitat, an
 //! aircraft with the sky of the airline's home. Here it is the light. Each class is mostly seen in
 //! one of its own, which no name mentions: it can be learned for the classes that are shown, is of no
 //! use for those that are not, and misleads a model that has come to rely on it.
@@ -54,7 +54,7 @@ impl Light {
     }
 }
 
-/// Puts a picture into a light, of which there is so much in 100.
+/// Puts an image into a light, of which there is so much in 100.
 pub(crate) fn illuminate(canvas: &mut Canvas, light: Light, percent: u8) {
     if light != Light::Clear {
         let strength = f32::from(percent.min(100)) / 100.0;

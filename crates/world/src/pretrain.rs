@@ -1,17 +1,17 @@
-//! The stream of captioned pictures that a CLIP of this world is pretrained on.
+//! The stream of captioned images that a CLIP of this world is pretrained on.
 
-use promptsrc_picture::Picture;
+use promptsrc_image::Image;
 
 use crate::caption::caption;
 use crate::random::{Random, stable_hash};
 use crate::render::draw;
 use crate::scene::Scene;
 
-/// A picture and its caption.
+/// An image and its caption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captioned {
-    /// The picture, `[side, side, 3]`.
-    pub picture: Picture,
+    /// The image, `[side, side, 3]`.
+    pub image: Image,
     /// What somebody wrote under it.
     pub caption: String,
 }
@@ -30,11 +30,11 @@ pub fn pretrain_scene(seed: u64, index: u64) -> (Scene, String) {
     (scene, caption)
 }
 
-/// A picture of the stream, `side` x `side` pixels, and its caption.
+/// An image of the stream, `side` x `side` pixels, and its caption.
 pub fn pretrain_sample(seed: u64, index: u64, side: u32) -> Captioned {
     let (scene, caption) = pretrain_scene(seed, index);
     Captioned {
-        picture: draw(&scene, side),
+        image: draw(&scene, side),
         caption,
     }
 }

@@ -1,6 +1,6 @@
 //! Random choices that are the same everywhere, and a hash that never changes.
 
-use promptsrc_data::Stream;
+use promptsrc_datasets::Stream;
 
 /// Random numbers that belong to a key.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
-//! A scene to a picture: background, clutter, things with shadows, then the style.
+//! A scene to an image: background, clutter, things with shadows, then the style.
 
-use promptsrc_picture::Picture;
+use promptsrc_image::Image;
 
 use crate::arithmetic::{cosine, fract, sine};
 use crate::canvas::{Canvas, Outline, Shape};
@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::scene::{Content, Position, Scene, Size, Subject};
 use crate::style::Style;
 
-/// Pixels a side of the pictures in the data sets.
+/// Pixels a side of the images in the data sets.
 pub const SIDE: u32 = 48;
 
 /// The paper that sketches are on.
@@ -22,7 +22,7 @@ const PAPER: Rgb = [0.96, 0.95, 0.92];
 /// Draws a scene as `side` x `side` pixels, from 16 to 1024; beyond that the nearest of these.
 ///
 /// The bytes depend on the scene and the side, not on machine, build or threads.
-pub fn draw(scene: &Scene, side: u32) -> Picture {
+pub fn draw(scene: &Scene, side: u32) -> Image {
     let side = side.clamp(16, 1024) as usize;
     let mut painter = Painter {
         scene,
@@ -34,7 +34,7 @@ pub fn draw(scene: &Scene, side: u32) -> Picture {
     let mut random = Random::new(scene.seed, 2, 0);
     finish(&mut painter.canvas, scene.style, &mut random);
     illuminate(&mut painter.canvas, scene.light, scene.light_percent);
-    painter.canvas.into_picture()
+    painter.canvas.into_image()
 }
 
 struct Painter<'a> {
@@ -199,7 +199,7 @@ impl Painter<'_> {
     fn paint_surface(&mut self, colour: Colour, pattern: Pattern) {
         let period = self.side() * self.random.between(0.13, 0.24);
         let surface = Surface::new(colour, pattern, period, &mut self.random);
-        // Rings have a middle; it is in the picture.
+        // Rings have a middle; it is in the image.
         let (mx, my) = (
             self.side() * self.random.between(0.3, 0.7),
             self.side() * self.random.between(0.3, 0.7),

@@ -1,4 +1,4 @@
-//! A scene: everything that a caption may say of a picture, and a seed for all that it does not.
+//! A scene: everything that a caption may say of an image, and a seed for all that it does not.
 
 use crate::background::{Background, Place};
 use crate::colour::Colour;
@@ -10,7 +10,7 @@ use crate::thing::Thing;
 use crate::vocabulary::vocabulary;
 
 vocabulary! {
-    /// How much of the picture a thing fills.
+    /// How much of the image a thing fills.
     Size {
         Tiny => "tiny",
         Small => "small",
@@ -31,7 +31,7 @@ vocabulary! {
     }
 }
 
-/// Most things of a kind in one picture.
+/// Most things of a kind in one image.
 pub const MAX_COUNT: usize = 5;
 
 /// One or more things that look the same.
@@ -47,10 +47,10 @@ pub struct Subject {
     pub part_colour: Option<Colour>,
 }
 
-/// What a picture shows.
+/// What an image shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// Nothing but a surface that fills the picture.
+    /// Nothing but a surface that fills the image.
     Surface {
         /// Its first colour.
         colour: Colour,
@@ -79,7 +79,7 @@ pub enum Content {
     },
 }
 
-/// A picture before it is drawn.
+/// An image before it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scene {
     /// What it shows.

@@ -1,9 +1,9 @@
-//! The named data sets: which classes they have, and which scene each picture is of.
+//! The named data sets: which classes they have, and which scene each image is of.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use promptsrc_data::{Dataset, Drawing, Item, Part};
+use promptsrc_datasets::{Dataset, Drawing, Item, Part};
 
 use crate::WorldError;
 use crate::background::{Background, Place};
@@ -19,8 +19,8 @@ use crate::scene::{
 use crate::style::Style;
 use crate::thing::Thing;
 
-/// Pictures of a class in a part.
-pub fn pictures_per_class(part: Part) -> usize {
+/// Images of a class in a part.
+pub fn images_per_class(part: Part) -> usize {
     match part {
         Part::Train => 32,
         Part::Val => 8,
@@ -41,7 +41,7 @@ pub enum Purpose {
     Tuning,
 }
 
-/// A data set of the world. Every picture is a function of the names and numbers that it goes by.
+/// A data set of the world. Every image is a function of the names and numbers that it goes by.
 #[derive(Clone, Debug)]
 pub struct WorldSet {
     name: &'static str,
@@ -54,7 +54,7 @@ pub struct WorldSet {
     lights: Lights,
 }
 
-/// A class: its name and what all its pictures have in common.
+/// A class: its name and what all its images have in common.
 #[derive(Clone, Debug)]
 struct Class {
     name: String,
@@ -73,7 +73,7 @@ struct Recipe {
     place: Option<(usize, Place)>,
 }
 
-/// In which styles a set's pictures are made.
+/// In which styles a set's images are made.
 #[derive(Clone, Copy, Debug)]
 enum Styles {
     Any,
@@ -81,7 +81,7 @@ enum Styles {
     Few(&'static [Style]),
 }
 
-/// In which light a set's pictures are seen.
+/// In which light a set's images are seen.
 #[derive(Clone, Copy, Debug)]
 enum Lights {
     Clear,
@@ -133,7 +133,7 @@ impl WorldSet {
             .collect()
     }
 
-    /// The scene of a picture: class by label, `index` below [`pictures_per_class`] of the part
+    /// The scene of an image: class by label, `index` below [`images_per_class`] of the part
     /// (larger ones are scenes too, but in no data set). `None` where there is no such class.
     pub fn scene(&self, part: Part, label: usize, index: usize) -> Option<Scene> {
         let class = self.classes.get(label)?;
@@ -155,7 +155,7 @@ impl WorldSet {
         Some(scene)
     }
 
-    /// The data set, its pictures drawn when they are asked for. Their names are the paths that
+    /// The data set, its images drawn when they are asked for. Their names are the paths that
     /// [`export`](Self::export) gives them.
     pub fn dataset(&'static self) -> Dataset {
         let part = |part| {
@@ -179,20 +179,20 @@ impl WorldSet {
         }
     }
 
-    /// Label and index of each picture of a part, in the order of its list.
+    /// Label and index of each image of a part, in the order of its list.
     pub(crate) fn places(&self, part: Part) -> impl Iterator<Item = (usize, usize)> {
         let labels = 0..self.classes.len();
-        labels.flat_map(move |label| (0..pictures_per_class(part)).map(move |i| (label, i)))
+        labels.flat_map(move |label| (0..images_per_class(part)).map(move |i| (label, i)))
     }
 
-    /// File of a picture below the folder of pictures. A class numbers its pictures through all
+    /// File of an image below the folder of images. A class numbers its images through all
     /// parts.
     pub(crate) fn file(&self, part: Part, label: usize, index: usize) -> String {
         let name = self.classes.get(label).map_or("", |c| c.name.as_str());
         let before: usize = Part::ALL
             .into_iter()
             .take_while(|p| *p != part)
-            .map(pictures_per_class)
+            .map(images_per_class)
             .sum();
         format!("{}/{:04}.png", name.replace(' ', "_"), before + index)
     }
@@ -296,7 +296,7 @@ fn all_sets() -> Vec<WorldSet> {
         ),
         set(
             "surfaces",
-            "coloured patterns that fill the picture",
+            "coloured patterns that fill the image",
             Purpose::BaseToNovel,
             surfaces(),
             Styles::Any,

@@ -1,9 +1,9 @@
-//! Styles: how a picture was made.
+//! Styles: how an image was made.
 
 use crate::vocabulary::vocabulary;
 
 vocabulary! {
-    /// How a picture was made.
+    /// How an image was made.
     Style {
         Photo => "photo",
         Sketch => "sketch",

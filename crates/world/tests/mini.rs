@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use promptsrc::train::preprocess;
-use promptsrc::{Classifier, Clip, data::Part, evaluate};
+use promptsrc::{Classifier, Clip, datasets::Part, evaluate};
 use promptsrc_world::{Purpose, WorldSet, mini_clip, mini_file, sets};
 use serde_json::Value;
 
@@ -32,9 +32,9 @@ fn it_is_a_small_clip_in_openais_naming_with_the_standard_vocabulary() {
     assert!((200..1000).contains(&used), "{used} rows");
 }
 
-/// Made by OpenCLIP in PyTorch on the exported pictures: fixtures/zero_shot.py.
+/// Made by OpenCLIP in PyTorch on the exported images: fixtures/zero_shot.py.
 #[test]
-fn zero_shot_is_what_pytorch_finds_on_the_exported_pictures() {
+fn zero_shot_is_what_pytorch_finds_on_the_exported_images() {
     let weights = mini_clip().expect("a CLIP");
     let clip = Clip::new(&weights, &Default::default()).expect("a CLIP");
     let mut compared = 0;
@@ -49,7 +49,7 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_pictures() {
             ("base", 0..half),
             ("novel", half..names.len()),
         ];
-        // The shifted sets have a few pictures compared below.
+        // The shifted sets have a few images compared below.
         let measured = match set.purpose() {
             Purpose::Shifted => 0,
             Purpose::BaseToNovel => 3,
@@ -64,9 +64,9 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_pictures() {
             for item in &mut items {
                 item.label -= range.start;
             }
-            let found = evaluate(&clip, &classifier, &items, 2, &mut |_| {}).expect("pictures");
+            let found = evaluate(&clip, &classifier, &items, 2, &mut |_| {}).expect("images");
             let right = expected[part].as_u64().expect("a count");
-            // A picture on the border between two classes may fall to either side by rounding.
+            // An image on the border between two classes may fall to either side by rounding.
             assert!(
                 found.correct.abs_diff(right) <= 2,
                 "{name}, {part}: {} right, PyTorch {right}",
@@ -80,13 +80,13 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_pictures() {
         let preprocess = preprocess(&clip);
         for (place, logits) in expected["logits"].as_object().expect("logits") {
             let item = &items[place.parse::<usize>().expect("a place")];
-            let picture = item.picture(&Default::default()).expect("a picture");
-            let found = all.logits(preprocess.apply(&picture).expect("a picture"), 1);
+            let image = item.image(&Default::default()).expect("an image");
+            let found = all.logits(preprocess.apply(&image).expect("an image"), 1);
             let logits = logits.as_array().expect("numbers");
             assert_eq!(found.len(), logits.len());
             for (a, b) in found.iter().zip(logits) {
                 let b = b.as_f64().expect("a number") as f32;
-                assert!((a - b).abs() < 2e-3, "{name}, picture {place}: {a} {b}");
+                assert!((a - b).abs() < 2e-3, "{name}, image {place}: {a} {b}");
                 compared += 1;
             }
         }

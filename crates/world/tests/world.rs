@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use promptsrc_data::{Classes, DataSource, Dataset, Part};
-use promptsrc_picture::Limits;
+use promptsrc_datasets::{Classes, DataSource, Dataset, Part};
+use promptsrc_image::Limits;
 use promptsrc_world::{
     Background, Colour, Content, Light, Pattern, Place, Position, SIDE, Scene, Size, Style,
-    Subject, Thing, WorldError, WorldSet, draw, is_place_held_out, is_surface_held_out,
-    pictures_per_class, pretrain_sample, pretrain_scene, sets,
+    Subject, Thing, WorldError, WorldSet, draw, images_per_class, is_place_held_out,
+    is_surface_held_out, pretrain_sample, pretrain_scene, sets,
 };
 
 /// FNV-1a.
@@ -22,13 +22,13 @@ fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
 fn pixels(dataset: &Dataset, part: Part, step: usize) -> Vec<u8> {
     let items = dataset.part(part).iter().step_by(step);
     items
-        .flat_map(|item| item.picture(&Limits::default()).unwrap().into_pixels())
+        .flat_map(|item| item.image(&Limits::default()).unwrap().into_pixels())
         .collect()
 }
 
 /// The numbers below were written by a release build; a debug build must find the same.
 #[test]
-fn pictures_and_captions_keep_their_bytes() {
+fn images_and_captions_keep_their_bytes() {
     let expected = [
         ("objects", 0xe777_8a4c_b347_9a83),
         ("surfaces", 0x0c02_a30f_361f_904d),
@@ -57,7 +57,7 @@ fn pictures_and_captions_keep_their_bytes() {
             .caption
             .into_bytes()
             .into_iter()
-            .chain(sample.picture.into_pixels())
+            .chain(sample.image.into_pixels())
     });
     found.push(("pretrain", hash(stream)));
     for (name, hash) in &found {
@@ -194,10 +194,10 @@ fn every_set_has_sane_splits() {
         let mut scenes = BTreeSet::new();
         for part in Part::ALL {
             let items = dataset.part(part);
-            assert_eq!(items.len(), classes.len() * pictures_per_class(part));
+            assert_eq!(items.len(), classes.len() * images_per_class(part));
             for (place, item) in items.iter().enumerate() {
                 assert!(paths.insert(&item.path), "{name}: {}", item.path.display());
-                let index = place % pictures_per_class(part);
+                let index = place % images_per_class(part);
                 let scene = set.scene(part, item.label, index).unwrap();
                 assert!(scene.is_held_out(), "{name}: {scene:?}");
                 assert!(scenes.insert(scene.seed), "{name}: the same scene twice");
@@ -265,8 +265,8 @@ fn an_exported_set_reads_back_with_equal_pixels() {
                 assert!(file.path.ends_with(&drawing.path));
                 let limits = Limits::default();
                 assert_eq!(
-                    file.picture(&limits).unwrap(),
-                    drawing.picture(&limits).unwrap()
+                    file.image(&limits).unwrap(),
+                    drawing.image(&limits).unwrap()
                 );
             }
         }
@@ -320,10 +320,10 @@ fn anything_can_be_drawn_at_any_size() {
                     light_percent: 60,
                     seed: u64::MAX - seed as u64,
                 };
-                let picture = draw(&scene, side);
-                assert_eq!(picture.width(), side.max(16));
+                let image = draw(&scene, side);
+                assert_eq!(image.width(), side.max(16));
                 // Something is to be seen.
-                let distinct: BTreeSet<&[u8]> = picture.pixels().chunks(3).collect();
+                let distinct: BTreeSet<&[u8]> = image.pixels().chunks(3).collect();
                 assert!(distinct.len() > 4, "{scene:?}");
             }
         }

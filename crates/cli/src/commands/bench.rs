@@ -1,12 +1,12 @@
 //! `promptsrc bench`: the paper's benchmarks, as far as they are not done yet, and their tables.
 
-mod plan;
+mod plan_view;
 mod view;
 
 use std::path::Path;
 
 use promptsrc::TrainConfig;
-use promptsrc::benchmark::{
+use promptsrc_protocols::{
     Choice, Format, Plan, PlanError, Protocol, Root, RunId, Scale, Sweep, collect,
     collect_reference, render, tables,
 };
@@ -62,7 +62,7 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
         None => plan.clone(),
     };
     if args.plan {
-        return plan::show(&plan, &part, args, common);
+        return plan_view::show(&plan, &part, args, common);
     }
     if let Some(folder) = &folder {
         folder.check(&data_sets(&part))?;
@@ -115,7 +115,7 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
     }
 }
 
-/// How many runs are made at once, and on how many threads a run prepares pictures. A small
+/// How many runs are made at once, and on how many threads a run prepares images. A small
 /// model's step is too short to be shared out, and several of a large one would not fit.
 fn threads(loaded: &LoadedClip) -> (usize, usize) {
     const SMALL: usize = 256;
@@ -179,7 +179,7 @@ fn collect_if_there(folder: &Path) -> Result<Vec<Found>, Failure> {
     }
 }
 
-type Found = (std::path::PathBuf, promptsrc::benchmark::RunResult);
+type Found = (std::path::PathBuf, promptsrc_protocols::RunResult);
 
 fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let mut results = collect(&args.folder)?;
@@ -192,7 +192,7 @@ fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
         results.retain(|(_, result)| result.run.protocol == protocol);
     }
     if results.is_empty() {
-        return Err(promptsrc::benchmark::ResultError::None {
+        return Err(promptsrc_protocols::ResultError::None {
             path: args.folder.clone(),
         }
         .into());

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc::reference_checkpoint::{
+use promptsrc::{Adapter, run_folder};
+use promptsrc_reference::checkpoint::{
     self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
 };
-use promptsrc::{Adapter, run_folder};
 use serde::Serialize;
 
 use crate::args::{Common, ConvertArgs};
@@ -139,7 +139,7 @@ fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failu
         return Err(Failure::usage(format!(
             "{} is a file: a checkpoint is written into a folder, as {}/model.pth.tar-N",
             args.output.display(),
-            reference_checkpoint::FOLDER
+            checkpoint::FOLDER
         )));
     }
     let adapter = Adapter::load(&path)?;
@@ -149,10 +149,9 @@ fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failu
         resolve::warn_of_other_weights(&path, &adapter.meta.clip, &clip)?;
     }
     let epoch = args.epoch.unwrap_or(adapter.meta.config.epochs);
-    let saved =
-        reference_checkpoint::save(&adapter, &args.output, epoch, args.force).map_err(occupied)?;
+    let saved = checkpoint::save(&adapter, &args.output, epoch, args.force).map_err(occupied)?;
     let folder = match args.output.file_name() {
-        Some(name) if name == reference_checkpoint::FOLDER => args.output.join(".."),
+        Some(name) if name == checkpoint::FOLDER => args.output.join(".."),
         _ => args.output.clone(),
     };
     Ok(Converted {

@@ -1,10 +1,10 @@
-//! Labelled pictures, as several commands ask for them.
+//! Labelled images, as several commands ask for them.
 
 mod check;
 
 use std::path::Path;
 
-use promptsrc_data::{Classes, DataSource, Dataset, FewShot, Item, Part, Resolved, Selection};
+use promptsrc_datasets::{Classes, DataSource, Dataset, FewShot, Item, Part, Resolved, Selection};
 use promptsrc_world::WorldSet;
 
 use crate::args::{ClassesArg, Common, DataArgs, DataSetsArgs, DataSetsCommand, PartArg};
@@ -18,14 +18,14 @@ pub fn run(args: &DataSetsArgs, common: &Common) -> Result<(), Failure> {
     }
 }
 
-/// Pictures of some classes, numbered from 0.
+/// Images of some classes, numbered from 0.
 pub struct Chosen {
     pub class_names: Vec<String>,
     pub items: Vec<Item>,
 }
 
 /// Reads a data set and the name of its split file, if it has one; warns of what a person should
-/// know. Pictures that are missing are spoken of where they are needed.
+/// know. Images that are missing are spoken of where they are needed.
 pub fn read(args: &DataArgs) -> Result<(Dataset, Option<String>), Failure> {
     if let Some(set) = world_set(args)? {
         return Ok((set.dataset(), None));
@@ -41,7 +41,7 @@ pub fn read(args: &DataArgs) -> Result<(Dataset, Option<String>), Failure> {
     ))
 }
 
-/// Reads a data set whose pictures are of no interest, only its lists.
+/// Reads a data set whose images are of no interest, only its lists.
 pub fn read_quietly(args: &DataArgs) -> Result<Dataset, Failure> {
     match world_set(args)? {
         Some(set) => Ok(set.dataset()),
@@ -72,7 +72,7 @@ fn world_name(data: &Path) -> Option<&str> {
     (!data.exists()).then_some(name)
 }
 
-/// Where the pictures are, as a run remembers it: a path that means the same from another folder,
+/// Where the images are, as a run remembers it: a path that means the same from another folder,
 /// or the name of a built-in data set.
 pub fn remembered(data: &Path) -> String {
     match world_name(data) {
@@ -90,7 +90,7 @@ fn source(args: &DataArgs) -> DataSource {
     }
 }
 
-/// The pictures to train on.
+/// The images to train on.
 pub fn training(
     dataset: &Dataset,
     shots: Option<usize>,
@@ -100,11 +100,11 @@ pub fn training(
 ) -> Result<Chosen, Failure> {
     dataset.check_trainable()?;
     let picks = picks(dataset, shots, seed);
-    if let (Some(shots), Some((label, pictures))) = (shots, picks.short.first()) {
+    if let (Some(shots), Some((label, images))) = (shots, picks.short.first()) {
         let name = dataset.class_names.get(*label).map_or("", String::as_str);
         output::warning(&format!(
-            "{} of {} classes have fewer than {shots} training pictures and are taken whole \
-             (the first: {name}, {pictures})",
+            "{} of {} classes have fewer than {shots} training images and are taken whole \
+             (the first: {name}, {images})",
             picks.short.len(),
             dataset.class_names.len()
         ));
@@ -124,7 +124,7 @@ pub fn few_shot(
 }
 
 fn picks(dataset: &Dataset, shots: Option<usize>, seed: u64) -> FewShot {
-    // 0 shots take every picture.
+    // 0 shots take every image.
     dataset.few_shot(shots.unwrap_or(0), seed)
 }
 
@@ -136,7 +136,7 @@ fn library(classes: ClassesArg) -> Classes {
     }
 }
 
-/// All pictures of a part.
+/// All images of a part.
 pub fn part(
     dataset: &Dataset,
     part: PartArg,
@@ -163,7 +163,7 @@ fn chosen(
     let Resolved { items, dropped } = dataset.items(part, samples, allow_missing)?;
     if dropped > 0 {
         output::warning(&format!(
-            "{dropped} of {} {part} pictures are not there and are left out",
+            "{dropped} of {} {part} images are not there and are left out",
             samples.len()
         ));
     }
@@ -182,7 +182,7 @@ pub fn classes_name(classes: ClassesArg) -> &'static str {
     }
 }
 
-/// What the pictures are known by.
+/// What the images are known by.
 pub fn fingerprint(chosen: &Chosen) -> String {
-    promptsrc::pictures::fingerprint(&chosen.class_names, &chosen.items)
+    promptsrc::image_list::fingerprint(&chosen.class_names, &chosen.items)
 }

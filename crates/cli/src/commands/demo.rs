@@ -11,9 +11,9 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::ProgressBar;
 use promptsrc::Event;
-use promptsrc::atomic_file::write_atomically;
-use promptsrc::jobs::one_a_thread;
-use promptsrc_data::{Classes, Part};
+use promptsrc_datasets::{Classes, Part};
+use promptsrc_files::write_atomically;
+use promptsrc_protocols::jobs::one_a_thread;
 use promptsrc_world::{Purpose, WorldSet, sets};
 
 use crate::args::{Cli, Command, Common, DemoArgs};
@@ -23,7 +23,7 @@ use crate::output;
 
 use report::{Report, Rows, Scores, average};
 
-/// Pictures that are classified at the end, of one novel class each.
+/// Images that are classified at the end, of one novel class each.
 const SHOWN: usize = 4;
 
 /// A way to classify, as a row of the table.
@@ -139,7 +139,7 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     };
 
     let seed = report.seeds[0];
-    let shown = show_pictures(args, common, &chosen, seed)?;
+    let shown = show_images(args, common, &chosen, seed)?;
     let seconds = began.elapsed().as_secs_f64();
     if common.json {
         let predictions: Vec<_> = shown.iter().flat_map(|s| &s.predictions).collect();
@@ -147,7 +147,7 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     }
     output::result(&format!(
         "\n{report}{}{}\n{seconds:.0} s in all.\n",
-        pictures_text(&shown),
+        images_text(&shown),
         going_on(args, &chosen, seed, &shown)
     ))
 }
@@ -187,8 +187,8 @@ fn template_file(args: &DemoArgs) -> PathBuf {
 fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
     let names: Vec<&str> = chosen.iter().map(|set| set.name()).collect();
     output::note(&format!(
-        "Drawn pictures ({}) and a small CLIP, both built in.\n\
-         {} pictures of each base class are learned from; base and novel classes are measured on \
+        "Drawn images ({}) and a small CLIP, both built in.\n\
+         {} images of each base class are learned from; base and novel classes are measured on \
          others.",
         names.join(", "),
         args.shots
@@ -324,16 +324,16 @@ fn parse(words: &[impl AsRef<str>]) -> Result<Command, Failure> {
         .map_err(|e| Failure::failed(e.to_string()))
 }
 
-/// Pictures of novel classes of a set, classified by a run.
+/// Images of novel classes of a set, classified by a run.
 struct Shown {
     command: String,
     truth: Vec<String>,
     predictions: Vec<predict::Prediction>,
 }
 
-/// Writes a few pictures of classes that the training never had, and classifies them among the
+/// Writes a few images of classes that the training never had, and classifies them among the
 /// novel names.
-fn show_pictures(
+fn show_images(
     args: &DemoArgs,
     common: &Common,
     chosen: &[&'static WorldSet],
@@ -352,8 +352,8 @@ fn show_pictures(
             let name = &novel[(2 * i + 1) * novel.len() / (2 * a_set)];
             let label = names.iter().position(|n| n == name).unwrap_or(0);
             let file = format!("{}-{}.png", set.name(), name.replace(' ', "_"));
-            let path = args.out.join("pictures").join(file);
-            set.save_picture(Part::Test, label, 0, &path)?;
+            let path = args.out.join("images").join(file);
+            set.save_image(Part::Test, label, 0, &path)?;
             truth.push(name.clone());
             files.push(path);
         }
@@ -376,13 +376,13 @@ fn show_pictures(
     Ok(all)
 }
 
-fn pictures_text(shown: &[Shown]) -> String {
+fn images_text(shown: &[Shown]) -> String {
     let mut text =
-        "\nPictures of classes that the training never had, among all novel names:\n".to_string();
+        "\nImages of classes that the training never had, among all novel names:\n".to_string();
     let rows: Vec<(&str, &str, &predict::Prediction)> = shown
         .iter()
         .flat_map(|s| s.truth.iter().zip(&s.predictions))
-        .map(|(truth, p)| (truth.as_str(), file_name(&p.picture), p))
+        .map(|(truth, p)| (truth.as_str(), file_name(&p.image), p))
         .collect();
     let width = rows
         .iter()
@@ -419,15 +419,15 @@ fn going_on(args: &DemoArgs, chosen: &[&'static WorldSet], seed: u64, shown: &[S
     let run = run_folder(args, set, "promptsrc", seed);
     let training = train_words(args, set, seed, &run).join(" ");
     format!(
-        "\nThe runs are in {}, the pictures in {}. One of them by hand:\n\
+        "\nThe runs are in {}, the images in {}. One of them by hand:\n\
          \x20 promptsrc {training}\n\
          \x20 promptsrc eval {run} --data world:{} --classes novel\n\
          \x20 {}\n\
-         With your own pictures, a folder for each class, and a real CLIP:\n\
-         \x20 promptsrc train --clip ViT-B/16 --data PICTURES --shots 16 --out runs/mine\n\
+         With your own images, a folder for each class, and a real CLIP:\n\
+         \x20 promptsrc train --clip ViT-B/16 --data IMAGES --shots 16 --out runs/mine\n\
          \x20 promptsrc predict runs/mine PHOTO.jpg --names \"a,b,c\"\n",
         args.out.display(),
-        args.out.join("pictures").display(),
+        args.out.join("images").display(),
         set.name(),
         shown.command
     )

@@ -1,32 +1,32 @@
-//! `promptsrc embed`: features of pictures and texts to a safetensors file.
+//! `promptsrc embed`: features of images and texts to a safetensors file.
 
 use std::path::Path;
 
-use promptsrc::tensor_file::{self, NamedTensor, Values};
 use promptsrc::train::preprocess;
 use promptsrc_clip::{Clip, Tokenizer, values};
-use promptsrc_data::{Batch, EvalLoader, Item, LoaderOptions};
+use promptsrc_datasets::{Batch, EvalLoader, Item, LoaderOptions};
+use promptsrc_files::tensor_file::{self, NamedTensor, Values};
 use serde::Serialize;
 
 use crate::args::{Common, EmbedArgs};
 use crate::failure::Failure;
 use crate::{output, resolve};
 
-/// Pictures that are encoded at once.
+/// Images that are encoded at once.
 const BATCH: usize = 16;
 
 #[derive(Serialize)]
 struct Record {
     clip: String,
     fingerprint: String,
-    pictures: Vec<String>,
+    images: Vec<String>,
     texts: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct Summary {
     out: String,
-    pictures: usize,
+    images: usize,
     texts: usize,
     embed_dim: usize,
 }
@@ -34,7 +34,7 @@ struct Summary {
 pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong with the options is found before the weights are read.
     check_out(&args.out)?;
-    let pictures = resolve::pictures(&args.pictures)?;
+    let images = resolve::images(&args.images)?;
     let texts = match &args.texts {
         Some(file) => resolve::lines(file)?,
         None => Vec::new(),
@@ -51,11 +51,11 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
             values: Values::F32(values),
         });
     };
-    if !pictures.is_empty() {
-        let items = pictures.iter().map(|path| Item::new(path, 0)).collect();
+    if !images.is_empty() {
+        let items = images.iter().map(|path| Item::new(path, 0)).collect();
         add(
             "image_features",
-            pictures.len(),
+            images.len(),
             image_features(clip, items, common)?,
         );
     }
@@ -69,13 +69,13 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
     let record = Record {
         clip: loaded.name.clone(),
         fingerprint: loaded.weights.fingerprint()?,
-        pictures: pictures.iter().map(|p| p.display().to_string()).collect(),
+        images: images.iter().map(|p| p.display().to_string()).collect(),
         texts: texts.clone(),
     };
     tensor_file::save(&args.out, &tensors, Some(&record))?;
     let summary = Summary {
         out: args.out.display().to_string(),
-        pictures: pictures.len(),
+        images: images.len(),
         texts: texts.len(),
         embed_dim,
     };
@@ -83,8 +83,8 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
         return output::json(&summary);
     }
     output::result(&format!(
-        "{}: features of {} pictures and {} texts, {embed_dim} values each",
-        summary.out, summary.pictures, summary.texts
+        "{}: features of {} images and {} texts, {embed_dim} values each",
+        summary.out, summary.images, summary.texts
     ))
 }
 
@@ -108,7 +108,7 @@ fn check_out(path: &Path) -> Result<(), Failure> {
 }
 
 fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<f32>, Failure> {
-    let bar = output::bar(items.len() as u64, "pictures", common.quiet);
+    let bar = output::bar(items.len() as u64, "images", common.quiet);
     let threads = resolve::decoding_threads();
     let options = LoaderOptions {
         threads,

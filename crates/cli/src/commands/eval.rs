@@ -1,8 +1,8 @@
-//! `promptsrc eval`: an adapter, or zero-shot CLIP, on labelled pictures.
+//! `promptsrc eval`: an adapter, or zero-shot CLIP, on labelled images.
 
 use promptsrc::{Classifier, Evaluation, evaluate};
 use promptsrc_clip::templates;
-use promptsrc_data::Item;
+use promptsrc_datasets::Item;
 
 use crate::args::{Common, EvalArgs, TemplatesArg};
 use crate::commands::data;
@@ -53,7 +53,7 @@ fn measure(
     items: &[Item],
     common: &Common,
 ) -> Result<Evaluation, Failure> {
-    let bar = output::bar(items.len() as u64, "pictures", common.quiet);
+    let bar = output::bar(items.len() as u64, "images", common.quiet);
     let threads = resolve::decoding_threads();
     let evaluation = evaluate(&loaded.clip, classifier, items, threads, &mut |done| {
         bar.set_position(done as u64);

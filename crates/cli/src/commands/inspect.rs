@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use promptsrc::reference_checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
-use promptsrc::tensor_file::TensorFileError;
-use promptsrc::{Adapter, ClipWeights, Prompts, run_folder, state_file, tensor_file};
+use promptsrc::{Adapter, ClipWeights, Prompts, run_folder, state_file};
+use promptsrc_files::tensor_file;
+use promptsrc_files::tensor_file::TensorFileError;
+use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
 use serde_json::{Value, json};
 
 use crate::args::{Common, InspectArgs};
@@ -46,7 +47,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
         return match tensor_file::record(path) {
             Ok(Some(record)) if record.get("class_names").is_some() => adapter(path),
             Ok(Some(record)) if record.get("epoch").is_some() => state(path),
-            Ok(Some(record)) if record.get("pictures").is_some() => {
+            Ok(Some(record)) if record.get("images").is_some() => {
                 Ok(json!({ "kind": "features", "record": record }))
             }
             // A damaged file says more where weights are read.

@@ -1,11 +1,11 @@
-//! `promptsrc predict`: pictures to probabilities of class names.
+//! `promptsrc predict`: images to probabilities of class names.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use promptsrc::train::preprocess;
 use promptsrc::{Classifier, Clip};
-use promptsrc_picture::{Limits, open};
+use promptsrc_image::{Limits, open};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -13,13 +13,13 @@ use crate::args::{Common, PredictArgs};
 use crate::failure::Failure;
 use crate::{output, resolve};
 
-/// Pictures that are classified at once.
+/// Images that are classified at once.
 const BATCH: usize = 16;
 
-/// What was found in a picture, or why nothing was.
+/// What was found in an image, or why nothing was.
 #[derive(Serialize)]
 pub struct Prediction {
-    pub picture: String,
+    pub image: String,
     /// The most probable names, the best first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<Vec<Named>>,
@@ -47,7 +47,7 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
                 "--zero-shot needs class names: --names or --names-file",
             ));
         };
-        let pictures = resolve::pictures(&args.inputs)?;
+        let images = resolve::images(&args.inputs)?;
         let spec = args.clip.as_deref().unwrap_or_default();
         let loaded = resolve::clip(spec, common)?;
         let template = ["a photo of a {}.".to_string()];
@@ -55,17 +55,17 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
         return Ok(predict(
             &loaded.clip,
             &classifier,
-            &pictures,
+            &images,
             args.top_k,
             common,
         ));
     }
-    let Some((run, pictures)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
+    let Some((run, images)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
         return Err(Failure::usage(
-            "give the run and at least one picture: predict RUN PICTURE...",
+            "give the run and at least one image: predict RUN IMAGE...",
         ));
     };
-    let pictures = resolve::pictures(pictures)?;
+    let images = resolve::images(images)?;
     let loaded = resolve::run(run, args.clip.as_deref(), common)?;
     let names = typed.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
     if names.is_empty() {
@@ -77,7 +77,7 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
     }
     let clip = &loaded.clip.clip;
     let classifier = Classifier::prompted(clip, &loaded.adapter, &names)?;
-    Ok(predict(clip, &classifier, &pictures, args.top_k, common))
+    Ok(predict(clip, &classifier, &images, args.top_k, common))
 }
 
 fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
@@ -108,21 +108,21 @@ fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
 fn predict(
     clip: &Clip,
     classifier: &Classifier,
-    pictures: &[PathBuf],
+    images: &[PathBuf],
     top_k: usize,
     common: &Common,
 ) -> Vec<Prediction> {
     let preprocess = preprocess(clip);
     let limits = Limits::default();
-    let bar = output::bar(pictures.len() as u64, "pictures", common.quiet);
-    let mut predictions = Vec::with_capacity(pictures.len());
-    for chunk in pictures.chunks(BATCH) {
+    let bar = output::bar(images.len() as u64, "images", common.quiet);
+    let mut predictions = Vec::with_capacity(images.len());
+    for chunk in images.chunks(BATCH) {
         let prepared: Vec<Result<Vec<f32>, String>> = chunk
             .par_iter()
             .map(|path| {
-                let picture = open(path, &limits).map_err(|e| Failure::from(e).to_string())?;
+                let image = open(path, &limits).map_err(|e| Failure::from(e).to_string())?;
                 preprocess
-                    .apply(&picture)
+                    .apply(&image)
                     .map_err(|e| format!("{}: {}", path.display(), Failure::from(e)))
             })
             .collect();
@@ -137,12 +137,12 @@ fn predict(
         for (path, prepared) in chunk.iter().zip(prepared) {
             predictions.push(match prepared {
                 Ok(_) => Prediction {
-                    picture: path.display().to_string(),
+                    image: path.display().to_string(),
                     top: rows.next().map(|row| top(row, classifier.names(), top_k)),
                     error: None,
                 },
                 Err(error) => Prediction {
-                    picture: path.display().to_string(),
+                    image: path.display().to_string(),
                     top: None,
                     error: Some(error),
                 },
@@ -175,19 +175,19 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
         let width = predictions
             .iter()
             .filter(|p| p.top.is_some())
-            .map(|p| p.picture.chars().count())
+            .map(|p| p.image.chars().count())
             .max()
             .unwrap_or(0);
         let mut text = String::new();
         for prediction in predictions {
             for (i, named) in prediction.top.iter().flatten().enumerate() {
-                let picture = if i == 0 {
-                    prediction.picture.as_str()
+                let image = if i == 0 {
+                    prediction.image.as_str()
                 } else {
                     ""
                 };
                 text += &format!(
-                    "{picture:width$}  {:5.1} %  {}\n",
+                    "{image:width$}  {:5.1} %  {}\n",
                     100.0 * named.probability,
                     named.name
                 );
@@ -205,7 +205,7 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
     match failed.len() {
         0 => Ok(()),
         n => Err(Failure::failed(format!(
-            "{n} of {} pictures could not be read",
+            "{n} of {} images could not be read",
             predictions.len()
         ))),
     }

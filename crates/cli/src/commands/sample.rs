@@ -1,8 +1,8 @@
-//! `promptsrc sample`: which pictures a few-shot subset holds.
+//! `promptsrc sample`: which images a few-shot subset holds.
 
 use std::path::PathBuf;
 
-use promptsrc_data::{Part, Sample};
+use promptsrc_datasets::{Part, Sample};
 use serde::Serialize;
 
 use crate::args::{Common, DataArgs, DataOptions, SampleArgs};
@@ -19,7 +19,7 @@ struct Picks {
 }
 
 pub fn run(args: &SampleArgs, common: &Common) -> Result<(), Failure> {
-    // The picks depend on the lists alone: no picture needs to be there.
+    // The picks depend on the lists alone: no image needs to be there.
     let folder = args
         .split
         .as_deref()

@@ -1,4 +1,4 @@
-//! `promptsrc train`: a few labelled pictures to an adapter.
+//! `promptsrc train`: a few labelled images to an adapter.
 
 use promptsrc::adapter::DataRecord;
 use promptsrc::learner::LearnError;
@@ -18,7 +18,7 @@ struct Summary {
     adapter: String,
     method: String,
     classes: usize,
-    pictures: usize,
+    images: usize,
     parameters: usize,
     epochs: usize,
     steps_per_epoch: usize,
@@ -36,7 +36,7 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         adapter: args.out.join(run_folder::ADAPTER).display().to_string(),
         method: adapter.meta.method.to_string(),
         classes: adapter.meta.class_names.len(),
-        pictures: adapter.meta.data.pictures,
+        images: adapter.meta.data.images,
         parameters: metric("parameters"),
         epochs: metric("epochs"),
         steps_per_epoch: metric("steps_per_epoch"),
@@ -47,8 +47,8 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         return output::json(&summary);
     }
     output::result(&format!(
-        "learned {} values for {} classes from {} pictures in {:.1} s: {}",
-        summary.parameters, summary.classes, summary.pictures, summary.seconds, summary.adapter
+        "learned {} values for {} classes from {} images in {:.1} s: {}",
+        summary.parameters, summary.classes, summary.images, summary.seconds, summary.adapter
     ))
 }
 
@@ -62,7 +62,7 @@ pub fn learn(
         Shots::Some(k) => Some(k),
         Shots::All => None,
     };
-    // Options first, then the pictures, then the weights: the slowest last.
+    // Options first, then the images, then the weights: the slowest last.
     resolve::train_config(args, "")?;
     check_out(args)?;
     let (dataset, split) = data::read(&args.data)?;
@@ -90,7 +90,7 @@ pub fn learn(
             classes: data::classes_name(args.classes).to_string(),
             shots,
             allow_missing: args.data.more.allow_missing,
-            pictures: data::fingerprint(&chosen),
+            images: data::fingerprint(&chosen),
         },
         train: config.clone(),
     };
@@ -99,7 +99,7 @@ pub fn learn(
         split,
         classes: data::classes_name(args.classes).to_string(),
         shots,
-        pictures: chosen.items.len(),
+        images: chosen.items.len(),
         seed: args.seed,
     };
     let job = TrainJob {
@@ -172,7 +172,7 @@ impl View {
             Event::Start {
                 method,
                 classes,
-                pictures,
+                images,
                 parameters,
                 epochs,
                 steps,
@@ -180,7 +180,7 @@ impl View {
             } => {
                 self.epochs = *epochs;
                 self.line(&format!(
-                    "{method}: {parameters} values, {classes} classes, {pictures} pictures, \
+                    "{method}: {parameters} values, {classes} classes, {images} images, \
                      {epochs} epochs of {steps} steps"
                 ));
                 if *finished > 0 {

@@ -1,8 +1,8 @@
 //! `promptsrc world`: the built-in data sets, listed and written as ordinary folders.
 
-use promptsrc::atomic_file::write_atomically;
-use promptsrc_data::Part;
-use promptsrc_world::{WorldSet, pictures_per_class, sets};
+use promptsrc_datasets::Part;
+use promptsrc_files::write_atomically;
+use promptsrc_world::{WorldSet, images_per_class, sets};
 use serde::Serialize;
 
 use crate::args::{ClipFileArgs, Common, ExportArgs, WorldArgs, WorldCommand};
@@ -23,7 +23,7 @@ struct Listed {
 struct Exported {
     name: String,
     folder: String,
-    pictures: usize,
+    images: usize,
 }
 
 pub fn run(args: &WorldArgs, common: &Common) -> Result<(), Failure> {
@@ -39,13 +39,13 @@ fn list(common: &Common) -> Result<(), Failure> {
         .iter()
         .map(|set| {
             let classes = set.class_names();
-            let pictures = |part| classes.len() * pictures_per_class(part);
+            let images = |part| classes.len() * images_per_class(part);
             Listed {
                 name: format!("world:{}", set.name()),
                 about: set.about().to_string(),
-                train: pictures(Part::Train),
-                val: pictures(Part::Val),
-                test: pictures(Part::Test),
+                train: images(Part::Train),
+                val: images(Part::Val),
+                test: images(Part::Test),
                 classes,
             }
         })
@@ -87,11 +87,11 @@ fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {
     for set in chosen {
         bar.set_message(set.name());
         let folder = set.export(&args.folder)?;
-        let a_class: usize = Part::ALL.map(pictures_per_class).iter().sum();
+        let a_class: usize = Part::ALL.map(images_per_class).iter().sum();
         exported.push(Exported {
             name: set.name().to_string(),
             folder: folder.display().to_string(),
-            pictures: a_class * set.class_names().len(),
+            images: a_class * set.class_names().len(),
         });
         bar.inc(1);
     }
@@ -101,7 +101,7 @@ fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {
     }
     let mut text = String::new();
     for set in &exported {
-        text += &format!("{}: {} pictures\n", set.folder, set.pictures);
+        text += &format!("{}: {} images\n", set.folder, set.images);
     }
     output::result(&text)
 }

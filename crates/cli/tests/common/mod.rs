@@ -139,7 +139,7 @@ pub fn below(folder: impl AsRef<Path>, name: &str) -> String {
 /// A file or folder of the committed goldens.
 pub fn golden(name: &str) -> String {
     below(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../goldens/data"),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/goldens/data"),
         name,
     )
 }
@@ -174,24 +174,24 @@ pub fn weight_files() -> Vec<String> {
     found
 }
 
-/// Drawn pictures: four classes of twelve.
-pub fn pictures() -> String {
-    text(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pictures"))
+/// Drawn images: four classes of twelve.
+pub fn images() -> String {
+    text(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/images"))
 }
 
 /// One of them.
-pub fn picture() -> String {
-    below(pictures(), "red_circle/red_circle_01.jpg")
+pub fn image() -> String {
+    below(images(), "red_circle/red_circle_01.jpg")
 }
 
-/// A copy of the pictures, to be damaged.
-pub fn copy_of_pictures(to: &Path) -> PathBuf {
-    let root = to.join("pictures");
-    for class in sorted(pictures().as_ref()) {
+/// A copy of the images, to be damaged.
+pub fn copy_of_images(to: &Path) -> PathBuf {
+    let root = to.join("images");
+    for class in sorted(images().as_ref()) {
         let name = class.file_name().expect("a class");
         fs::create_dir_all(root.join(name)).expect("a class folder");
         for file in sorted(&class) {
-            let copy = root.join(name).join(file.file_name().expect("a picture"));
+            let copy = root.join(name).join(file.file_name().expect("an image"));
             fs::copy(&file, copy).expect("a copy");
         }
     }
@@ -224,9 +224,9 @@ pub fn trained(folder: &Path) -> String {
     run
 }
 
-/// Trains on two shots of each class of the example pictures, with more options.
+/// Trains on two shots of each class of the example images, with more options.
 pub fn train(run: &str, more: &[&str]) -> Ending {
-    train_on(&clip(), &pictures(), run, more)
+    train_on(&clip(), &images(), run, more)
 }
 
 /// Trains on two shots of each class, with more options.
@@ -246,7 +246,7 @@ pub fn train_on(clip: &str, data: &str, run: &str, more: &[&str]) -> Ending {
 pub fn start(run: &str, epochs: usize, more: &[&str]) -> std::process::Child {
     let epochs = epochs.to_string();
     Command::new(PROMPTSRC)
-        .args(["train", "--clip", &clip(), "--data", &pictures()])
+        .args(["train", "--clip", &clip(), "--data", &images()])
         .args(["--shots", "2", "--epochs", &epochs, "--out", run])
         .args(more)
         .stdout(Stdio::null())

@@ -22,9 +22,9 @@ pub struct ClipConfig {
     pub activation: Activation,
     /// Added to the variance in every layer norm.
     pub layer_norm_eps: f32,
-    /// Mean of each colour channel (red, green, blue, from 0 to 1) that pictures are shifted by.
+    /// Mean of each colour channel (red, green, blue, from 0 to 1) that images are shifted by.
     pub mean: [f32; 3],
-    /// Deviation of each colour channel that pictures are divided by.
+    /// Deviation of each colour channel that images are divided by.
     pub std: [f32; 3],
 }
 
@@ -41,17 +41,17 @@ pub struct VisionConfig {
     pub mlp_width: usize,
     /// Side of a patch, in pixels.
     pub patch_size: usize,
-    /// Side of the picture, in pixels.
+    /// Side of the image, in pixels.
     pub resolution: usize,
 }
 
 impl VisionConfig {
-    /// Patches along one side of the picture.
+    /// Patches along one side of the image.
     pub fn grid(&self) -> usize {
         self.resolution / self.patch_size.max(1)
     }
 
-    /// Tokens of a picture: the class token and one a patch.
+    /// Tokens of an image: the class token and one a patch.
     pub fn tokens(&self) -> usize {
         1 + self.grid() * self.grid()
     }
@@ -75,9 +75,9 @@ pub struct TextConfig {
 }
 
 impl ClipConfig {
-    /// Mean of each colour channel in the pictures that OpenAI's CLIP was trained on.
+    /// Mean of each colour channel in the images that OpenAI's CLIP was trained on.
     pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-    /// Deviation of each colour channel in the pictures that OpenAI's CLIP was trained on.
+    /// Deviation of each colour channel in the images that OpenAI's CLIP was trained on.
     #[allow(clippy::excessive_precision, reason = "the digits as published")]
     pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
     /// What OpenAI's CLIP adds to the variance in layer norms.

@@ -10,7 +10,7 @@ use super::config::{Activation, ClipConfig};
 use super::error::WeightError;
 
 pub(super) const HUGGING_FACE: &str = "config.json";
-pub(super) const HUGGING_FACE_PICTURES: &str = "preprocessor_config.json";
+pub(super) const HUGGING_FACE_IMAGES: &str = "preprocessor_config.json";
 pub(super) const OPEN_CLIP: &str = "open_clip_config.json";
 
 /// What a configuration says; `None` where it says nothing.
@@ -98,7 +98,7 @@ struct HfTower {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Pictures {
+struct Images {
     #[serde(alias = "mean")]
     image_mean: Option<[f32; 3]>,
     #[serde(alias = "std")]
@@ -154,13 +154,13 @@ impl Sidecar {
         }
         check_eps(path, eps(&text))?;
 
-        let beside = path.with_file_name(HUGGING_FACE_PICTURES);
-        let pictures: Pictures = if beside.is_file() {
+        let beside = path.with_file_name(HUGGING_FACE_IMAGES);
+        let images: Images = if beside.is_file() {
             parse(&beside, read_json(&beside)?)?
         } else {
-            Pictures::default()
+            Images::default()
         };
-        let (mean, std) = pictures.checked(&beside)?;
+        let (mean, std) = images.checked(&beside)?;
 
         let stated = [
             ("projection_dim", Dimension::Embed, config.projection_dim),
@@ -223,7 +223,7 @@ impl Sidecar {
 struct OpenClipFile {
     model_cfg: OpenClipModel,
     #[serde(default)]
-    preprocess_cfg: Pictures,
+    preprocess_cfg: Images,
 }
 
 #[derive(Deserialize, Default)]
@@ -416,7 +416,7 @@ fn check_eps(path: &Path, eps: f32) -> Result<(), WeightError> {
     })
 }
 
-impl Pictures {
+impl Images {
     fn checked(self, path: &Path) -> Result<([f32; 3], [f32; 3]), WeightError> {
         let mean = self.image_mean.unwrap_or(ClipConfig::MEAN);
         let std = self.image_std.unwrap_or(ClipConfig::STD);

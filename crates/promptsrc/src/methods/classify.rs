@@ -2,12 +2,12 @@
 
 use crate::classifier::Classifier;
 
-/// Tells pictures apart among a list of class names.
+/// Tells images apart among a list of class names.
 pub trait Classify {
     /// The class names, in the order of the logits.
     fn names(&self) -> &[String];
 
-    /// Logits of pictures, row-major `[batch, classes]`. `images`: `batch` normalised pictures
+    /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images
     /// `[3, resolution, resolution]`, one after another.
     fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32>;
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 use promptsrc::Event;
-use promptsrc::benchmark::{Measured, Plan, PlannedRun, RunId, RunResult, SweepEvent};
+use promptsrc_protocols::{Measured, Plan, PlannedRun, RunId, RunResult, SweepEvent};
 
 use crate::output;
 

@@ -1,6 +1,6 @@
 //! `promptsrc data check`: what of the paper's data sets is below a folder.
 
-use promptsrc_data::{Part, PartCheck, SetCheck, SetState, check};
+use promptsrc_datasets::{Part, PartCheck, SetCheck, SetState, check};
 use serde_json::{Value, json};
 
 use crate::args::{CheckArgs, Common};
@@ -155,7 +155,7 @@ fn paragraph(check: &SetCheck) -> String {
             .test_halves
             .filter(|_| check.set.test_halves.is_some())
         {
-            lines.push(format!("test pictures listed: base {base}, novel {novel}"));
+            lines.push(format!("test images listed: base {base}, novel {novel}"));
         }
         lines.extend(check.notes.clone());
     }

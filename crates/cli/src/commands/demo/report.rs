@@ -29,7 +29,7 @@ pub struct Report {
     /// Over the data sets.
     pub average: Rows,
     pub seeds: Vec<u64>,
-    /// Pictures a class.
+    /// Images a class.
     pub shots: usize,
 }
 
@@ -67,7 +67,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Report {
-    /// As JSON, with what was predicted of the pictures that were shown.
+    /// As JSON, with what was predicted of the images that were shown.
     pub fn json(&self, predictions: &impl Serialize, seconds: f64) -> Value {
         let table = |rows: &Rows| {
             let rows = rows

@@ -1,0 +1,164 @@
+//! `promptsrc bench ... --plan`: the runs, how far they are and what they cost.
+
+use promptsrc::run_folder;
+use promptsrc_protocols::{Plan, PlannedRun, RESULT};
+use serde::Serialize;
+
+use crate::args::{BenchArgs, Common};
+use crate::failure::Failure;
+use crate::output;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    folder: String,
+    method: &'a str,
+    data_set: &'a str,
+    shots: Option<usize>,
+    seed: Option<u64>,
+    /// Data sets that it is measured on.
+    measured_on: Vec<&'a str>,
+    state: &'static str,
+    /// In passes of an image through the image tower.
+    cost: f64,
+    /// Of all runs.
+    percent: f64,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    runs: Vec<Line<'a>>,
+    /// In passes of an image, of these runs.
+    cost: f64,
+    /// Of these runs, what is not finished.
+    cost_left: f64,
+    /// Seconds that what is left takes at the speed of the runs that are finished in the folder;
+    /// none where no such run is.
+    seconds_left: Option<f64>,
+}
+
+/// Shows `part` of `whole`. Neither a CLIP nor an image is read for it.
+pub fn show(whole: &Plan, part: &Plan, args: &BenchArgs, common: &Common) -> Result<(), Failure> {
+    let all = whole.cost();
+    let lines: Vec<Line> = part
+        .runs
+        .iter()
+        .map(|run| {
+            let folder = args.out.join(run.id.path());
+            let mut measured_on: Vec<&str> =
+                run.targets.iter().map(|t| t.data_set.as_str()).collect();
+            measured_on.dedup();
+            Line {
+                folder: folder.display().to_string(),
+                method: &run.id.method,
+                data_set: &run.id.data_set,
+                shots: run.id.shots,
+                seed: run.id.seed,
+                measured_on,
+                state: if folder.join(RESULT).exists() {
+                    "finished"
+                } else if folder.join(run_folder::STATE).exists() {
+                    "begun"
+                } else {
+                    "new"
+                },
+                cost: run.cost,
+                percent: 100.0 * run.cost / all,
+            }
+        })
+        .collect();
+    let left = lines.iter().filter(|line| line.state != "finished");
+    let cost_left: f64 = left.map(|line| line.cost).sum();
+    let shown = Shown {
+        cost: part.cost(),
+        cost_left,
+        seconds_left: pace(whole, args).map(|pace| pace * cost_left),
+        runs: lines,
+    };
+    if common.json {
+        return output::json(&shown);
+    }
+    output::result(&text(&shown, args))
+}
+
+fn text(shown: &Shown, args: &BenchArgs) -> String {
+    let width = |of: &dyn Fn(&Line) -> usize, least: usize| {
+        shown.runs.iter().map(of).max().unwrap_or(0).max(least)
+    };
+    let (sets, methods) = (
+        width(&|line| line.data_set.len(), "data set".len()),
+        width(&|line| line.method.len(), "method".len()),
+    );
+    let mut text = format!(
+        "{:sets$}  {:methods$}  shots  seed  state        cost  share\n",
+        "data set", "method"
+    );
+    let number = |value: Option<String>| value.unwrap_or_else(|| "-".to_string());
+    for line in &shown.runs {
+        text += &format!(
+            "{:sets$}  {:methods$}  {:>5}  {:>4}  {:8}  {:>7}  {:>4.1} %\n",
+            line.data_set,
+            line.method,
+            number(line.shots.map(|shots| shots.to_string())),
+            number(line.seed.map(|seed| seed.to_string())),
+            line.state,
+            quantity(line.cost),
+            line.percent
+        );
+    }
+    let finished = shown.runs.iter().filter(|r| r.state == "finished").count();
+    text += &format!(
+        "\n{} runs, {finished} of them finished, in {}\n\
+         cost {} passes of an image through the image tower, of which {} are left{}\n",
+        shown.runs.len(),
+        args.out.display(),
+        quantity(shown.cost),
+        quantity(shown.cost_left),
+        match shown.seconds_left {
+            Some(seconds) if seconds > 0.0 => format!(
+                ":\nabout {} of one process, by the runs that are finished",
+                duration(seconds)
+            ),
+            _ => String::new(),
+        }
+    );
+    text
+}
+
+fn quantity(passes: f64) -> String {
+    match passes {
+        0.0..1e3 => format!("{passes:.0}"),
+        1e3..1e6 => format!("{:.1} k", passes / 1e3),
+        _ => format!("{:.2} M", passes / 1e6),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        0.0..90.0 => format!("{seconds:.0} s"),
+        90.0..5400.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+/// Seconds for a pass, by the logs of the finished trainings of the plan.
+fn pace(plan: &Plan, args: &BenchArgs) -> Option<f64> {
+    let (mut seconds, mut cost) = (0.0, 0.0);
+    let trained = |run: &&PlannedRun| run.config.is_some();
+    for run in plan.runs.iter().filter(trained) {
+        let folder = args.out.join(run.id.path());
+        if !folder.join(RESULT).exists() {
+            continue;
+        }
+        let Ok(log) = std::fs::read_to_string(folder.join(run_folder::LOG)) else {
+            continue;
+        };
+        let epochs = log.lines().filter_map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).ok()?;
+            event["event"].as_str().filter(|kind| *kind == "epoch")?;
+            event["seconds"].as_f64()
+        });
+        seconds += epochs.sum::<f64>();
+        cost += run.cost;
+    }
+    (cost > 0.0).then(|| seconds / cost)
+}

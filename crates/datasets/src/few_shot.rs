@@ -1,0 +1,117 @@
+//! Few-shot sampling: which images of a split the reference trains on.
+
+use std::collections::HashMap;
+
+use crate::MersenneTwister;
+
+/// Most images of a class that a few-shot validation list gets, whatever the shots.
+const MAX_VAL_SHOTS: usize = 4;
+
+/// Places of a split's train and validation lists, in the reference's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FewShot {
+    /// Places in the train list.
+    pub train: Vec<usize>,
+    /// Places in the validation list.
+    pub val: Vec<usize>,
+    /// Classes of the train list that have fewer images than shots: label and images.
+    pub short: Vec<(usize, usize)>,
+}
+
+/// Picks `shots` images of every class, from the labels of the train and validation lists.
+///
+/// The reference (Dassl's `generate_fewshot_dataset`, called by each of its data sets) seeds
+/// Python's generator and samples the train list, then the validation list with at most 4 shots,
+/// in one stream. Classes come in the order of their first appearance in the list. A class with
+/// fewer images than shots is taken whole, in the list's order, and draws no random numbers; one
+/// with exactly as many is sampled all the same, which permutes it. The split's full lists must be
+/// given, whether or not their files exist, and classes are chosen afterwards.
+///
+/// With 0 shots both lists are taken whole, as the reference does.
+pub fn few_shot(train: &[usize], val: &[usize], shots: usize, seed: u64) -> FewShot {
+    if shots == 0 {
+        return FewShot {
+            train: (0..train.len()).collect(),
+            val: (0..val.len()).collect(),
+            short: Vec::new(),
+        };
+    }
+    let mut random = MersenneTwister::new(seed);
+    few_shot_with(&mut random, train, val, shots)
+}
+
+fn few_shot_with(
+    random: &mut MersenneTwister,
+    train: &[usize],
+    val: &[usize],
+    shots: usize,
+) -> FewShot {
+    let mut short = Vec::new();
+    let train = pick(random, train, shots, |label, count| {
+        short.push((label, count))
+    });
+    let val = pick(random, val, shots.min(MAX_VAL_SHOTS), |_, _| {});
+    short.sort_unstable();
+    FewShot { train, val, short }
+}
+
+fn pick(
+    random: &mut MersenneTwister,
+    labels: &[usize],
+    shots: usize,
+    mut too_few: impl FnMut(usize, usize),
+) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (place, label) in labels.iter().enumerate() {
+        places
+            .entry(*label)
+            .or_insert_with(|| {
+                order.push(*label);
+                Vec::new()
+            })
+            .push(place);
+    }
+    let mut picked = Vec::new();
+    for label in order {
+        let Some(class) = places.get(&label) else {
+            continue;
+        };
+        if class.len() >= shots {
+            let sample = random.sample(class.len(), shots);
+            picked.extend(sample.into_iter().filter_map(|i| class.get(i)));
+        } else {
+            too_few(label, class.len());
+            picked.extend(class);
+        }
+    }
+    picked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_class_is_taken_whole_without_using_the_stream() {
+        let random = MersenneTwister::new(3);
+        let (mut with, mut without) = (random.clone(), random);
+        let picks = few_shot_with(&mut with, &[5, 9, 9, 9, 5], &[], 3);
+        few_shot_with(&mut without, &[9, 9, 9], &[], 3);
+        assert_eq!(picks.train[..2], [0, 4]);
+        assert_eq!(picks.short, [(5, 2)]);
+        assert_eq!(with.next_u32(), without.next_u32());
+    }
+
+    #[test]
+    fn zero_shots_take_everything_in_order() {
+        let picks = few_shot(&[1, 0, 1], &[0], 0, 1);
+        assert_eq!((picks.train, picks.val), (vec![0, 1, 2], vec![0]));
+    }
+
+    #[test]
+    fn an_absurd_number_of_shots_is_not_a_trap() {
+        let picks = few_shot(&[1, 0, 1], &[0], usize::MAX, 1);
+        assert_eq!(picks.train, [0, 2, 1]);
+    }
+}

@@ -1,0 +1,363 @@
+//! Images to batches, decoded by worker threads ahead of the training.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use promptsrc_image::{Image, ImageError, Limits, Preprocess};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::{Augment, DataError, Item, Stream};
+
+/// How images are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoaderOptions {
+    /// Images a batch. The reference trains with 4 and tests with 100.
+    pub batch_size: usize,
+    /// Threads that decode; 0 for one per processor. Results do not depend on it.
+    pub threads: usize,
+    /// Batches that are prepared while one is in use.
+    pub ahead: usize,
+    /// Limits of an image.
+    pub limits: Limits,
+}
+
+impl LoaderOptions {
+    /// Options for batches of a size.
+    pub fn new(batch_size: usize) -> Self {
+        Self {
+            batch_size,
+            threads: 0,
+            ahead: 2,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Images as an image tower reads them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Numbers, `[n, 3, resolution, resolution]`.
+    pub images: Vec<f32>,
+    /// Labels, `[n]`.
+    pub labels: Vec<usize>,
+    /// Places in the loader's list of items, `[n]`.
+    pub indices: Vec<usize>,
+    /// Images of this batch.
+    pub n: usize,
+}
+
+/// Batches for training: shuffled, cropped at random, a new order and new crops each epoch.
+#[derive(Debug)]
+pub struct TrainLoader {
+    workers: Workers,
+    augment: Augment,
+    seed: u64,
+}
+
+impl TrainLoader {
+    /// A loader of the given images.
+    ///
+    /// # Errors
+    /// [`DataError::ZeroBatch`], [`DataError::Augment`], [`DataError::Threads`].
+    pub fn new(
+        items: Vec<Item>,
+        preprocess: Preprocess,
+        augment: Augment,
+        seed: u64,
+        options: LoaderOptions,
+    ) -> Result<Self, DataError> {
+        augment.check()?;
+        Ok(Self {
+            workers: Workers::new(items, preprocess, options)?,
+            augment,
+            seed,
+        })
+    }
+
+    /// Batches an epoch. As in the reference a last one that is not full is dropped, unless there
+    /// are too few images for a single full one.
+    pub fn batches(&self) -> usize {
+        let (items, size) = (self.workers.items.len(), self.workers.options.batch_size);
+        if items < size {
+            items.div_ceil(size)
+        } else {
+            items / size
+        }
+    }
+
+    /// The images of the loader.
+    pub fn items(&self) -> &[Item] {
+        &self.workers.items
+    }
+
+    /// The batches of an epoch. They are a function of the seed, the epoch and the list of
+    /// images, and of nothing else.
+    pub fn epoch(&self, epoch: u64) -> Batches {
+        // Images use their places as keys; the order has one that no image has.
+        let mut order: Vec<usize> = (0..self.workers.items.len()).collect();
+        Stream::new(self.seed, epoch, u64::MAX).shuffle(&mut order);
+        order.truncate(
+            self.batches()
+                .saturating_mul(self.workers.options.batch_size),
+        );
+        let (augment, seed, preprocess) = (self.augment, self.seed, self.workers.preprocess);
+        self.workers.start(
+            order,
+            Arc::new(move |image, index| {
+                let mut random = Stream::new(seed, epoch, index as u64);
+                let (crop, flip) = augment.draw(image.width(), image.height(), &mut random);
+                preprocess.cut(image, crop, flip)
+            }),
+        )
+    }
+}
+
+/// Batches for evaluation: in order, centre crops, the last one as long as it comes.
+#[derive(Debug)]
+pub struct EvalLoader {
+    workers: Workers,
+}
+
+impl EvalLoader {
+    /// A loader of the given images.
+    ///
+    /// # Errors
+    /// [`DataError::ZeroBatch`], [`DataError::Threads`].
+    pub fn new(
+        items: Vec<Item>,
+        preprocess: Preprocess,
+        options: LoaderOptions,
+    ) -> Result<Self, DataError> {
+        Ok(Self {
+            workers: Workers::new(items, preprocess, options)?,
+        })
+    }
+
+    /// How many batches there are.
+    pub fn len(&self) -> usize {
+        self.workers
+            .items
+            .len()
+            .div_ceil(self.workers.options.batch_size)
+    }
+
+    /// Whether there are no images at all.
+    pub fn is_empty(&self) -> bool {
+        self.workers.items.is_empty()
+    }
+
+    /// The images of the loader.
+    pub fn items(&self) -> &[Item] {
+        &self.workers.items
+    }
+
+    /// All batches, once.
+    pub fn batches(&self) -> Batches {
+        let order = (0..self.workers.items.len()).collect();
+        let preprocess = self.workers.preprocess;
+        self.workers
+            .start(order, Arc::new(move |image, _| preprocess.center(image)))
+    }
+}
+
+/// What both loaders have: images, settings, threads.
+struct Workers {
+    items: Arc<[Item]>,
+    preprocess: Preprocess,
+    options: LoaderOptions,
+    pool: Arc<ThreadPool>,
+}
+
+impl std::fmt::Debug for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} images, {:?}, {:?}",
+            self.items.len(),
+            self.preprocess,
+            self.options
+        )
+    }
+}
+
+impl Workers {
+    fn new(
+        items: Vec<Item>,
+        preprocess: Preprocess,
+        options: LoaderOptions,
+    ) -> Result<Self, DataError> {
+        if options.batch_size == 0 {
+            return Err(DataError::ZeroBatch);
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|i| format!("images-{i}"))
+            // A panic of a decoder costs its image, not the process; see `finish`.
+            .panic_handler(|_| {})
+            .build()
+            .map_err(|e| DataError::Threads {
+                threads: options.threads,
+                reason: e.to_string(),
+            })?;
+        Ok(Self {
+            items: items.into(),
+            preprocess,
+            options,
+            pool: Arc::new(pool),
+        })
+    }
+
+    fn start(&self, order: Vec<usize>, transform: Arc<Transform>) -> Batches {
+        let mut batches = Batches {
+            items: self.items.clone(),
+            preprocess: self.preprocess,
+            options: self.options,
+            pool: self.pool.clone(),
+            transform,
+            order: order.into(),
+            in_flight: VecDeque::new(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
+        batches.fill();
+        batches
+    }
+}
+
+/// A decoded image and its place in the list, to what the tower sees of it, still in bytes: the
+/// batch is where they become numbers, of four times the size.
+type Transform = dyn Fn(&Image, usize) -> Result<Image, ImageError> + Send + Sync;
+
+/// Batches in the making. Dropping it tells the workers to stop.
+///
+/// A batch with images that cannot be decoded comes out as an error that names all of them; the
+/// next one may be fine.
+pub struct Batches {
+    items: Arc<[Item]>,
+    preprocess: Preprocess,
+    options: LoaderOptions,
+    pool: Arc<ThreadPool>,
+    transform: Arc<Transform>,
+    /// Places that no batch has yet.
+    order: VecDeque<usize>,
+    in_flight: VecDeque<Pending>,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// A batch whose images the workers are at.
+struct Pending {
+    indices: Vec<usize>,
+    /// Place in the batch, and what became of the image.
+    results: Receiver<(usize, Result<Image, ImageError>)>,
+}
+
+impl Batches {
+    /// Hands out work until enough batches are ahead.
+    fn fill(&mut self) {
+        while self.in_flight.len() <= self.options.ahead && !self.order.is_empty() {
+            let count = self.options.batch_size.min(self.order.len());
+            let indices: Vec<usize> = self.order.drain(..count).collect();
+            let (sender, results) = channel();
+            for (slot, index) in indices.iter().copied().enumerate() {
+                let (items, transform, cancelled, sender) = (
+                    self.items.clone(),
+                    self.transform.clone(),
+                    self.cancelled.clone(),
+                    sender.clone(),
+                );
+                let limits = self.options.limits;
+                self.pool.spawn_fifo(move || {
+                    if cancelled.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let Some(item) = items.get(index) else { return };
+                    let result = item.image(&limits).and_then(|image| {
+                        transform(&image, index).map_err(|error| error.in_file(&item.path))
+                    });
+                    // Nobody listens any more where the batches were dropped meanwhile.
+                    let _ = sender.send((slot, result));
+                });
+            }
+            self.in_flight.push_back(Pending { indices, results });
+        }
+    }
+
+    /// Waits for the images of a batch.
+    fn finish(&self, pending: Pending) -> Result<Batch, DataError> {
+        let Pending { indices, results } = pending;
+        let mut slots: Vec<Option<Result<Image, ImageError>>> = Vec::new();
+        slots.resize_with(indices.len(), || None);
+        // Ends when all workers have sent their image or gone without.
+        for (slot, result) in results {
+            if let Some(place) = slots.get_mut(slot) {
+                *place = Some(result);
+            }
+        }
+        let n = indices.len();
+        let mut batch = Batch {
+            images: Vec::new(),
+            labels: Vec::with_capacity(n),
+            indices,
+            n,
+        };
+        let mut failures = Vec::new();
+        for (slot, index) in slots.into_iter().zip(&batch.indices) {
+            let Some(item) = self.items.get(*index) else {
+                continue;
+            };
+            batch.labels.push(item.label);
+            match slot {
+                Some(Ok(image)) => {
+                    if batch.images.is_empty() {
+                        batch.images.reserve_exact(n * image.pixels().len());
+                    }
+                    self.preprocess.normalise_onto(&image, &mut batch.images);
+                }
+                Some(Err(error)) => failures.push(error),
+                None => failures.push(
+                    ImageError::Damaged {
+                        format: "image",
+                        reason: "it panicked; please report this file".into(),
+                    }
+                    .in_file(&item.path),
+                ),
+            }
+        }
+        if failures.is_empty() {
+            Ok(batch)
+        } else {
+            Err(DataError::Images(failures))
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pending = self.in_flight.pop_front()?;
+        // Before waiting: the workers should never be without work.
+        self.fill();
+        Some(self.finish(pending))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.in_flight.len() + self.order.len().div_ceil(self.options.batch_size);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Batches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batches({} left)", self.len())
+    }
+}

@@ -1,0 +1,66 @@
+//! Files that are either whole or not there: written beside their place, then renamed into it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = ".promptsrc-";
+const SUFFIX: &str = ".part";
+
+/// A file that could not be saved. What stood there before still stands.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot save {}: {source}", path.display())]
+pub struct SaveError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: std::io::Error,
+}
+
+/// Writes `bytes` to `path`, all or nothing, and waits until the disk has them.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
+    let save = || -> std::io::Result<()> {
+        // Renaming onto a device or a pipe would put a file in its place.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let problem = "something that is no ordinary file stands there; choose another path";
+            return Err(std::io::Error::other(problem));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As an ordinary new file would have it; the process's mask still applies.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder)?;
+        // The inner file: the wrapper's errors would speak of the temporary name.
+        file.as_file_mut().write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    save().map_err(|source| SaveError {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Removes what a process that was killed while it saved has left in a folder. Only for a folder
+/// in which no other process saves.
+pub fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            // A leftover that cannot be removed does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Bytes of an image file to RGB pixels, as Pillow's `Image.open(path).convert("RGB")` gives them.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::error::ImageError as CodecError;
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
+
+use crate::{Image, ImageError, gif, jpeg, tiff};
+
+/// File name extensions, in lower case, of the formats that [`decode`] reads.
+///
+/// For choosing files of a folder only: what a file is, its first bytes decide.
+pub const EXTENSIONS: [&str; 10] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff",
+];
+
+/// How much an image may take, checked before memory is taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most pixels of an image: width x height. The default, 178,956,970, is where Pillow too
+    /// refuses to go on (`DecompressionBombError`).
+    pub max_pixels: u64,
+    /// Most bytes of a file. The default is 1 GiB.
+    pub max_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_pixels: 2 * 89_478_485,
+            max_bytes: 1 << 30,
+        }
+    }
+}
+
+impl Limits {
+    /// Fails where a header's dimensions are zero or too many pixels.
+    pub(crate) fn check(&self, width: u32, height: u32) -> Result<(), ImageError> {
+        if width == 0 || height == 0 {
+            return Err(ImageError::geometry(format!(
+                "its header announces {width} x {height} pixels: there is nothing to see"
+            )));
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(ImageError::TooManyPixels {
+                width,
+                height,
+                limit: self.max_pixels,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Reads and decodes an image file; errors name the file.
+///
+/// # Errors
+/// Any [`ImageError`], wrapped in [`ImageError::File`].
+pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Image, ImageError> {
+    let path = path.as_ref();
+    read(path, limits)
+        .and_then(|bytes| decode(&bytes, limits))
+        .map_err(|reason| reason.in_file(path))
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
+    // Asked before opening: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(path).map_err(ImageError::Io)?;
+    if !metadata.is_file() {
+        return Err(ImageError::NotAFile);
+    }
+    let too_many = |bytes| ImageError::TooManyBytes {
+        bytes,
+        limit: limits.max_bytes,
+    };
+    if metadata.len() > limits.max_bytes {
+        return Err(too_many(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    // One byte more than allowed, for a file that grows while it is read.
+    let mut file = File::open(path)
+        .map_err(ImageError::Io)?
+        .take(limits.max_bytes.saturating_add(1));
+    file.read_to_end(&mut bytes).map_err(ImageError::Io)?;
+    Ok(bytes)
+}
+
+/// Decodes an image file's bytes.
+///
+/// The format is told by the content. As in Pillow's `convert("RGB")`: grey is repeated, palettes
+/// are expanded, alpha is dropped (not composited), the EXIF orientation is ignored (TIFF's is
+/// obeyed), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted
+/// by the naive formula (JPEG's taken as inverted, Adobe's custom). Of an animation the first frame
+/// is taken, of several pages the first.
+///
+/// # Errors
+/// Any [`ImageError`] but [`ImageError::File`]. Truncated data are an error, never an image
+/// with a grey rest.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
+    if bytes.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    if bytes.len() as u64 > limits.max_bytes {
+        let bytes = bytes.len() as u64;
+        return Err(ImageError::TooManyBytes {
+            bytes,
+            limit: limits.max_bytes,
+        });
+    }
+    let (format, name) = match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => return jpeg::decode(bytes, limits),
+        Ok(format @ ImageFormat::Png) => (format, "PNG"),
+        Ok(format @ ImageFormat::WebP) => (format, "WebP"),
+        Ok(format @ ImageFormat::Bmp) => (format, "BMP"),
+        Ok(ImageFormat::Gif) => return gif::decode(bytes, limits),
+        Ok(ImageFormat::Tiff) => return tiff::decode(bytes, limits),
+        // Big TIFF, with offsets of 64 bits.
+        _ if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") => {
+            return tiff::decode(bytes, limits);
+        }
+        _ => return Err(ImageError::UnknownFormat(describe(bytes))),
+    };
+
+    let explain = |error| explain(error, name);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut decoder_limits = image::Limits::no_limits();
+    // A decoder holds at most a 16-bit RGBA image and a copy; this stops what a lying header
+    // could make it take besides (text chunks, palettes, strips).
+    decoder_limits.max_alloc = Some(
+        limits
+            .max_pixels
+            .saturating_mul(16)
+            .saturating_add(limits.max_bytes),
+    );
+    reader.limits(decoder_limits);
+    let decoder = reader.into_decoder().map_err(explain)?;
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height)?;
+    let color = decoder.color_type();
+    // The colour type of a PNG's header: transparency of grey pixels has become alpha in `color`.
+    let is_grey_png = format == ImageFormat::Png && bytes.get(25) == Some(&0);
+    let unsupported = || ImageError::Unsupported {
+        format: name,
+        reason: format!("its pixels are {color:?}"),
+    };
+    if matches!(color, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(unsupported());
+    }
+    let raw_bytes =
+        usize::try_from(decoder.total_bytes()).map_err(|_| ImageError::TooManyPixels {
+            width,
+            height,
+            limit: limits.max_pixels,
+        })?;
+    let mut raw = vec![0; raw_bytes];
+    decoder.read_image(&mut raw).map_err(explain)?;
+    let mut pixels = to_rgb(raw, color, is_grey_png).ok_or_else(unsupported)?;
+    if format == ImageFormat::Bmp {
+        expand_as_pillow(&mut pixels, bytes);
+    }
+    Image::new(width, height, pixels)
+}
+
+/// Decoded samples to interleaved RGB; `None` for sample types without a defined range.
+fn to_rgb(raw: Vec<u8>, color: ColorType, is_grey_png: bool) -> Option<Vec<u8>> {
+    let grey = |step: usize, value: &dyn Fn(&[u8]) -> u8| {
+        raw.chunks_exact(step)
+            .flat_map(|sample| {
+                let value = value(sample);
+                [value; 3]
+            })
+            .collect()
+    };
+    // 16-bit samples come in the machine's byte order.
+    let wide = |sample: &[u8]| match sample {
+        [a, b, ..] => u16::from_ne_bytes([*a, *b]),
+        _ => 0,
+    };
+    let high = |sample: &[u8]| (wide(sample) >> 8) as u8;
+    Some(match color {
+        ColorType::Rgb8 => raw,
+        ColorType::L8 => grey(1, &|s| s.first().copied().unwrap_or(0)),
+        ColorType::La8 => grey(2, &|s| s.first().copied().unwrap_or(0)),
+        ColorType::Rgba8 => raw
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .flat_map(|[r, g, b, _]| [*r, *g, *b])
+            .collect(),
+        // Pillow opens 16-bit grey in a 32-bit integer mode and clips it ...
+        ColorType::L16 => grey(2, &|s| wide(s).min(255) as u8),
+        ColorType::La16 if is_grey_png => grey(4, &|s| wide(s).min(255) as u8),
+        // ... but reads all other 16-bit images as 8-bit ones, by their high bytes.
+        ColorType::La16 => grey(4, &high),
+        ColorType::Rgb16 => raw.as_chunks::<2>().0.iter().map(|s| high(s)).collect(),
+        ColorType::Rgba16 => raw
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .flat_map(|p| [high(&p[0..2]), high(&p[2..4]), high(&p[4..6])])
+            .collect(),
+        _ => return None,
+    })
+}
+
+/// Rounds down the samples of a 16-bit BMP, which have 5 bits, green sometimes 6, as Pillow does.
+fn expand_as_pillow(pixels: &mut [u8], bytes: &[u8]) {
+    let short = |place: usize| {
+        let bytes = bytes.get(place..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |b| u16::from_le_bytes(*b))
+    };
+    // Header size, bits a pixel, compression (3: masks follow), mask of green.
+    if short(14) < 40 || short(28) != 16 {
+        return;
+    }
+    let green_bits = if short(30) == 3 && short(58) == 0x07e0 {
+        6
+    } else {
+        5
+    };
+    for pixel in pixels.as_chunks_mut::<3>().0 {
+        for (sample, bits) in pixel.iter_mut().zip([5, green_bits, 5]) {
+            let most = (1_u16 << bits) - 1;
+            *sample = (u16::from(*sample >> (8 - bits)) * 255 / most) as u8;
+        }
+    }
+}
+
+/// An error of the image crate in our words.
+fn explain(error: CodecError, format: &'static str) -> ImageError {
+    match error {
+        CodecError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageError::Truncated(format)
+        }
+        CodecError::Unsupported(e) => ImageError::Unsupported {
+            format,
+            reason: one_line(&e.to_string()),
+        },
+        other => ImageError::Damaged {
+            format,
+            reason: one_line(&other.to_string()),
+        },
+    }
+}
+
+/// The first line of a foreign message, without its full stop.
+pub(crate) fn one_line(message: &str) -> String {
+    message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches('.')
+        .to_string()
+}
+
+/// What bytes of no known format look like, for an error message.
+fn describe(bytes: &[u8]) -> String {
+    let head: Vec<u8> = bytes.iter().copied().take(512).collect();
+    let text = String::from_utf8_lossy(&head);
+    let start = text.trim_start().to_ascii_lowercase();
+    let kind = if start.starts_with("<!doctype html") || start.starts_with("<html") {
+        "an HTML page (a failed download?)"
+    } else if start.starts_with("version https://git-lfs") {
+        "a Git LFS pointer (run `git lfs pull`)"
+    } else if !text.contains('\u{fffd}') && !text.contains('\0') {
+        "text"
+    } else if head.iter().all(|b| *b == 0) {
+        "zeros only"
+    } else {
+        "unknown data"
+    };
+    let first: Vec<String> = head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("{kind}, beginning with bytes {}", first.join(" "))
+}

@@ -1,0 +1,28 @@
+//! The four benchmarks of the paper as resumable, divisible sweeps over data sets, methods and
+//! seeds.
+//!
+//! [`Plan`] lists the runs of a [`Protocol`] over the data sets of a [`Root`]; a [`Sweep`] makes
+//! those that are not finished, each in a folder of its own; [`collect`] reads what the folders
+//! hold, and [`tables`] averages it as the paper does and puts the published numbers beside it.
+
+mod confidence_interval;
+pub mod jobs;
+mod plan;
+mod protocol;
+mod published;
+mod reference_results;
+mod render;
+mod results;
+mod root;
+mod sweep;
+mod table;
+
+pub use plan::{Choice, Plan, PlanError, PlannedRun};
+pub use protocol::{Protocol, Scale, Target, classes_name};
+pub use published::{PAPER, PUBLISHED_FILE, published};
+pub use reference_results::{ReferenceResults, collect_reference};
+pub use render::{Format, render};
+pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
+pub use root::{Role, Root, RootError, RootSet, SetSize};
+pub use sweep::{RunState, Sweep, SweepError, SweepEvent};
+pub use table::{Cell, Column, Row, Table, TableError, tables};

@@ -1,0 +1,386 @@
+//! The runs of a benchmark, what they cost, and how they are divided.
+
+use crate::protocol::{Protocol, Target};
+use crate::results::RunId;
+use crate::root::{Role, RootSet, SetSize};
+use promptsrc::config::{ConfigError, TrainConfig};
+use promptsrc::methods::Method;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Names of the data sets; `None`: the protocol's own.
+    pub data_sets: Option<Vec<String>>,
+    /// The methods.
+    pub methods: Vec<&'static dyn Method>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Images a class.
+    pub shots: Vec<usize>,
+}
+
+/// The runs of a [`Choice`], in the order in which they are made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The runs.
+    pub runs: Vec<PlannedRun>,
+}
+
+/// One run: a training, if the method has any, and its measurements.
+#[derive(Clone, Debug)]
+pub struct PlannedRun {
+    /// What it is known by.
+    pub id: RunId,
+    /// Its method.
+    pub method: &'static dyn Method,
+    /// Its configuration; `None` where the method learns nothing.
+    pub config: Option<TrainConfig>,
+    /// What it is measured on.
+    pub targets: Vec<Target>,
+    /// Estimated work, in passes of one image through the image tower.
+    pub cost: f64,
+}
+
+/// A choice that is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A data set that the root does not have.
+    #[error("there is no data set {name:?}; there are: {}", known.join(", "))]
+    UnknownSet {
+        /// The name.
+        name: String,
+        /// The root's data sets.
+        known: Vec<String>,
+    },
+    /// Nothing to learn on before others are measured.
+    #[error("the protocol {protocol} learns on a source, and this root has none")]
+    NoSource {
+        /// The protocol.
+        protocol: Protocol,
+    },
+    /// Nothing at all.
+    #[error("nothing to run: there are no {what}")]
+    Nothing {
+        /// What there is none of.
+        what: &'static str,
+    },
+    /// A configuration that cannot be trained.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl Plan {
+    /// Lists the runs: by data set, then method, then shots, then seed. `configure` gives the
+    /// configuration of a data set; the method and the seed are put into it here.
+    ///
+    /// # Errors
+    /// [`PlanError`].
+    pub fn new(
+        choice: &Choice,
+        sets: &[RootSet],
+        configure: &dyn Fn(&str) -> TrainConfig,
+    ) -> Result<Self, PlanError> {
+        let protocol = choice.protocol;
+        let chosen = chosen_sets(choice, sets)?;
+        let names: Vec<String> = chosen.iter().map(|set| set.name.clone()).collect();
+        let learned_on: Vec<&RootSet> = match protocol.is_transfer() {
+            true => match sets.iter().find(|set| set.role == Role::Source) {
+                Some(source) => vec![source],
+                None => return Err(PlanError::NoSource { protocol }),
+            },
+            false => chosen,
+        };
+        let sorted = |mut values: Vec<u64>| {
+            values.sort_unstable();
+            values.dedup();
+            values
+        };
+        let seeds = sorted(choice.seeds.clone());
+        let shots = sorted(choice.shots.iter().map(|k| *k as u64).collect());
+        let size = |name: &str| {
+            let found = sets.iter().find(|set| set.name == name);
+            found.map(|set| set.size).unwrap_or_default()
+        };
+
+        let mut methods: Vec<&'static dyn Method> = Vec::new();
+        for method in &choice.methods {
+            if !methods.iter().any(|other| other.name() == method.name()) {
+                methods.push(*method);
+            }
+        }
+        let mut runs = Vec::new();
+        for set in learned_on {
+            let targets = protocol.targets(&set.name, &names);
+            let measuring: f64 = targets
+                .iter()
+                .map(|target| share(protocol) * size(&target.data_set).test as f64)
+                .sum();
+            for method in &methods {
+                let id = |shots, seed| RunId {
+                    protocol,
+                    method: method.name().to_string(),
+                    data_set: set.name.clone(),
+                    shots,
+                    seed,
+                };
+                let Some(training) = method.training() else {
+                    runs.push(PlannedRun {
+                        id: id(None, None),
+                        method: *method,
+                        config: None,
+                        targets: targets.clone(),
+                        cost: measuring,
+                    });
+                    continue;
+                };
+                for shots in &shots {
+                    for seed in &seeds {
+                        let mut config = training.configure(configure(&set.name));
+                        config.seed = *seed;
+                        config.check()?;
+                        let learning = training_cost(protocol, &config, set.size, *shots as usize);
+                        runs.push(PlannedRun {
+                            id: id(Some(*shots as usize), Some(*seed)),
+                            method: *method,
+                            config: Some(config),
+                            targets: targets.clone(),
+                            cost: learning + measuring,
+                        });
+                    }
+                }
+            }
+        }
+        match runs.is_empty() {
+            true => Err(PlanError::Nothing {
+                what: if methods.is_empty() {
+                    "methods"
+                } else if seeds.is_empty() {
+                    "seeds"
+                } else {
+                    "shots"
+                },
+            }),
+            false => Ok(Self { runs }),
+        }
+    }
+
+    /// Work of all runs, in passes of an image.
+    pub fn cost(&self) -> f64 {
+        self.runs.iter().map(|run| run.cost).sum()
+    }
+
+    /// Which of `parts` parts, counted from 0, each run belongs to: the costliest first, each to
+    /// the part that has least to do. It depends on nothing but the plan.
+    pub fn parts(&self, parts: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.runs.len()).collect();
+        // Stable: equal costs stay in the order of the plan.
+        order.sort_by(|a, b| self.runs[*b].cost.total_cmp(&self.runs[*a].cost));
+        let mut load = vec![0f64; parts.max(1)];
+        let mut part_of = vec![0; self.runs.len()];
+        for run in order {
+            let least = (0..load.len())
+                .min_by(|a, b| load[*a].total_cmp(&load[*b]))
+                .unwrap_or(0);
+            load[least] += self.runs[run].cost;
+            part_of[run] = least;
+        }
+        part_of
+    }
+
+    /// The runs of one of `parts` parts, counted from 0.
+    pub fn part(&self, part: usize, parts: usize) -> Self {
+        let part_of = self.parts(parts);
+        let runs = self.runs.iter().zip(part_of);
+        Self {
+            runs: runs
+                .filter(|(_, of)| *of == part)
+                .map(|(run, _)| run.clone())
+                .collect(),
+        }
+    }
+}
+
+fn chosen_sets<'a>(choice: &Choice, sets: &'a [RootSet]) -> Result<Vec<&'a RootSet>, PlanError> {
+    let chosen: Vec<&RootSet> = match &choice.data_sets {
+        None => sets
+            .iter()
+            .filter(|s| choice.protocol.measures(s))
+            .collect(),
+        Some(names) => {
+            for name in names {
+                if !sets.iter().any(|set| set.is_called(name)) {
+                    return Err(PlanError::UnknownSet {
+                        name: name.clone(),
+                        known: sets.iter().map(|set| set.name.clone()).collect(),
+                    });
+                }
+            }
+            let named = |set: &&RootSet| names.iter().any(|name| set.is_called(name));
+            sets.iter().filter(named).collect()
+        }
+    };
+    match chosen.is_empty() {
+        true => Err(PlanError::Nothing { what: "data sets" }),
+        false => Ok(chosen),
+    }
+}
+
+/// The share of a data set's test images that a target of it has.
+fn share(protocol: Protocol) -> f64 {
+    match protocol {
+        Protocol::BaseToNovel => 0.5,
+        _ => 1.0,
+    }
+}
+
+/// Passes of an image that a training is worth, by count of ViT-B/16's products: a step of 4
+/// images and C classes is 390 + 0.75 C GFLOP where the forward pass of an image is 35, and a
+/// text through the frozen tower 0.8. What it is for is to compare runs.
+fn training_cost(protocol: Protocol, config: &TrainConfig, size: SetSize, shots: usize) -> f64 {
+    let classes = match protocol {
+        Protocol::BaseToNovel => size.classes.div_ceil(2),
+        _ => size.classes,
+    } as f64;
+    let images = classes * shots as f64;
+    let batch = config.batch_size as f64;
+    // What does not fill a batch is left out.
+    let steps = config.epochs as f64 * (images / batch).floor().max(1.0);
+    let a_step = batch.min(images) * (390.0 / 4.0 / 35.0) + classes * (0.75 / 35.0);
+    let teacher = match config.regularisation {
+        Some(_) => classes * config.templates.len() as f64 * (0.8 / 35.0),
+        None => 0.0,
+    };
+    steps * a_step + teacher
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Scale;
+    use promptsrc::methods;
+
+    fn sets() -> Vec<RootSet> {
+        let set = |name: &str, role, is_own, classes, test| RootSet {
+            name: name.into(),
+            aliases: vec![format!("{name}-folder")],
+            role,
+            is_own,
+            size: SetSize { classes, test },
+        };
+        vec![
+            set("Big", Role::Source, true, 1000, 50_000),
+            set("One", Role::Target, true, 100, 2000),
+            set("Two", Role::Target, true, 10, 8000),
+            set("Shift", Role::Shifted, false, 1000, 10_000),
+        ]
+    }
+
+    fn choice(protocol: Protocol) -> Choice {
+        Choice {
+            protocol,
+            data_sets: None,
+            methods: methods::all().collect(),
+            seeds: Protocol::SEEDS.to_vec(),
+            shots: protocol.shots().to_vec(),
+        }
+    }
+
+    fn plan(choice: &Choice) -> Result<Plan, PlanError> {
+        Plan::new(choice, &sets(), &|set| {
+            choice.protocol.config(set, None, Scale::Published)
+        })
+    }
+
+    #[test]
+    fn every_combination_is_one_run() {
+        let counts = Protocol::ALL.map(|p| plan(&choice(p)).map_or(0, |p| p.runs.len()));
+        // Two methods that learn, three seeds; zero-shot once a data set.
+        assert_eq!(counts, [3 * 7, 3 * (2 * 3 * 5 + 1), 7, 7]);
+
+        let cross = plan(&choice(Protocol::CrossDataset)).expect("a plan");
+        let run = cross.runs.last().expect("a run");
+        assert_eq!(
+            run.id.path().to_string_lossy(),
+            "cross-dataset/promptsrc/Big/shots_16/seed_3"
+        );
+        assert_eq!(run.config.as_ref().map(|c| c.seed), Some(3));
+        let measured: Vec<&str> = run.targets.iter().map(|t| t.data_set.as_str()).collect();
+        assert_eq!(measured, ["Big", "One", "Two"]);
+        assert_eq!(
+            cross.runs[0].id.path().to_string_lossy(),
+            "cross-dataset/zero-shot/Big"
+        );
+    }
+
+    #[test]
+    fn data_sets_are_chosen_by_any_of_their_names() {
+        let mut by_name = choice(Protocol::BaseToNovel);
+        by_name.data_sets = Some(vec!["two".into(), "ONE_folder".into(), "One".into()]);
+        let runs = plan(&by_name).expect("a plan").runs;
+        assert_eq!(runs.len(), 14);
+        assert_eq!(runs[0].id.data_set, "One");
+        by_name.data_sets = Some(vec!["Three".into()]);
+        let message = plan(&by_name).unwrap_err().to_string();
+        assert!(message.contains("Three") && message.contains("One, Two"));
+    }
+
+    #[test]
+    fn nothing_to_do_is_an_error() {
+        let mut none = choice(Protocol::FewShot);
+        none.seeds.clear();
+        none.methods.remove(0);
+        assert_eq!(
+            plan(&none).unwrap_err(),
+            PlanError::Nothing { what: "seeds" }
+        );
+        let source_only = &sets()[1..];
+        let transfer = choice(Protocol::CrossDataset);
+        let error = Plan::new(&transfer, source_only, &|_| TrainConfig::default()).unwrap_err();
+        assert!(matches!(error, PlanError::NoSource { .. }), "{error}");
+    }
+
+    #[test]
+    fn parts_are_disjoint_complete_and_balanced() {
+        let mut choice = choice(Protocol::FewShot);
+        choice.data_sets = Some(vec!["One".into(), "Two".into()]);
+        let plan = plan(&choice).expect("a plan");
+        for parts in [1, 2, 3, 7, 1000] {
+            let mut seen: Vec<RunId> = Vec::new();
+            let mut costs = Vec::new();
+            for part in 0..parts {
+                let part = plan.part(part, parts);
+                costs.push(part.cost());
+                seen.extend(part.runs.into_iter().map(|run| run.id));
+            }
+            assert_eq!(seen.len(), plan.runs.len());
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), plan.runs.len());
+            if parts <= 3 {
+                let (least, most) = costs
+                    .iter()
+                    .fold((f64::MAX, 0f64), |(l, m), c| (l.min(*c), m.max(*c)));
+                assert!(most < 1.05 * least, "{parts} parts: {least} to {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn costs_are_in_the_proportion_of_the_work() {
+        let cost = |protocol, shots, classes| {
+            let config = Protocol::config(protocol, "", None, Scale::Published);
+            training_cost(protocol, &config, SetSize { classes, test: 0 }, shots)
+        };
+        // ViT-B/16, 4 shots of 100 classes, 50 epochs: 5,000 steps of 465 GFLOP and the teacher's
+        // 4,800, over 35 an image.
+        let by_hand = (5000.0 * 465.0 + 4800.0) / 35.0;
+        let found = cost(Protocol::FewShot, 4, 100);
+        assert!(
+            (found - by_hand).abs() < 1e-6 * by_hand,
+            "{found} {by_hand}"
+        );
+        assert!(cost(Protocol::BaseToNovel, 16, 100) < cost(Protocol::CrossDataset, 16, 100));
+    }
+}

@@ -1,0 +1,225 @@
+//! The paper's results, to stand beside one's own.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::protocol::Protocol;
+use crate::root::plain;
+use crate::table::Column;
+
+/// The numbers of the paper's tables, with their source.
+pub const PUBLISHED_FILE: &str = include_str!("../assets/paper_results.json");
+
+/// Where they are from, in short.
+pub const PAPER: &str = "Khattak et al., ICCV 2023, ViT-B/16, mean of 3 seeds";
+
+/// Images a class of the published results; few-shot learning has more than one.
+const SHOTS: usize = 16;
+
+/// What an average over data sets goes by.
+pub(crate) const AVERAGE: &str = "average";
+
+type Key = (Protocol, String, String, String);
+
+/// By protocol, method, data set and column.
+static RESULTS: LazyLock<BTreeMap<Key, f64>> = LazyLock::new(|| {
+    let file: Value =
+        serde_json::from_str(PUBLISHED_FILE).expect("the file is part of the program");
+    let mut results = BTreeMap::new();
+    for (protocol, section) in [
+        (Protocol::BaseToNovel, "base_to_novel_16_shots"),
+        (Protocol::FewShot, "few_shot"),
+    ] {
+        for (set, methods) in entries(&file[section]) {
+            for (method, columns) in entries(methods) {
+                for (column, value) in entries(columns) {
+                    let key = (protocol, plain(method), known(set), column.to_string());
+                    results.extend(value.as_f64().map(|value| (key, value)));
+                }
+            }
+        }
+    }
+    for (protocol, section) in [
+        (Protocol::CrossDataset, "cross_dataset_source_imagenet"),
+        (
+            Protocol::DomainGeneralization,
+            "domain_generalization_source_imagenet",
+        ),
+    ] {
+        for (method, sets) in entries(&file[section]) {
+            for (set, value) in entries(sets) {
+                let key = (protocol, plain(method), known(set), "accuracy".to_string());
+                results.extend(value.as_f64().map(|value| (key, value)));
+            }
+        }
+    }
+    results
+});
+
+fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let map = value.as_object().into_iter().flatten();
+    map.map(|(key, value)| (key.as_str(), value))
+}
+
+/// One name for each data set: tables, papers and folders have many.
+fn known(name: &str) -> String {
+    let plain = plain(name);
+    match plain.as_str() {
+        "caltech" => "caltech101",
+        "pets" => "oxfordpets",
+        "cars" => "stanfordcars",
+        "flowers" | "flowers102" => "oxfordflowers",
+        "food" => "food101",
+        "aircraft" => "fgvcaircraft",
+        "sun" => "sun397",
+        "ucf" => "ucf101",
+        "describabletextures" => "dtd",
+        "v2" => "imagenetv2",
+        "sketch" => "imagenetsketch",
+        "a" | "imagenetadversarial" => "imageneta",
+        "r" | "imagenetrendition" => "imagenetr",
+        "avgof10" | "avgof4" => AVERAGE,
+        other => other,
+    }
+    .to_string()
+}
+
+/// The published accuracy or harmonic mean, in per cent, of a method by its name in the paper.
+/// `data_set`: by any usual name, or "average". `shots`: those of the run, none for zero-shot CLIP.
+pub fn published(
+    protocol: Protocol,
+    method: &str,
+    data_set: &str,
+    shots: Option<usize>,
+    column: Column,
+) -> Option<f64> {
+    if shots.is_some_and(|shots| shots != SHOTS) && protocol != Protocol::FewShot {
+        return None;
+    }
+    let key = (protocol, plain(method), known(data_set), column.key());
+    RESULTS.get(&key).copied()
+}
+
+/// Whether these are the data sets of the published average, neither fewer nor others.
+pub(crate) fn is_published_selection(protocol: Protocol, data_sets: &[&str]) -> bool {
+    let mut own: Vec<String> = data_sets.iter().map(|set| known(set)).collect();
+    own.sort();
+    let mut paper: Vec<String> = RESULTS
+        .keys()
+        .filter(|(p, _, set, _)| *p == protocol && set != AVERAGE)
+        .map(|(_, _, set, _)| set.clone())
+        // A transfer's source is not in its average.
+        .filter(|set| !(protocol.is_transfer() && set == "imagenet"))
+        .collect();
+    paper.sort();
+    paper.dedup();
+    own == paper
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use promptsrc::metrics::harmonic_mean;
+
+    const ELEVEN: [&str; 11] = [
+        "ImageNet",
+        "Caltech101",
+        "OxfordPets",
+        "StanfordCars",
+        "OxfordFlowers",
+        "Food101",
+        "FGVCAircraft",
+        "SUN397",
+        "DTD",
+        "EuroSAT",
+        "UCF101",
+    ];
+
+    /// The paper has two decimals.
+    const ROUNDING: f64 = 0.0051;
+
+    /// Table 3 of the paper: rounding to two digits is all that may differ.
+    #[test]
+    fn averages_and_harmonic_means_of_the_paper_are_taken_our_way() {
+        let mut checked = 0;
+        for method in [
+            "CLIP",
+            "CoOp",
+            "CoCoOp",
+            "ProDA",
+            "MaPLe",
+            "IVLP",
+            "PromptSRC",
+        ] {
+            let of = |set, column| {
+                published(Protocol::BaseToNovel, method, set, None, column)
+                    .unwrap_or_else(|| panic!("{method} {set} {column:?}"))
+            };
+            let mean = |column| ELEVEN.iter().map(|set| of(set, column)).sum::<f64>() / 11.0;
+            let (base, novel) = (mean(Column::Base), mean(Column::Novel));
+            let told =
+                [Column::Base, Column::Novel, Column::HarmonicMean].map(|c| of("average", c));
+            for (ours, told) in [base, novel, harmonic_mean(base, novel)].iter().zip(told) {
+                assert!((ours - told).abs() < ROUNDING, "{method}: {ours} {told}");
+            }
+            for set in ELEVEN {
+                let hm = harmonic_mean(of(set, Column::Base), of(set, Column::Novel));
+                let told = of(set, Column::HarmonicMean);
+                assert!((hm - told).abs() < ROUNDING, "{method} {set}: {hm} {told}");
+                checked += 1;
+            }
+        }
+        assert_eq!(checked, 77);
+    }
+
+    #[test]
+    fn averages_of_the_other_tables_are_means_of_their_rows() {
+        let ten = &ELEVEN[1..];
+        let four = &["ImageNetV2", "ImageNet-Sketch", "ImageNet-A", "ImageNet-R"][..];
+        let mut cases = Vec::new();
+        for method in ["CoOp", "CoCoOp", "MaPLe", "PromptSRC"] {
+            cases.push((Protocol::CrossDataset, method, ten, Column::Accuracy));
+            cases.push((
+                Protocol::DomainGeneralization,
+                method,
+                four,
+                Column::Accuracy,
+            ));
+            for shots in [1, 2, 4, 8, 16] {
+                // Its published average, 75.37, is not the mean of its rows, 75.75.
+                if (method, shots) != ("MaPLe", 4) {
+                    cases.push((Protocol::FewShot, method, &ELEVEN, Column::Shots(shots)));
+                }
+            }
+        }
+        for (protocol, method, sets, column) in cases {
+            let of = |set: &str| published(protocol, method, set, None, column).expect("a number");
+            let mean = sets.iter().map(|set| of(set)).sum::<f64>() / sets.len() as f64;
+            let told = of("average");
+            assert!(
+                (mean - told).abs() < ROUNDING,
+                "{protocol} {method}: {mean} {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_like_is_put_beside_like() {
+        let of =
+            |set, shots| published(Protocol::BaseToNovel, "PromptSRC", set, shots, Column::Base);
+        assert_eq!(of("dtd", Some(16)), of("DescribableTextures", None));
+        assert!(of("Flowers102", Some(16)).is_some());
+        assert_eq!(of("Flowers102", Some(4)), None);
+        assert_eq!(of("objects", Some(16)), None);
+        assert!(is_published_selection(Protocol::BaseToNovel, &ELEVEN));
+        assert!(!is_published_selection(Protocol::BaseToNovel, &ELEVEN[1..]));
+        assert!(is_published_selection(Protocol::CrossDataset, &ELEVEN[1..]));
+        let four = ["ImageNetV2", "ImageNet-Sketch", "ImageNet-A", "ImageNet-R"];
+        assert!(is_published_selection(
+            Protocol::DomainGeneralization,
+            &four
+        ));
+    }
+}

@@ -1,0 +1,294 @@
+//! A checkpoint of the reference as an adapter: what its file says, its log, and what was given.
+
+use std::collections::BTreeMap;
+
+use promptsrc_datasets::Classes;
+use promptsrc_pickle::TorchFile;
+
+use super::{ReferenceCheckpoint, ReferenceCheckpointError, state_dict};
+use crate::log::ReferenceResult;
+use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
+use promptsrc::config::{Method, Preset, TrainConfig, Warmup};
+use promptsrc::prompts::{Prompt, Prompts, Tower};
+
+/// Mean and deviation of the channels that all of OpenAI's CLIPs were trained with.
+const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+
+/// The shape of a CLIP, from its frozen weights in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClipShape {
+    /// Width of its features.
+    pub embed_dim: usize,
+    /// Width and layers of the image tower.
+    pub vision: [usize; 2],
+    /// Width and layers of the text tower.
+    pub text: [usize; 2],
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Side of the square image, in pixels.
+    pub resolution: usize,
+}
+
+/// What neither a checkpoint nor its log may say, as the user gives it. What is given has the word.
+#[derive(Clone, Debug, Default)]
+pub struct Unsaid {
+    /// The method.
+    pub method: Option<Method>,
+    /// Words that the text context began as; by default `a photo of a`, as published.
+    pub ctx_init: Option<String>,
+    /// Names of the classes it was trained on, in label order.
+    pub class_names: Option<Vec<String>>,
+    /// The CLIP, and how it wants its images.
+    pub clip: Option<(ClipRecord, PreprocessingRecord)>,
+    /// Published configuration for the settings that nothing says; by default base-to-novel.
+    pub preset: Option<Preset>,
+    /// The run's log.
+    pub log: Option<ReferenceResult>,
+}
+
+impl ClipShape {
+    /// None where the file does not hold both towers.
+    pub(super) fn of(file: &TorchFile) -> Option<Self> {
+        let shape = |wanted: &str| {
+            state_dict(file)
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, info)| info.shape())
+        };
+        let layers = |tower: &str| {
+            let prefix = format!("{tower}.transformer.resblocks.");
+            let weights = state_dict(file)
+                .filter_map(|(name, _)| name.strip_prefix(&prefix)?.strip_suffix(".ln_1.weight"));
+            weights
+                .filter(|layer| layer.parse::<usize>().is_ok())
+                .count()
+        };
+        let &[width, _, _, patch_size] = shape("image_encoder.conv1.weight")? else {
+            return None;
+        };
+        let &[positions, _] = shape("image_encoder.positional_embedding")? else {
+            return None;
+        };
+        let &[_, embed_dim] = shape("image_encoder.proj")? else {
+            return None;
+        };
+        let &[text_width] = shape("text_encoder.ln_final.weight")? else {
+            return None;
+        };
+        Some(Self {
+            embed_dim,
+            vision: [width, layers("image_encoder")],
+            text: [text_width, layers("text_encoder")],
+            patch_size,
+            resolution: positions.checked_sub(1)?.isqrt().checked_mul(patch_size)?,
+        })
+    }
+
+    /// OpenAI's name of a CLIP of this shape.
+    pub fn name(&self) -> &'static str {
+        match (self.vision, self.patch_size, self.resolution) {
+            ([768, 12], 32, 224) => "ViT-B/32",
+            ([768, 12], 16, 224) => "ViT-B/16",
+            ([1024, 24], 14, 224) => "ViT-L/14",
+            ([1024, 24], 14, 336) => "ViT-L/14@336px",
+            _ => "unknown",
+        }
+    }
+
+    fn record(&self) -> ClipRecord {
+        ClipRecord {
+            name: self.name().to_string(),
+            // The checkpoint's weights are not CLIP's to the bit.
+            fingerprint: String::new(),
+            embed_dim: self.embed_dim,
+            vision: self.vision,
+            text: self.text,
+        }
+    }
+
+    fn preprocessing(&self) -> PreprocessingRecord {
+        PreprocessingRecord {
+            resolution: self.resolution,
+            mean: MEAN,
+            std: STD,
+            interpolation: "bicubic".to_string(),
+        }
+    }
+}
+
+impl ReferenceCheckpoint {
+    /// Whether the prompts are those of an epoch in the middle of a run: not aggregated, and not
+    /// what the reference measures.
+    pub fn is_unfinished(&self) -> bool {
+        matches!((self.epoch, self.epochs), (Some(epoch), Some(epochs)) if epoch < epochs)
+    }
+
+    /// The checkpoint as an adapter. A file that this program wrote gives the adapter it was written
+    /// from. Of another, prompts, method, optimiser, epochs and the shape of its CLIP are in the
+    /// file; the words, the data and the remaining settings come from `unsaid` and its log, and from
+    /// the preset where nothing says them. Class names that nobody gives are left empty, and so is
+    /// the fingerprint of a CLIP that is not given.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing says the method or the CLIP.
+    pub fn adapter(&self, unsaid: &Unsaid) -> Result<Adapter, ReferenceCheckpointError> {
+        let mut meta = match &self.record {
+            Some(record) => record.clone(),
+            None => self.described(unsaid)?,
+        };
+        if let Some(method) = unsaid.method.filter(|method| *method != meta.method) {
+            meta.method = method;
+            meta.config = meta.config.with_method(method);
+        }
+        if let Some(words) = &unsaid.ctx_init {
+            meta.config.prompts.ctx_init = words.clone();
+        }
+        if let Some(names) = &unsaid.class_names {
+            meta.class_names = names.clone();
+        }
+        if let Some((clip, preprocessing)) = &unsaid.clip {
+            (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
+        }
+        meta.template = format!("{} {{}}.", meta.config.prompt_lead());
+        Ok(Adapter {
+            prompts: self.prompts.clone(),
+            meta,
+        })
+    }
+
+    fn described(&self, unsaid: &Unsaid) -> Result<AdapterMeta, ReferenceCheckpointError> {
+        let missing = |what, option| ReferenceCheckpointError::Unsaid {
+            path: self.path.clone(),
+            what,
+            option,
+        };
+        let log = unsaid.log.as_ref();
+        let method = unsaid
+            .method
+            .or(self.method)
+            .or_else(|| log?.method())
+            .ok_or_else(|| missing("by which method its prompts were learned", "--method"))?;
+        let given = unsaid.clip.clone();
+        let own = || self.clip.as_ref().map(|c| (c.record(), c.preprocessing()));
+        let (clip, preprocessing) = given
+            .or_else(own)
+            .ok_or_else(|| missing("to which CLIP its prompts belong", "--clip"))?;
+        let data = data(log);
+        let config = self.config(method, unsaid);
+        let mut metrics = BTreeMap::new();
+        if let Some(epoch) = self.epoch {
+            metrics.insert("epochs".to_string(), epoch as f64);
+        }
+        Ok(AdapterMeta {
+            format_version: AdapterMeta::FORMAT_VERSION,
+            method,
+            class_names: Vec::new(),
+            template: String::new(),
+            clip,
+            preprocessing,
+            data,
+            precision: if self.half { "f16" } else { "f32" }.to_string(),
+            config,
+            metrics,
+        })
+    }
+
+    fn config(&self, method: Method, unsaid: &Unsaid) -> TrainConfig {
+        let preset = unsaid.preset.unwrap_or(Preset::BaseToNovel);
+        let mut config = TrainConfig::preset(preset).with_method(method);
+        let [n_ctx_text, depth_text] = extent(&self.prompts, Tower::Text);
+        let [n_ctx_vision, depth_vision] = extent(&self.prompts, Tower::Vision);
+        config.prompts.n_ctx_text = n_ctx_text;
+        config.prompts.depth_text = depth_text;
+        config.prompts.n_ctx_vision = n_ctx_vision;
+        config.prompts.depth_vision = depth_vision;
+        if let Some(log) = &unsaid.log {
+            logged(log, method, &mut config);
+        }
+        if let Some(epoch) = self.epoch {
+            config.epochs = epoch;
+        }
+        let optim = &mut config.optim;
+        for (name, value) in &self.optim {
+            match name.as_str() {
+                "initial_lr" => optim.lr = *value,
+                "momentum" => optim.momentum = *value,
+                "weight_decay" => optim.weight_decay = *value,
+                "dampening" => optim.dampening = *value,
+                "warmup_epoch" if *value >= 0.0 => optim.warmup_epochs = *value as usize,
+                "cons_lr" => (optim.warmup, optim.warmup_lr) = (Warmup::Constant, *value),
+                "min_lr" => (optim.warmup, optim.warmup_lr) = (Warmup::Linear, *value),
+                _ => {}
+            }
+        }
+        config
+    }
+}
+
+/// Tokens and depth of a tower's prompts.
+fn extent(prompts: &Prompts, tower: Tower) -> [usize; 2] {
+    let n_ctx = |prompt: &Prompt| prompt.shape[0];
+    [
+        prompts.of(tower).next().map_or(0, n_ctx),
+        prompts.of(tower).count(),
+    ]
+}
+
+/// What a log says of the settings that no checkpoint holds.
+fn logged(log: &ReferenceResult, method: Method, config: &mut TrainConfig) {
+    let section = match method {
+        Method::PromptSrc => "TRAINER.PROMPTSRC",
+        Method::Ivlp => "TRAINER.IVLP",
+    };
+    let own = |name: &str| format!("{section}.{name}");
+    let number = |name: &str| log.setting::<f64>(name).filter(|v| v.is_finite());
+    if let Some(words) = log.settings.get(&own("CTX_INIT")) {
+        config.prompts.ctx_init = words.clone();
+    }
+    if let Some(size) = log.setting("DATALOADER.TRAIN_X.BATCH_SIZE") {
+        config.batch_size = size;
+    }
+    if let Some(seed) = log.seed {
+        config.seed = seed;
+    }
+    // "(0.08, 1.0)"
+    let scale = log.settings.get("INPUT.RRCROP_SCALE").and_then(|text| {
+        let least = text.strip_prefix('(')?.split(',').next()?;
+        least.trim().parse::<f64>().ok().filter(|v| v.is_finite())
+    });
+    if let Some(scale) = scale {
+        config.crop_scale = scale;
+    }
+    if let Some(weights) = &mut config.regularisation {
+        set(&mut weights.text, number(&own("TEXT_LOSS_WEIGHT")));
+        set(&mut weights.image, number(&own("IMAGE_LOSS_WEIGHT")));
+    }
+    if let Some(aggregation) = &mut config.aggregation {
+        set(&mut aggregation.mean, number(&own("GPA_MEAN")));
+        set(&mut aggregation.std, number(&own("GPA_STD")));
+    }
+}
+
+fn set(place: &mut f64, value: Option<f64>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn data(log: Option<&ReferenceResult>) -> DataRecord {
+    let classes = match log.and_then(|l| l.subset) {
+        Some(Classes::All) => "all",
+        Some(Classes::Base) => "base",
+        Some(Classes::Novel) => "novel",
+        None => "unknown",
+    };
+    DataRecord {
+        name: log.and_then(|l| l.dataset.clone()).unwrap_or_default(),
+        split: None,
+        classes: classes.to_string(),
+        shots: log.and_then(|l| l.shots),
+        images: 0,
+        seed: log.and_then(|l| l.seed).unwrap_or_default(),
+    }
+}

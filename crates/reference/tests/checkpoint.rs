@@ -1,0 +1,279 @@
+//! Checkpoints that are not what they should be, and checkpoints written and read again.
+
+use std::path::Path;
+
+use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
+use promptsrc::{Method, Prompts, TrainConfig};
+use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
+use promptsrc_reference::checkpoint::{
+    FOLDER, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid, find, run_log, save, to_bytes,
+};
+use proptest::prelude::*;
+
+fn named(n_ctx: usize, text_depth: usize, bits: &[u32]) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let mut bits = bits.iter().copied().cycle();
+    let names = [
+        "prompt_learner.ctx".to_string(),
+        "image_encoder.VPT".to_string(),
+    ];
+    let deep =
+        (1..text_depth).map(|l| format!("text_encoder.transformer.resblocks.{l}.VPT_shallow"));
+    let all: Vec<String> = names.into_iter().chain(deep).collect();
+    all.into_iter()
+        .map(|name| {
+            let width = if name.starts_with("image") { 3 } else { 2 };
+            let values = (0..n_ctx * width)
+                .map(|_| f32::from_bits(bits.next().unwrap_or_default()))
+                .collect();
+            (name, vec![n_ctx, width], values)
+        })
+        .collect()
+}
+
+fn adapter(method: Method, prompts: Prompts) -> Adapter {
+    Adapter {
+        prompts,
+        meta: AdapterMeta {
+            format_version: AdapterMeta::FORMAT_VERSION,
+            method,
+            class_names: vec!["Ägyptische Mau".to_string(), "b\n\"c\"".to_string()],
+            template: "a photo of a {}.".to_string(),
+            clip: ClipRecord {
+                name: "a CLIP".to_string(),
+                fingerprint: "0123".to_string(),
+                embed_dim: 4,
+                vision: [3, 2],
+                text: [2, 2],
+            },
+            preprocessing: PreprocessingRecord {
+                resolution: 32,
+                mean: [0.1, 0.2, 0.3],
+                std: [1.0, 2.0, 3.0],
+                interpolation: "bicubic".to_string(),
+            },
+            data: DataRecord::default(),
+            precision: "f32".to_string(),
+            config: TrainConfig::default().with_method(method),
+            metrics: [("loss".to_string(), 0.1 + 0.2)].into(),
+        },
+    }
+}
+
+fn bits(prompts: &Prompts) -> Vec<(String, Vec<u32>)> {
+    prompts
+        .iter()
+        .map(|p| {
+            (
+                p.name.clone(),
+                p.values.iter().map(|v| v.to_bits()).collect(),
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    // Each waits for the disk twice.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn prompts_come_back_bit_by_bit(
+        n_ctx in 1..5usize,
+        depth in 1..4usize,
+        values in prop::collection::vec(any::<u32>(), 1..40),
+        ivlp in any::<bool>(),
+        epoch in 0..200usize,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let method = if ivlp { Method::Ivlp } else { Method::PromptSrc };
+        let prompts = Prompts::from_named(named(n_ctx, depth, &values)).expect("prompts");
+        let adapter = adapter(method, prompts);
+        let saved = save(&adapter, folder.path(), epoch, false).expect("saved");
+        let found = ReferenceCheckpoint::open(&saved.file).expect("a checkpoint");
+        prop_assert_eq!(found.epoch, Some(epoch));
+        let again = found.adapter(&Unsaid::default()).expect("an adapter");
+        prop_assert_eq!(&again.meta, &adapter.meta);
+        prop_assert_eq!(bits(&again.prompts), bits(&adapter.prompts));
+    }
+}
+
+fn a_checkpoint() -> Adapter {
+    let prompts = Prompts::from_named(named(2, 2, &[0x3f80_0000])).expect("prompts");
+    adapter(Method::PromptSrc, prompts)
+}
+
+/// Writes a checkpoint of these tensors.
+fn file(path: &Path, names: &[(&str, &[usize])], more: Vec<(String, Saved)>) {
+    let tensors = names.iter().map(|(name, shape)| {
+        let bytes = vec![0; 4 * shape.iter().product::<usize>()];
+        let tensor = SavedTensor::new(DType::F32, shape.to_vec(), bytes).expect("a tensor");
+        (name.to_string(), Saved::Tensor(tensor))
+    });
+    let mut pairs = vec![(
+        "state_dict".to_string(),
+        Saved::OrderedDict(tensors.collect()),
+    )];
+    pairs.extend(more);
+    std::fs::write(path, torch_save(&Saved::Dict(pairs)).expect("a file")).expect("room");
+}
+
+const CTX: (&str, &[usize]) = ("prompt_learner.ctx", &[2, 2]);
+
+#[test]
+fn checkpoints_of_other_trainers_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.pth.tar-5");
+    let cases: [(&str, &str); 5] = [
+        ("prompt_learner.proj.weight", "MaPLe"),
+        ("prompt_learner.compound_prompts_text.0", "MaPLe"),
+        ("prompt_learner.meta_net.linear1.weight", "CoCoOp"),
+        ("meta_net.linear1.weight", "CoCoOp"),
+        ("ctx", "CoOp"),
+    ];
+    for (name, expected) in cases {
+        file(&path, &[CTX, (name, &[2, 2])], vec![]);
+        match ReferenceCheckpoint::open(&path) {
+            Err(error @ ReferenceCheckpointError::OtherMethod { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains(&format!(" {expected} ")), "{text}");
+                assert!(text.contains(name), "{text}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_nothing_says_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.pth.tar-5");
+    file(&path, &[("module.prompt_learner.ctx", &[2, 2])], vec![]);
+    let checkpoint = ReferenceCheckpoint::open(&path).expect("a checkpoint");
+    assert_eq!((checkpoint.method, checkpoint.epoch), (None, None));
+    let ask = |unsaid: &Unsaid| {
+        checkpoint
+            .adapter(unsaid)
+            .expect_err("a question")
+            .to_string()
+    };
+    let mut unsaid = Unsaid::default();
+    assert!(ask(&unsaid).contains("--method"), "{}", ask(&unsaid));
+    unsaid.method = Some(Method::Ivlp);
+    assert!(ask(&unsaid).contains("--clip"), "{}", ask(&unsaid));
+    let meta = a_checkpoint().meta;
+    unsaid.clip = Some((meta.clip, meta.preprocessing));
+    let adapter = checkpoint.adapter(&unsaid).expect("an adapter");
+    assert_eq!(adapter.meta.config.prompts.n_ctx_text, 2);
+    assert_eq!(adapter.meta.config.prompts.depth_vision, 0);
+    assert_eq!(adapter.meta.template, "a photo of a {}.");
+    assert!(adapter.meta.class_names.is_empty());
+    // Five learned tokens are in front of the name as five unknown words.
+    file(&path, &[("prompt_learner.ctx", &[5, 2])], vec![]);
+    let checkpoint = ReferenceCheckpoint::open(&path).expect("a checkpoint");
+    let adapter = checkpoint.adapter(&unsaid).expect("an adapter");
+    assert_eq!(adapter.meta.template, "X X X X X {}.");
+}
+
+#[test]
+fn damaged_and_newer_records_are_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.pth.tar-5");
+    let with = |record: &str| {
+        let record = vec![("promptsrc".to_string(), Saved::Str(record.to_string()))];
+        file(&path, &[CTX], record);
+        ReferenceCheckpoint::open(&path).expect_err("a bad record")
+    };
+    for bad in ["", "{}", "[1]", "{\"format_version\": 1}"] {
+        let found = with(bad);
+        assert!(
+            matches!(found, ReferenceCheckpointError::Record { .. }),
+            "{bad}: {found}"
+        );
+    }
+    let found = with("{\"format_version\": 9999}").to_string();
+    assert!(found.contains("9999") && found.contains("newer"), "{found}");
+}
+
+#[test]
+fn files_that_are_cut_off_or_changed_do_no_harm() {
+    let bytes = to_bytes(&a_checkpoint(), 20).expect("bytes");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.pth.tar-20");
+    for length in (0..bytes.len()).step_by(37) {
+        std::fs::write(&path, &bytes[..length]).expect("room");
+        assert!(ReferenceCheckpoint::open(&path).is_err(), "{length} bytes");
+    }
+    for at in (0..bytes.len()).step_by(5) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x41;
+        std::fs::write(&path, &changed).expect("room");
+        // Either way is right; neither may panic.
+        if let Ok(found) = ReferenceCheckpoint::open(&path) {
+            let _ = found.adapter(&Unsaid::default());
+        }
+    }
+}
+
+#[test]
+fn the_checkpoint_of_a_folder_is_the_one_it_names_or_the_newest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("seed1");
+    let inner = run.join(FOLDER);
+    assert_eq!(find(folder.path(), None).expect("no error"), None);
+    std::fs::create_dir_all(&inner).expect("a folder");
+    assert_eq!(find(&run, None).expect("no error"), None);
+    let touch = |name: &str| std::fs::write(inner.join(name), "").expect("room");
+    let found = |epoch| find(&run, epoch).expect("no error");
+    let file = |name: &str| Some(inner.join(name));
+    touch("model-best.pth.tar");
+    assert_eq!(found(None), file("model-best.pth.tar"));
+    touch("model.pth.tar-9");
+    touch("model.pth.tar-20");
+    assert_eq!(found(None), file("model.pth.tar-20"));
+    assert_eq!(found(Some(9)), file("model.pth.tar-9"));
+    assert_eq!(
+        find(&inner, None).expect("no error"),
+        file("model.pth.tar-20")
+    );
+    let error = find(&run, Some(10)).expect_err("no such epoch").to_string();
+    assert!(error.contains("model.pth.tar-10"), "{error}");
+    std::fs::write(inner.join("checkpoint"), "model.pth.tar-9\n").expect("room");
+    assert_eq!(found(None), file("model.pth.tar-9"));
+    // Names that lead out of the folder, or nowhere, are not followed.
+    for bad in [
+        "../VLPromptLearner/model.pth.tar-9",
+        "/etc/passwd",
+        "",
+        "model.pth.tar-8",
+    ] {
+        std::fs::write(inner.join("checkpoint"), bad).expect("room");
+        assert_eq!(found(None), file("model.pth.tar-20"), "{bad}");
+    }
+    assert_eq!(run_log(&inner.join("model.pth.tar-9")), None);
+    std::fs::write(run.join("log.txt"), "").expect("room");
+    assert_eq!(
+        run_log(&inner.join("model.pth.tar-9")),
+        Some(run.join("log.txt"))
+    );
+}
+
+#[test]
+fn nothing_is_replaced_unless_asked_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join(FOLDER);
+    let adapter = a_checkpoint();
+    // The inner folder itself, or the run's.
+    let saved = save(&adapter, &inner, 20, false).expect("saved");
+    assert_eq!(saved.file, inner.join("model.pth.tar-20"));
+    let newest = || std::fs::read_to_string(inner.join("checkpoint")).expect("a name");
+    assert_eq!(newest(), "model.pth.tar-20\n");
+    for epoch in [20, 30] {
+        let error = save(&adapter, folder.path(), epoch, false).expect_err("occupied");
+        assert!(
+            matches!(error, ReferenceCheckpointError::Occupied { .. }),
+            "{error}"
+        );
+    }
+    assert!(!inner.join("model.pth.tar-30").exists());
+    save(&adapter, folder.path(), 30, true).expect("saved");
+    assert_eq!(newest(), "model.pth.tar-30\n");
+}

@@ -1,0 +1,93 @@
+//! Images a second through the prompted image tower of a random ViT-B/16.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use promptsrc::{Classifier, Clip, Prompts};
+use serde::Serialize;
+
+use crate::common::Computing;
+use crate::limit::Limit;
+use crate::process::{forget_peak, median, peak_rss_mib};
+use crate::{Failure, needed_work, random_clip, step};
+
+/// What is encoded.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Images at once.
+    #[arg(long, value_name = "B", default_value = "20")]
+    batch: NonZeroUsize,
+    /// Batches to measure, after one to warm up.
+    #[arg(long, value_name = "N", default_value = "5")]
+    repetitions: NonZeroUsize,
+    #[command(flatten)]
+    computing: Computing,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    batch: usize,
+    precision: &'static str,
+    threads: usize,
+    seconds_per_picture: f64,
+    pictures_per_second: f64,
+    #[serde(flatten)]
+    limit: Limit,
+    peak_rss_mib: Option<u64>,
+}
+
+/// Runs and prints.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let precision = options.computing.precision()?;
+    let weights = random_clip::weights()?;
+    let figures = options
+        .computing
+        .pool()?
+        .install(|| -> Result<_, Failure> {
+            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+            drop(weights);
+            let batch = options.batch.get();
+            let config = step::config(4);
+            let prompts = Prompts::initial(&config.prompts, &clip, 1)?;
+            let names = ["cat", "dog", "bird"].map(String::from);
+            let classifier = Classifier::with_prompts(&clip, &prompts, "a photo of a", &names)?;
+            let side = clip.config().vision.resolution;
+            let once = || {
+                let images = random_clip::noise(7, batch * 3 * side * side).collect();
+                let start = Instant::now();
+                std::hint::black_box(classifier.logits(images, batch));
+                start.elapsed().as_secs_f64()
+            };
+            forget_peak();
+            once();
+            let seconds = median((0..options.repetitions.get()).map(|_| once()).collect());
+            let peak_rss_mib = peak_rss_mib();
+            let needed_gflop = needed_work::encode_gflop(clip.config(), &config, batch);
+            Ok(Figures {
+                batch,
+                precision: precision.name(),
+                threads: rayon::current_num_threads(),
+                seconds_per_picture: seconds / batch as f64,
+                pictures_per_second: batch as f64 / seconds,
+                limit: Limit::of(needed_gflop, seconds, clip.config(), precision),
+                peak_rss_mib,
+            })
+        })?;
+    if options.computing.json {
+        println!("{}", serde_json::to_string(&figures)?);
+        return Ok(());
+    }
+    println!(
+        "{} images at once, {}, {} threads: {:.1} images/s ({:.3} s each)\n\
+         {:.0} GFLOP/s of {:.0} GFLOP/s: {:.2}",
+        figures.batch,
+        figures.precision,
+        figures.threads,
+        figures.pictures_per_second,
+        figures.seconds_per_picture,
+        figures.limit.gflops,
+        figures.limit.gemm_ceiling_gflops,
+        figures.limit.fraction_of_ceiling,
+    );
+    Ok(())
+}

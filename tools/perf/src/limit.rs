@@ -1,0 +1,40 @@
+//! How near a measurement comes to what the machine could do.
+
+use promptsrc_clip::{ClipConfig, Precision};
+use serde::Serialize;
+
+use crate::needed_work;
+
+/// Products a second, beside those of the microkernel with nothing around it.
+#[derive(Serialize)]
+pub struct Limit {
+    pub needed_gflop: f64,
+    pub gflops: f64,
+    pub gemm_ceiling_gflops: f64,
+    pub fraction_of_ceiling: f64,
+}
+
+impl Limit {
+    /// Of needed products that took so many seconds; measures the ceiling on this pool.
+    pub fn of(needed_gflop: f64, seconds: f64, clip: &ClipConfig, precision: Precision) -> Self {
+        let gemm_ceiling_gflops = ceiling(clip, precision);
+        let gflops = needed_gflop / seconds;
+        Self {
+            needed_gflop,
+            gflops,
+            gemm_ceiling_gflops,
+            fraction_of_ceiling: gflops / gemm_ceiling_gflops,
+        }
+    }
+}
+
+/// GFLOP/s of the image tower's products, each as often as a block has it.
+fn ceiling(clip: &ClipConfig, precision: Precision) -> f64 {
+    let (mut work, mut time) = (0.0, 0.0);
+    for (inputs, outputs) in needed_work::products(clip) {
+        let flop = (inputs * outputs) as f64;
+        work += flop;
+        time += flop / promptsrc_kernels::ceiling(precision, 96, inputs, outputs, 40);
+    }
+    work / time
+}

@@ -1,0 +1,60 @@
+//! Measures how fast promptsrc is on this machine: `cargo run --release -p promptsrc-perf -- WHAT`.
+//!
+//! Every measurement is a sub-command that prints a table, or with `--json` one line of JSON, and
+//! has no effect besides.
+
+mod common;
+mod encode;
+mod limit;
+mod loader;
+mod needed_work;
+mod process;
+mod random_clip;
+mod startup;
+mod step;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+// The allocator of the command, so that the figures are its own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures how fast promptsrc is on this machine.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to measure.
+#[derive(Subcommand)]
+enum Command {
+    /// Images a second: decoded, prepared, and loaded.
+    Loader(loader::Options),
+    /// Seconds of a training step of a random ViT-B/16, and the fraction of the machine's limit.
+    Step(step::Options),
+    /// Images a second through the prompted image tower of a random ViT-B/16.
+    Encode(encode::Options),
+    /// Seconds from a ViT-B/16 file to the first prediction.
+    Startup(startup::Options),
+}
+
+fn main() -> ExitCode {
+    let result: Result<(), Failure> = match Cli::parse().command {
+        Command::Loader(options) => loader::run(&options).map_err(Into::into),
+        Command::Step(options) => step::run(&options),
+        Command::Encode(options) => encode::run(&options),
+        Command::Startup(options) => startup::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("promptsrc-perf: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,138 @@
+"""Makes the tables of `compare.sh` from the lines of JSON that its runs have left.
+
+    python3 tools/perf/table.py tools/perf/results
+
+A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, one a program, with a line for each run.
+Needs Python's standard library only.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+PROGRAMS = {"ours": "promptsrc", "torch": "PyTorch"}
+
+
+def fail(message):
+    sys.exit(f"table.py: {message}")
+
+
+def runs(folder, kind):
+    """Runs of a kind as (program, figures)."""
+    found = []
+    for file in sorted(folder.glob(f"{kind}-*.jsonl")):
+        program = file.stem.split("-", 2)[1]
+        if program not in PROGRAMS:
+            fail(f"{file}: expected {kind}-ours or {kind}-torch at the start of its name")
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            try:
+                figures = json.loads(line)
+            except json.JSONDecodeError as reason:
+                fail(f"{file}:{number}: no JSON: {reason}")
+            if not isinstance(figures, dict):
+                fail(f"{file}:{number}: expected an object, found {line[:40]}")
+            found.append((program, figures))
+    return found
+
+
+def key(program, figures):
+    """What is the same in all rounds: program, precision, text."""
+    # Ours only has the one way to compute texts: what is read.
+    text = "exact" if program == "ours" else figures.get("text", "")
+    return program, figures.get("precision", "?"), text
+
+
+def medians(found, groups, figure):
+    """Median of a figure for each group; runs that lack it are passed over."""
+    values = {}
+    for program, figures in found:
+        if isinstance(figures.get(figure), (int, float)):
+            values.setdefault(groups(program, figures), []).append(figures[figure])
+    return {group: statistics.median(of) for group, of in values.items()}
+
+
+def rank(program_key):
+    """Ours first, bf16 before f32; PyTorch from the slowest to the best."""
+    program, precision, text = program_key
+    if program == "ours":
+        return 0, precision != "bf16", text
+    return 1, precision == "bf16", text != "full"
+
+
+def number(value, digits):
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def ratio(seconds, ours):
+    return "" if not ours else f"{seconds / ours:.2f}"
+
+
+def step_table(found):
+    def by(program, figures):
+        return figures.get("classes"), *key(program, figures)
+
+    seconds = medians(found, by, "step_seconds")
+    memory = medians(found, by, "peak_rss_mib")
+    fraction = medians(found, by, "fraction_of_ceiling")
+    lines = [
+        "| classes | program | precision | text | median s/step | to our bf16 | to our f32 | peak MiB | of GEMM ceiling |",
+        "|--:|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for group in sorted(seconds, key=lambda g: (g[0], rank(g[1:]))):
+        classes, program, precision, text = group
+        ours = [seconds.get((classes, "ours", of, "exact")) for of in ("bf16", "f32")]
+        cells = [
+            str(classes),
+            PROGRAMS[program],
+            precision,
+            text,
+            number(seconds[group], 3),
+            *(ratio(seconds[group], of) for of in ours),
+            number(memory.get(group), 0),
+            number(fraction.get(group), 2),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def evaluation_table(steps, encodes):
+    seconds = medians(encodes, key, "seconds_per_picture")
+    memory = medians(encodes, key, "peak_rss_mib")
+
+    # Images alone: whether texts were cut makes no difference.
+    def without_text(program, figures):
+        return program, figures.get("precision", "?"), ""
+
+    torch = [(program, figures) for program, figures in steps if program == "torch"]
+    seconds |= medians(torch, without_text, "eval_seconds_per_picture")
+    lines = [
+        "| program | precision | evaluation, s/image | to our bf16 | to our f32 | peak MiB |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for group in sorted(seconds, key=rank):
+        program, precision, _ = group
+        ours = [seconds.get(("ours", of, "exact")) for of in ("bf16", "f32")]
+        cells = [
+            PROGRAMS[program],
+            precision,
+            number(seconds[group], 4),
+            *(ratio(seconds[group], of) for of in ours),
+            number(memory.get(group), 0),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def main():
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        fail("expected one folder of results: table.py FOLDER")
+    folder = Path(sys.argv[1])
+    steps, encodes = runs(folder, "steps"), runs(folder, "encode")
+    if not steps and not encodes:
+        fail(f"{folder}: holds no steps-*.jsonl and no encode-*.jsonl; run compare.sh first")
+    print("\n".join([*step_table(steps), "", *evaluation_table(steps, encodes)]))
+
+
+if __name__ == "__main__":
+    main()
