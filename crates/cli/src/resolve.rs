@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use promptsrc::adapter::ClipRecord;
 use promptsrc::config::ConfigError;
 use promptsrc::run_folder::{self, RunConfig};
-use promptsrc::{Adapter, Clip, ClipWeights, Device, Method, TrainConfig};
+use promptsrc::{Adapter, ClipModel, ClipWeights, Device, Method, TrainConfig};
 use promptsrc_clip::hub;
 use promptsrc_reference::checkpoint::{
     self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
@@ -31,7 +31,7 @@ pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
 
 /// A CLIP that is loaded, and what is known of its file.
 pub struct LoadedClip {
-    pub clip: Clip,
+    pub clip: ClipModel,
     pub weights: ClipWeights,
     /// Absolute path, or the name as typed.
     pub source: String,
@@ -72,7 +72,7 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     if is_mini(spec) {
         let weights = promptsrc_world::mini_clip()?;
         return Ok(LoadedClip {
-            clip: Clip::with_precision(&weights, &device, precision)?,
+            clip: ClipModel::with_precision(&weights, &device, precision)?,
             weights,
             source: MINI.to_string(),
             name: MINI.to_string(),
@@ -83,7 +83,7 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     for note in weights.notes() {
         output::warning(&format!("{}: {note}", path.display()));
     }
-    let clip = Clip::with_precision(&weights, &device, precision)?;
+    let clip = ClipModel::with_precision(&weights, &device, precision)?;
     let local = Path::new(spec).exists();
     let source = if local {
         absolute(&path)

@@ -1,11 +1,11 @@
 //! CLIP with prompt slots: weight files, tokenizer and the two frozen towers.
 //!
 //! ```no_run
-//! use promptsrc_clip::{Clip, Tokenizer, weights::ClipWeights};
+//! use promptsrc_clip::{ClipModel, Tokenizer, weights::ClipWeights};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let weights = ClipWeights::open("ViT-B-16.pt")?;
-//! let clip = Clip::new(&weights, &Default::default())?;
+//! let clip = ClipModel::new(&weights, &Default::default())?;
 //! let tokens = vec![Tokenizer::clip().tokenize("a photo of a cat.", 77, false)?];
 //! let features = clip.text().encode(&tokens)?; // [1, embed_dim]
 //! # Ok(())
@@ -35,7 +35,7 @@ pub use weights::{ClipConfig, ClipWeights, WeightError};
 
 /// A frozen CLIP on one device.
 #[derive(Clone, Debug)]
-pub struct Clip {
+pub struct ClipModel {
     config: ClipConfig,
     vision: VisionTower,
     text: TextTower,
@@ -44,7 +44,7 @@ pub struct Clip {
     precision: Precision,
 }
 
-impl Clip {
+impl ClipModel {
     /// Reads both towers from a weight file onto a device, in f32.
     pub fn new(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
         Self::with_precision(weights, device, Precision::F32)

@@ -1,7 +1,7 @@
 //! Towers in bf16 against the same in f32: features and gradients differ by bf16's rounding.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use promptsrc_clip::{Clip, ClipWeights, Precision, Tokenizer, values};
+use promptsrc_clip::{ClipModel, ClipWeights, Precision, Tokenizer, values};
 use promptsrc_goldens as goldens;
 
 fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
@@ -61,7 +61,7 @@ fn features_and_gradients_are_those_of_f32_but_for_rounding() {
     let weights = ClipWeights::open(&path).expect("a whole CLIP");
     let device = Device::flex();
     let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
-        let clip = Clip::with_precision(&weights, &device, precision).expect("a whole CLIP");
+        let clip = ClipModel::with_precision(&weights, &device, precision).expect("a whole CLIP");
         assert_eq!(clip.precision(), precision);
         let side = clip.vision().resolution();
         let stem = clip

@@ -4,11 +4,11 @@ mod plain;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use plain::PlainClip;
-use promptsrc_clip::{Clip, ClipWeights, Tokenizer, values};
+use promptsrc_clip::{ClipModel, ClipWeights, Tokenizer, values};
 use promptsrc_goldens as goldens;
 
 struct Both {
-    clip: Clip,
+    clip: ClipModel,
     plain: PlainClip,
 }
 
@@ -20,7 +20,11 @@ fn both() -> [Both; 2] {
     let path = goldens::path("tiny").join(name.expect("a CLIP among the goldens"));
     let weights = ClipWeights::open(&path).expect("a whole CLIP");
     let device = Device::flex();
-    [Clip::new(&weights, &device), Clip::plain(&weights, &device)].map(|clip| Both {
+    [
+        ClipModel::new(&weights, &device),
+        ClipModel::plain(&weights, &device),
+    ]
+    .map(|clip| Both {
         clip: clip.expect("a whole CLIP"),
         plain: PlainClip::new(&weights, &device),
     })

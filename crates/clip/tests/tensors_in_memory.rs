@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use promptsrc_clip::{Clip, ClipWeights, WeightError, values};
+use promptsrc_clip::{ClipModel, ClipWeights, WeightError, values};
 use promptsrc_goldens as goldens;
 
 fn path() -> std::path::PathBuf {
@@ -13,7 +13,7 @@ fn path() -> std::path::PathBuf {
     goldens::path("tiny").join(name.expect("a CLIP among the goldens"))
 }
 
-fn images(clip: &Clip) -> Tensor<4> {
+fn images(clip: &ClipModel) -> Tensor<4> {
     let side = clip.config().vision.resolution;
     let n = 2 * 3 * side * side;
     let pixels = (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0);
@@ -27,7 +27,7 @@ fn texts() -> Vec<Vec<u32>> {
     ]
 }
 
-fn features(clip: &Clip) -> (Tensor<2>, Tensor<2>) {
+fn features(clip: &ClipModel) -> (Tensor<2>, Tensor<2>) {
     let texts = clip.text().prepare(&texts(), 0).expect("texts");
     let text = clip.text().features(&texts, &[]);
     (clip.image_features(images(clip)), text)
@@ -53,10 +53,11 @@ fn towers_over_leaves_agree_with_the_file_and_with_finite_differences() {
             .collect()
     };
     let of = |leaves: &BTreeMap<String, Tensor<1>>| {
-        Clip::from_tensors(config, &device, &|name| leaves[name].clone()).expect("a whole CLIP")
+        ClipModel::from_tensors(config, &device, &|name| leaves[name].clone())
+            .expect("a whole CLIP")
     };
 
-    let frozen = features(&Clip::new(&weights, &device).expect("a whole CLIP"));
+    let frozen = features(&ClipModel::new(&weights, &device).expect("a whole CLIP"));
     let learned = leaves(&stored);
     let (image, text) = features(&of(&learned));
     for (found, expected) in [(&image, &frozen.0), (&text, &frozen.1)] {

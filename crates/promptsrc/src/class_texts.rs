@@ -2,7 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::templates::fill;
-use promptsrc_clip::{Clip, TextInput, TextInputError, TokenizeError, Tokenizer, unit, values};
+use promptsrc_clip::{
+    ClipModel, TextInput, TextInputError, TokenizeError, Tokenizer, unit, values,
+};
 
 /// A list of class names that cannot be turned into features.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,7 +47,7 @@ pub fn check_names(names: &[String]) -> Result<(), ClassTextError> {
 
 /// The prompt `"<lead> <name>."` of each class, tokenised; underscores in names become blanks.
 pub fn prompt_tokens(
-    clip: &Clip,
+    clip: &ClipModel,
     lead: &str,
     names: &[String],
 ) -> Result<Vec<Vec<u32>>, ClassTextError> {
@@ -54,7 +56,7 @@ pub fn prompt_tokens(
 
 /// A template filled with each name, tokenised.
 pub fn tokens(
-    clip: &Clip,
+    clip: &ClipModel,
     template: &str,
     names: &[String],
 ) -> Result<Vec<Vec<u32>>, ClassTextError> {
@@ -75,7 +77,7 @@ pub fn tokens(
 
 /// The class prompts, ready for the text tower, with `n_ctx` learnable tokens.
 pub fn prompt_input(
-    clip: &Clip,
+    clip: &ClipModel,
     lead: &str,
     n_ctx: usize,
     names: &[String],
@@ -89,7 +91,7 @@ pub fn prompt_input(
 /// features that are *not* normalised (textual diversity, paper section 3.2.3). It is made unit
 /// length only where it is used.
 pub fn teacher_text_features(
-    clip: &Clip,
+    clip: &ClipModel,
     names: &[String],
     templates: &[String],
 ) -> Result<Tensor<2>, ClassTextError> {
@@ -99,7 +101,7 @@ pub fn teacher_text_features(
 /// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: features of each template are
 /// made unit length, averaged, and made unit length again.
 pub fn zero_shot_weights(
-    clip: &Clip,
+    clip: &ClipModel,
     names: &[String],
     templates: &[String],
 ) -> Result<Tensor<2>, ClassTextError> {
@@ -107,7 +109,7 @@ pub fn zero_shot_weights(
 }
 
 fn mean_over_templates(
-    clip: &Clip,
+    clip: &ClipModel,
     names: &[String],
     templates: &[String],
     each: impl Fn(Tensor<2>) -> Tensor<2>,

@@ -1,7 +1,7 @@
 //! A frozen or prompted CLIP that classifies images among any class names.
 
 use burn::tensor::Tensor;
-use promptsrc_clip::{Clip, unit, values};
+use promptsrc_clip::{ClipModel, unit, values};
 
 use crate::adapter::Adapter;
 use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
@@ -11,9 +11,9 @@ use crate::prompts::{PromptTensors, Prompts, PromptsError};
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use promptsrc::{Adapter, Clip, ClipWeights, Classifier};
+/// use promptsrc::{Adapter, ClipModel, ClipWeights, Classifier};
 ///
-/// let clip = Clip::new(&ClipWeights::open("ViT-B-16.pt")?, &Default::default())?;
+/// let clip = ClipModel::new(&ClipWeights::open("ViT-B-16.pt")?, &Default::default())?;
 /// let adapter = Adapter::load("run/adapter.safetensors".as_ref())?;
 /// let names = ["cat", "dog"].map(String::from);
 /// let classifier = Classifier::prompted(&clip, &adapter, &names)?;
@@ -22,7 +22,7 @@ use crate::prompts::{PromptTensors, Prompts, PromptsError};
 /// ```
 #[derive(Debug)]
 pub struct Classifier<'a> {
-    clip: &'a Clip,
+    clip: &'a ClipModel,
     names: Vec<String>,
     /// Unit rows `[embed_dim, classes]`.
     text: Tensor<2>,
@@ -43,7 +43,7 @@ pub enum ClassifierError {
 impl<'a> Classifier<'a> {
     /// CLIP with an adapter's prompts, for any class names.
     pub fn prompted(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         adapter: &Adapter,
         names: &[String],
     ) -> Result<Self, ClassifierError> {
@@ -57,7 +57,7 @@ impl<'a> Classifier<'a> {
 
     /// CLIP with prompts, where `lead` stands in front of the class name.
     pub fn with_prompts(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         prompts: &Prompts,
         lead: &str,
         names: &[String],
@@ -76,7 +76,7 @@ impl<'a> Classifier<'a> {
 
     /// Frozen CLIP; each class is the normalised mean of its unit features over the templates.
     pub fn zero_shot(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         names: &[String],
         templates: &[String],
     ) -> Result<Self, ClassifierError> {

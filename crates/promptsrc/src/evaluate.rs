@@ -1,6 +1,6 @@
 //! Measures a classifier on labelled images.
 
-use promptsrc_clip::Clip;
+use promptsrc_clip::ClipModel;
 use promptsrc_datasets::{Batch, DataError, EvalLoader, Item, LoaderOptions};
 
 use crate::methods::Classify;
@@ -24,7 +24,7 @@ pub enum EvaluateError {
 /// Classifies `items`, whose labels count in the classifier's names, and measures the result.
 /// `progress` is told the number of images done after each batch.
 pub fn evaluate(
-    clip: &Clip,
+    clip: &ClipModel,
     classifier: &dyn Classify,
     items: &[Item],
     threads: usize,

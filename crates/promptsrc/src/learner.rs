@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use promptsrc_clip::{Clip, TextInput, Tokenizer, unit, values};
+use promptsrc_clip::{ClipModel, TextInput, Tokenizer, unit, values};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
 use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
@@ -30,7 +30,7 @@ pub struct LearnerState {
 /// Learns prompts for one list of classes on one frozen CLIP.
 #[derive(Debug)]
 pub struct Learner<'a> {
-    clip: &'a Clip,
+    clip: &'a ClipModel,
     config: TrainConfig,
     texts: TextInput,
     /// Unit frozen text features, `[classes, embed_dim]`.
@@ -67,7 +67,7 @@ pub enum LearnError {
 }
 
 /// Finds, before any work, a configuration or class names that this CLIP cannot take.
-pub fn check(clip: &Clip, config: &TrainConfig, names: &[String]) -> Result<(), LearnError> {
+pub fn check(clip: &ClipModel, config: &TrainConfig, names: &[String]) -> Result<(), LearnError> {
     config.check_for(clip.config())?;
     let lead = config.prompt_lead();
     if config.prompts.begins_with_words() {
@@ -100,7 +100,11 @@ pub struct Gradients {
 
 impl<'a> Learner<'a> {
     /// A learner at the start of a run, with initial prompts of its own.
-    pub fn new(clip: &'a Clip, config: TrainConfig, names: &[String]) -> Result<Self, LearnError> {
+    pub fn new(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        names: &[String],
+    ) -> Result<Self, LearnError> {
         config.check_for(clip.config())?;
         let prompts = Prompts::initial(&config.prompts, clip, config.seed)?;
         Self::from_prompts(clip, config, names, prompts)
@@ -108,7 +112,7 @@ impl<'a> Learner<'a> {
 
     /// A learner at the start of a run, with given initial prompts.
     pub fn from_prompts(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         config: TrainConfig,
         names: &[String],
         prompts: Prompts,
@@ -124,7 +128,7 @@ impl<'a> Learner<'a> {
 
     /// A learner that goes on from a saved state.
     pub fn from_state(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         config: TrainConfig,
         names: &[String],
         state: LearnerState,

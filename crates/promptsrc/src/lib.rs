@@ -5,7 +5,7 @@
 //! prints nothing: it reports [`Event`]s.
 //!
 //! ```
-//! use promptsrc::{Classifier, Clip, ClipWeights, TrainConfig, TrainData, TrainJob, datasets, train};
+//! use promptsrc::{Classifier, ClipModel, ClipWeights, TrainConfig, TrainData, TrainJob, datasets, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -13,7 +13,7 @@
 //! # let images = format!("{root}/examples/images");
 //! // A weight file of OpenAI, Hugging Face or OpenCLIP, and a folder with a subfolder per class.
 //! let weights = ClipWeights::open(&clip_file)?;
-//! let clip = Clip::new(&weights, &promptsrc::device("cpu")?)?;
+//! let clip = ClipModel::new(&weights, &promptsrc::device("cpu")?)?;
 //! let (dataset, _report) = datasets::DataSource::new(&images).read()?;
 //!
 //! // Four images of each of the first half of the classes.
@@ -77,6 +77,6 @@ pub use events::Event;
 pub use learner::Learner;
 pub use metrics::Evaluation;
 pub use prompts::Prompts;
-pub use promptsrc_clip::{Clip, ClipWeights, Precision, PrecisionError, has_kernels};
+pub use promptsrc_clip::{ClipModel, ClipWeights, Precision, PrecisionError, has_kernels};
 pub use promptsrc_datasets as datasets;
 pub use train::{TrainData, TrainJob};

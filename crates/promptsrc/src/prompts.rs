@@ -1,7 +1,7 @@
 //! The learned prompts of both towers, on the host, under their names in the reference's checkpoints.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use promptsrc_clip::{Clip, Tokenizer, values};
+use promptsrc_clip::{ClipModel, Tokenizer, values};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -135,7 +135,11 @@ impl Prompts {
     /// Prompts as they begin: the first text prompt from words, all others N(0, 0.02) from a stream
     /// of their own for each (seed, name). (The reference draws them from PyTorch's generator after
     /// the whole of CLIP has been drawn too; its random values cannot be had without PyTorch.)
-    pub fn initial(config: &PromptConfig, clip: &Clip, seed: u64) -> Result<Self, ConfigError> {
+    pub fn initial(
+        config: &PromptConfig,
+        clip: &ClipModel,
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
         let towers = [
             (
                 Tower::Text,
@@ -234,7 +238,7 @@ impl Prompts {
     }
 
     /// Finds what does not fit this CLIP.
-    pub fn check_for(&self, clip: &Clip) -> Result<(), PromptsError> {
+    pub fn check_for(&self, clip: &ClipModel) -> Result<(), PromptsError> {
         let towers = [
             (
                 Tower::Text,
@@ -334,7 +338,7 @@ impl PromptTensors {
 }
 
 /// Token embeddings of the first `n_ctx_text` tokens of the initial words.
-fn embedded_words(config: &PromptConfig, clip: &Clip) -> Result<Vec<f32>, ConfigError> {
+fn embedded_words(config: &PromptConfig, clip: &ClipModel) -> Result<Vec<f32>, ConfigError> {
     let ids = Tokenizer::clip().encode(&config.lead());
     let n_ctx = config.n_ctx_text;
     let Some(first) = ids.get(..n_ctx) else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use promptsrc_clip::{Clip, ClipWeights, WeightError};
+use promptsrc_clip::{ClipModel, ClipWeights, WeightError};
 use promptsrc_datasets::{Augment, Batch, DataError, Item, LoaderOptions, TrainLoader};
 use promptsrc_image::Preprocess;
 
@@ -31,7 +31,7 @@ pub struct TrainData {
 #[derive(Debug)]
 pub struct TrainJob<'a> {
     /// The frozen CLIP.
-    pub clip: &'a Clip,
+    pub clip: &'a ClipModel,
     /// What the adapter says of the CLIP.
     pub clip_record: ClipRecord,
     /// The configuration.
@@ -89,7 +89,7 @@ pub fn clip_record(weights: &ClipWeights, name: &str) -> Result<ClipRecord, Weig
 }
 
 /// How a CLIP wants its images.
-pub fn preprocess(clip: &Clip) -> Preprocess {
+pub fn preprocess(clip: &ClipModel) -> Preprocess {
     let config = clip.config();
     Preprocess {
         resolution: config.vision.resolution as u32,
@@ -99,7 +99,7 @@ pub fn preprocess(clip: &Clip) -> Preprocess {
 }
 
 /// The same, as an adapter remembers it.
-pub fn preprocessing_record(clip: &Clip) -> PreprocessingRecord {
+pub fn preprocessing_record(clip: &ClipModel) -> PreprocessingRecord {
     let Preprocess {
         resolution,
         mean,

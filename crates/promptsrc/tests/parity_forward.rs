@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use promptsrc::class_texts::{teacher_text_features, tokens, zero_shot_weights};
-use promptsrc::{Classifier, Clip, ClipWeights};
+use promptsrc::{Classifier, ClipModel, ClipWeights};
 use promptsrc_clip::unit;
 use promptsrc_goldens::{self as goldens, Group, Tensors, strings};
 
@@ -154,7 +154,7 @@ fn parity_every_weight_format_gives_the_same_features() {
             .to_string();
         let weights = ClipWeights::open(path).unwrap_or_else(|e| panic!("{what}: {e}"));
         fingerprints.push(weights.fingerprint().unwrap());
-        let clip = Clip::new(&weights, &Default::default()).unwrap();
+        let clip = ClipModel::new(&weights, &Default::default()).unwrap();
         let image = clip.image_features(images.clone());
         let text = clip.text().encode(&tokens).unwrap();
         let found = host(image.clone());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use promptsrc_clip::Clip;
+use promptsrc_clip::ClipModel;
 use promptsrc_datasets::{DataError, Dataset, Item, Part};
 use rayon::ThreadPoolBuildError;
 
@@ -34,7 +34,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Makes runs in folders below one.
 pub struct Sweep<'a> {
-    clip: &'a Clip,
+    clip: &'a ClipModel,
     clip_record: ClipRecord,
     clip_source: String,
     root: &'a dyn Root,
@@ -179,7 +179,7 @@ impl<'a> Sweep<'a> {
     /// A sweep with a CLIP over a root, in the folder `out`. `clip_source`: where the CLIP is, as
     /// run folders remember it.
     pub fn new(
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         clip_record: ClipRecord,
         clip_source: String,
         root: &'a dyn Root,

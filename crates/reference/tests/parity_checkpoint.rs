@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::*;
-use promptsrc::{Classifier, Clip, Method, Prompts};
+use promptsrc::{Classifier, ClipModel, Method, Prompts};
 use promptsrc_goldens::{self as goldens, Group, Tensors, number, strings};
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
 use promptsrc_reference::checkpoint::{ReferenceCheckpoint, Unsaid, find, save};
@@ -143,7 +143,7 @@ fn blank(shape: &[usize]) -> Saved {
 
 /// The IVLP trainer's file: prompts and frozen towers, no second image tower, no record. Of the
 /// towers only what tells their shape.
-fn ivlp_checkpoint(clip: &Clip, prompts: &Prompts, epoch: i64) -> Vec<u8> {
+fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
     let config = clip.config();
     let (vision, text) = (clip.vision(), clip.text());
     let patch = config.vision.patch_size;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use promptsrc::train::preprocess;
-use promptsrc::{Classifier, Clip, datasets::Part, evaluate};
+use promptsrc::{Classifier, ClipModel, datasets::Part, evaluate};
 use promptsrc_world::{Purpose, WorldSet, mini_clip, mini_file, sets};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn it_is_a_small_clip_in_openais_naming_with_the_standard_vocabulary() {
 #[test]
 fn zero_shot_is_what_pytorch_finds_on_the_exported_images() {
     let weights = mini_clip().expect("a CLIP");
-    let clip = Clip::new(&weights, &Default::default()).expect("a CLIP");
+    let clip = ClipModel::new(&weights, &Default::default()).expect("a CLIP");
     let mut compared = 0;
     for (name, expected) in fixture() {
         let set = WorldSet::find(&name).expect("a data set");

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Classifier, Clip, Prompts};
+use promptsrc::{Classifier, ClipModel, Prompts};
 use serde::Serialize;
 
 use crate::common::Computing;
@@ -44,7 +44,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .computing
         .pool()?
         .install(|| -> Result<_, Failure> {
-            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+            let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
             drop(weights);
             let batch = options.batch.get();
             let config = step::config(4);

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Classifier, Clip, ClipWeights};
+use promptsrc::{Classifier, ClipModel, ClipWeights};
 use serde::Serialize;
 
 use crate::common::Computing;
@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let once = || -> Result<[f64; 4], Failure> {
                 let start = Instant::now();
                 let weights = ClipWeights::open(&path)?;
-                let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+                let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
                 let loaded = start.elapsed().as_secs_f64();
                 let templates = ["a photo of a {}.".to_string()];
                 let classifier = Classifier::zero_shot(&clip, &names, &templates)?;

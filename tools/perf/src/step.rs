@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Clip, Learner, Preset, TrainConfig};
+use promptsrc::{ClipModel, Learner, Preset, TrainConfig};
 use promptsrc_clip::Tokenizer;
 use serde::Serialize;
 
@@ -64,7 +64,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .computing
         .pool()?
         .install(|| -> Result<_, Failure> {
-            let clip = Clip::with_precision(&weights, &Default::default(), precision)?;
+            let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
             // The file's pages are no part of a step.
             drop(weights);
             let batch = options.batch.get();

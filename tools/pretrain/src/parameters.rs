@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use promptsrc_clip::{Clip, ClipConfig, WeightError};
+use promptsrc_clip::{ClipConfig, ClipModel, WeightError};
 use promptsrc_datasets::Stream;
 
 /// Values of all tensors, or a value for each of theirs (a gradient, a moment), by name.
@@ -71,8 +71,8 @@ impl Leaves {
     }
 
     /// The towers over these leaves.
-    pub fn clip(&self, config: &ClipConfig, device: &Device) -> Result<Clip, WeightError> {
-        Clip::from_tensors(config, device, &|name| self.0[name].clone())
+    pub fn clip(&self, config: &ClipConfig, device: &Device) -> Result<ClipModel, WeightError> {
+        ClipModel::from_tensors(config, device, &|name| self.0[name].clone())
     }
 
     /// Their gradients; zeros where the loss does not depend on one.

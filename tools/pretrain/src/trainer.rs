@@ -320,7 +320,7 @@ mod tests {
         crate::files::export(&path, config, &trainer.state.weights, vocabulary).expect("a file");
         let weights = promptsrc_clip::ClipWeights::open(&path).expect("a CLIP");
         assert_eq!(weights.config().text.vocab_size, crate::vocabulary::FULL);
-        let exported = promptsrc_clip::Clip::new(&weights, &trainer.device).expect("a CLIP");
+        let exported = promptsrc_clip::ClipModel::new(&weights, &trainer.device).expect("a CLIP");
         std::fs::remove_file(&path).expect("its end");
 
         let text = "a photo of a red car.";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use promptsrc::datasets::Part;
-use promptsrc::{Classifier, Clip, ClipWeights, evaluate};
+use promptsrc::{Classifier, ClipModel, ClipWeights, evaluate};
 use promptsrc_world::{Purpose, sets};
 
 /// Accuracy in per cent on the validation images of all classes, by data set. The test images
@@ -12,7 +12,7 @@ pub fn measure(
     weights: &ClipWeights,
     threads: usize,
 ) -> Result<BTreeMap<&'static str, f64>, Box<dyn std::error::Error>> {
-    let clip = Clip::new(weights, &Default::default())?;
+    let clip = ClipModel::new(weights, &Default::default())?;
     let template = ["a photo of a {}.".to_string()];
     sets()
         .iter()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use promptsrc::train::preprocess;
-use promptsrc_clip::{Clip, Tokenizer, values};
+use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_datasets::{Batch, EvalLoader, Item, LoaderOptions};
 use promptsrc_files::tensor_file::{self, NamedTensor, Values};
 use serde::Serialize;
@@ -107,7 +107,11 @@ fn check_out(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<f32>, Failure> {
+fn image_features(
+    clip: &ClipModel,
+    items: Vec<Item>,
+    common: &Common,
+) -> Result<Vec<f32>, Failure> {
     let bar = output::bar(items.len() as u64, "images", common.quiet);
     let threads = resolve::decoding_threads();
     let options = LoaderOptions {
@@ -125,7 +129,11 @@ fn image_features(clip: &Clip, items: Vec<Item>, common: &Common) -> Result<Vec<
     Ok(features)
 }
 
-fn text_features(clip: &Clip, texts: &[String], args: &EmbedArgs) -> Result<Vec<f32>, Failure> {
+fn text_features(
+    clip: &ClipModel,
+    texts: &[String],
+    args: &EmbedArgs,
+) -> Result<Vec<f32>, Failure> {
     let length = clip.text().context_length();
     let tokens = texts
         .iter()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use promptsrc::train::preprocess;
-use promptsrc::{Classifier, Clip};
+use promptsrc::{Classifier, ClipModel};
 use promptsrc_image::{Limits, open};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
 }
 
 fn predict(
-    clip: &Clip,
+    clip: &ClipModel,
     classifier: &Classifier,
     images: &[PathBuf],
     top_k: usize,

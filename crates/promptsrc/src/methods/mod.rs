@@ -7,7 +7,7 @@ mod zero_shot;
 use std::fmt;
 use std::path::Path;
 
-use promptsrc_clip::Clip;
+use promptsrc_clip::ClipModel;
 
 use crate::adapter::AdapterError;
 use crate::classifier::ClassifierError;
@@ -39,7 +39,7 @@ pub trait Method: fmt::Debug + Sync {
     /// [`MethodError`] where the folder holds no finished run, or the names cannot be embedded.
     fn classifier<'a>(
         &self,
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         run: &Path,
         names: &[String],
         template: &str,

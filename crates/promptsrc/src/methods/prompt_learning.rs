@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use promptsrc_clip::Clip;
+use promptsrc_clip::ClipModel;
 
 use crate::adapter::Adapter;
 use crate::classifier::Classifier;
@@ -47,7 +47,7 @@ impl Method for PromptLearning {
 
     fn classifier<'a>(
         &self,
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         run: &Path,
         names: &[String],
         _template: &str,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use promptsrc_clip::Clip;
+use promptsrc_clip::ClipModel;
 
 use crate::classifier::Classifier;
 use crate::methods::{Classify, Method, MethodError, Training};
@@ -27,7 +27,7 @@ impl Method for ZeroShot {
 
     fn classifier<'a>(
         &self,
-        clip: &'a Clip,
+        clip: &'a ClipModel,
         _run: &Path,
         names: &[String],
         template: &str,

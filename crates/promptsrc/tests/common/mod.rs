@@ -7,18 +7,18 @@ use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc::config::{
     AggregationConfig, LossWeights, OptimConfig, PromptConfig, TrainConfig, Warmup,
 };
-use promptsrc::{Clip, ClipWeights, Method, Prompts};
+use promptsrc::{ClipModel, ClipWeights, Method, Prompts};
 use promptsrc_goldens as goldens;
 use promptsrc_goldens::{Tensors, number};
 use serde_json::Value;
 
-pub fn clip(path: &Path) -> Clip {
+pub fn clip(path: &Path) -> ClipModel {
     let weights = ClipWeights::open(path).unwrap_or_else(|e| panic!("{e}"));
-    Clip::new(&weights, &Device::flex()).unwrap_or_else(|e| panic!("{e}"))
+    ClipModel::new(&weights, &Device::flex()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The golden CLIP of the folder `tiny`.
-pub fn tiny() -> Clip {
+pub fn tiny() -> ClipModel {
     let name = goldens::list("tiny")
         .into_iter()
         .find(|n| n.ends_with(".safetensors"));
@@ -128,6 +128,6 @@ pub fn tolerance(case: &Value, quantity: &str, floor: f64) -> f64 {
 }
 
 /// What rounding explains in logits before any training: that of unit features, times the scale.
-pub fn logit_tolerance(clip: &Clip) -> f64 {
+pub fn logit_tolerance(clip: &ClipModel) -> f64 {
     5e-5_f64.max(2e-6 * f64::from(clip.logit_scale()))
 }

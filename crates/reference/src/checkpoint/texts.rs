@@ -3,7 +3,7 @@
 //! Their text is not in the file, but the embeddings of all tokens behind the context are
 //! (`token_suffix`). They are CLIP's own rows, in half precision and averaged over the epochs.
 
-use promptsrc_clip::{Clip, Tokenizer, values};
+use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_pickle::TorchFile;
 
 use super::{ReferenceCheckpoint, ReferenceCheckpointError, floats, suffix};
@@ -22,7 +22,7 @@ impl ReferenceCheckpoint {
     /// Where the texts are others, or the file cannot be read again.
     pub fn check_texts(
         &self,
-        clip: &Clip,
+        clip: &ClipModel,
         lead: &str,
         names: &[String],
     ) -> Result<(), ReferenceCheckpointError> {
@@ -80,7 +80,7 @@ impl ReferenceCheckpoint {
 
 /// The first token of `text`, behind its first `n_ctx`, whose embedding is not the row found for it.
 fn first_difference(
-    clip: &Clip,
+    clip: &ClipModel,
     found: &[f32],
     width: usize,
     text: &str,
