@@ -41,7 +41,7 @@ impl Rows {
     pub fn one(n: usize, live: usize) -> Self {
         let layout = Layout::new([n], true);
         Self::new(if live < n {
-            layout.reading((n - live..n).collect())
+            layout.with_outputs((n - live..n).collect())
         } else {
             layout
         })
@@ -59,11 +59,11 @@ impl Padding {
         let sequences = layout.sequences();
         let longest = layout.longest();
         let most = (0..sequences)
-            .map(|s| layout.live_of(s).len())
+            .map(|s| layout.outputs_of(s).len())
             .max()
             .unwrap_or(0);
         let ragged = (0..sequences).any(|s| layout.sequence(s).len() != longest);
-        let ragged_live = (0..sequences).any(|s| layout.live_of(s).len() != most);
+        let ragged_live = (0..sequences).any(|s| layout.outputs_of(s).len() != most);
 
         // What fills a sequence up is hidden (rows) or dropped (queries): any row will do.
         let batch = |length: usize, range: &dyn Fn(usize) -> std::ops::Range<usize>| {
@@ -76,16 +76,16 @@ impl Padding {
             indices(&places, device)
         };
         let back: Vec<usize> = (0..sequences)
-            .flat_map(|s| (0..layout.live_of(s).len()).map(move |i| s * most + i))
+            .flat_map(|s| (0..layout.outputs_of(s).len()).map(move |i| s * most + i))
             .collect();
-        let all_live = layout.live().is_none();
+        let all_live = layout.output_rows().is_none();
         let sees = |s: usize, query: usize, row: usize| {
-            let (sequence, live) = (layout.sequence(s), layout.live_of(s));
+            let (sequence, live) = (layout.sequence(s), layout.outputs_of(s));
             if query >= live.len() {
                 return true;
             }
             let last = if layout.is_causal() {
-                layout.live_row(live.start + query) - sequence.start
+                layout.output_row(live.start + query) - sequence.start
             } else {
                 sequence.len().saturating_sub(1)
             };
@@ -99,9 +99,9 @@ impl Padding {
             Some(mask([sequences, 1, most, longest], device, sees))
         };
         Self {
-            live: layout.live().map(|live| indices(live, device)),
+            live: layout.output_rows().map(|live| indices(live, device)),
             own: ragged.then(|| batch(longest, &|s| layout.sequence(s))),
-            queries: ragged_live.then(|| batch(most, &|s| layout.live_of(s))),
+            queries: ragged_live.then(|| batch(most, &|s| layout.outputs_of(s))),
             back: ragged_live.then(|| indices(&back, device)),
             mask,
         }

@@ -254,7 +254,7 @@ impl TextTower {
             n_ctx,
             prefix,
             own: Rows::new(layout.clone()),
-            ends: Rows::new(layout.reading(ends)),
+            ends: Rows::new(layout.with_outputs(ends)),
             start,
             prefix_tokens: (prefix > 1)
                 .then(|| self.embed(&first[1..prefix]) + self.positions(1..prefix)),

@@ -177,7 +177,7 @@ impl VisionTower {
                 // Only the class token is read after the last block.
                 let class = (0..batch).map(|b| b * length).collect();
                 rows = Some(Rows::new(
-                    Layout::new(vec![length; batch], false).reading(class),
+                    Layout::new(vec![length; batch], false).with_outputs(class),
                 ));
             }
             let rows =

@@ -1,25 +1,25 @@
-//! The activation of a block's MLP, its derivative, and the exponential under both.
+//! The activation of a block's MLP, its derivative, and the exponential that both need.
 
 /// The activation between the two linear layers of a block's MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// `x * sigmoid(1.702 x)`.
+    /// `x * sigmoid(1.702 x)`: OpenAI's weights.
     QuickGelu,
-    /// `x * (1 + erf(x / sqrt 2)) / 2`.
+    /// `x * (1 + erf(x / sqrt 2)) / 2`, exact: most of OpenCLIP's weights.
     Gelu,
 }
 
-/// `e^x` to two units in the last place, in a form that becomes vector code. Below -87.3 it stays at
+/// `e^x` to two units in the last place, in a form that the compiler vectorises. Below -87.3 it is
 /// the least normal number.
 #[inline(always)]
 #[allow(clippy::excessive_precision, reason = "the digits as published")]
 pub(crate) fn exp(x: f32) -> f32 {
-    // Adding it rounds to a whole number, which then stands in the lowest bits.
+    // Adding it rounds to an integer, which is then found in the lowest bits.
     const SHIFT: f32 = 12_582_912.0;
     let x = x.clamp(-87.336_54, 88.722_83);
     let shifted = x * std::f32::consts::LOG2_E + SHIFT;
     let n = shifted - SHIFT;
-    // ln 2 in two parts, the first of few bits, so that its products with n are exact.
+    // ln 2 in two parts, the first with few bits, so that its products with n are exact.
     let r = x - n * 0.693_359_375;
     let r = r - n * -2.121_944_4e-4;
     // Cephes, expf.
@@ -30,7 +30,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_6e-1;
     let p = p * r + 5.000_000_1e-1;
     let p = p * (r * r) + r + 1.0;
-    // In two halves: 2^128 is no f32, its root is.
+    // In two factors: 2^128 is not an f32, its square root is.
     let bits = shifted.to_bits() & 0x01ff;
     let n = (bits << 23) as i32 >> 23;
     let half = n >> 1;
@@ -43,7 +43,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// To a few units in the last place: the rational approximation of Eigen.
+/// To a few units in the last place: Eigen's rational approximation.
 #[inline(always)]
 #[allow(clippy::excessive_precision, reason = "the digits as published")]
 fn erf(x: f32) -> f32 {
@@ -64,7 +64,7 @@ fn erf(x: f32) -> f32 {
     x * p / q
 }
 
-/// Of a normal variable to be at most `x`.
+/// Probability that a standard normal variable is at most `x`.
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2)
@@ -73,7 +73,7 @@ fn normal_cdf(x: f32) -> f32 {
 const QUICK: f32 = 1.702;
 
 impl Activation {
-    /// Its value.
+    /// Its value at `x`.
     #[inline(always)]
     pub(crate) fn value(self, x: f32) -> f32 {
         match self {
@@ -82,9 +82,9 @@ impl Activation {
         }
     }
 
-    /// Its derivative.
+    /// Its derivative at `x`.
     #[inline(always)]
-    pub(crate) fn slope(self, x: f32) -> f32 {
+    pub(crate) fn derivative(self, x: f32) -> f32 {
         match self {
             Self::QuickGelu => {
                 let s = sigmoid(QUICK * x);
@@ -140,12 +140,15 @@ mod tests {
                 (Activation::QuickGelu, d * s, s + 1.702 * d * s * (1.0 - s)),
                 (Activation::Gelu, d * cdf, cdf + d * density),
             ];
-            for (activation, value, slope) in cases {
+            for (activation, value, derivative) in cases {
                 // The sum in the distribution is rounded at 1, whatever it is multiplied by.
                 let bound = 3e-7 * d.abs().max(1.0);
                 let close = |a: f32, b: f64| (f64::from(a) - b).abs() < bound;
                 assert!(close(activation.value(x), value), "{activation:?}({x})");
-                assert!(close(activation.slope(x), slope), "{activation:?}'({x})");
+                assert!(
+                    close(activation.derivative(x), derivative),
+                    "{activation:?}'({x})"
+                );
             }
         }
     }

@@ -1,12 +1,12 @@
-//! The two number formats of products: `f32` and `bf16`.
+//! The number formats of a product's operands: `f32` and `bf16`.
 
 use half::bf16;
 
-use crate::scratch::Pooled;
+use crate::buffer::Pooled;
 
-/// A format in which the operands of a product are kept.
+/// A number format in which the operands of a product are stored.
 pub(crate) trait Element: Pooled + Sync + std::fmt::Debug {
-    /// Neighbours along the summed axis that a packed panel keeps together.
+    /// Numbers along the summed axis that a packed panel stores side by side.
     const GROUP: usize;
 
     /// Rounded to nearest, ties to even.
@@ -33,7 +33,7 @@ impl Element for f32 {
 impl Element for bf16 {
     const GROUP: usize = 2;
 
-    /// As `half` does it, in a form that becomes vector code.
+    /// As `half` does it, in a form that the compiler vectorises.
     #[inline(always)]
     fn from_f32(value: f32) -> Self {
         let bits = value.to_bits();

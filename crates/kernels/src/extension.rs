@@ -1,6 +1,7 @@
-//! The block as an operation of Burn: on Flex, and under autodiff with a backward pass of its own.
+//! The block as an operation of Burn: on the Flex backend, and under autodiff with a backward pass
+//! of its own.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -11,59 +12,30 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, Slice, TensorMetadata, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::block::{Around, FrozenBlock, Projected, Trace};
+use crate::block::{BlockCall, FrozenBlock, Projected};
 use crate::layout::Layout;
 
-/// One call of a block: all that it is given but rows.
-#[derive(Clone, Debug)]
-pub struct BlockCall {
-    block: FrozenBlock,
-    layout: Arc<Layout>,
-    constant: Option<Projected>,
-    given: Option<Projected>,
-    /// Where the way forth leaves what the way back needs; none where there is no way back.
-    trace: Option<Arc<Mutex<Option<Trace>>>>,
-}
-
-impl BlockCall {
-    fn around(&self) -> Around<'_> {
-        Around {
-            layout: &self.layout,
-            constant: self.constant.as_ref(),
-            given: self.given.as_ref(),
-        }
-    }
-
-    fn traced(mut self) -> Self {
-        self.trace = Some(Arc::default());
-        self
-    }
-}
-
 impl FrozenBlock {
-    /// Rows `[live rows, width]` from the rows `own` of the layout's sequences and rows `shared` that
-    /// every sequence sees. Differentiable by both.
+    /// Output rows `[outputs, width]` from the rows `own` `[rows, width]` of the layout's sequences
+    /// and rows `shared` `[shared rows, width]` that every sequence attends to. Differentiable by
+    /// both.
     ///
-    /// `constant` rows are seen by every sequence, before the shared ones. Where the projection of
-    /// the own rows is `given`, it is not computed; then there is no gradient of the own rows.
+    /// `constant` rows are attended to by every sequence too, before the shared ones. Where
+    /// `own_projection`, the projection of the own rows, is given, it is not computed; then the own
+    /// rows have no gradient.
     ///
     /// # Panics
-    /// If a shape does not fit the layout or the block, or the tensors are not on Flex.
+    /// If a shape does not match the layout or the block, a projection was made by a block of
+    /// another precision, or the tensors are not on Flex.
     pub fn forward(
         &self,
         own: Tensor<2>,
         shared: Option<Tensor<2>>,
         layout: &Arc<Layout>,
         constant: Option<&Projected>,
-        given: Option<&Projected>,
+        own_projection: Option<&Projected>,
     ) -> Tensor<2> {
-        let call = BlockCall {
-            block: self.clone(),
-            layout: Arc::clone(layout),
-            constant: constant.cloned(),
-            given: given.cloned(),
-            trace: None,
-        };
+        let call = BlockCall::new(self, layout, constant, own_projection);
         let own = own.into_dispatch();
         Tensor::from_dispatch(match shared {
             Some(shared) => Dispatch::block_sharing(own, shared.into_dispatch(), call),
@@ -72,7 +44,7 @@ impl FrozenBlock {
     }
 }
 
-/// The operations.
+/// What a backend computes of a block.
 #[backend_extension(Flex, Autodiff)]
 pub trait BlockOps: Backend {
     /// A block without shared rows.
@@ -85,7 +57,7 @@ pub trait BlockOps: Backend {
         call: BlockCall,
     ) -> FloatTensor<Self>;
 
-    /// Gradients of own rows (if they are wanted) and shared rows, one after another.
+    /// Gradients of the own rows (if they are wanted), followed by those of the shared rows.
     fn block_backward(
         gradient: FloatTensor<Self>,
         call: BlockCall,
@@ -107,18 +79,8 @@ fn rows_of(values: Vec<f32>, width: usize) -> FlexTensor {
 fn run(own: &FlexTensor, shared: Option<&FlexTensor>, call: &BlockCall) -> FlexTensor {
     let own = own.to_contiguous();
     let shared = shared.map(FlexTensor::to_contiguous);
-    let (out, trace) = call.block.kernel.forward(
-        numbers(&own),
-        shared.as_ref().map_or(&[], numbers),
-        call.around(),
-        call.trace.is_some(),
-    );
-    if let Some(slot) = &call.trace {
-        *slot
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = trace;
-    }
-    rows_of(out, call.block.shape().width)
+    let out = call.forward(numbers(&own), shared.as_ref().map_or(&[], numbers));
+    rows_of(out, call.width())
 }
 
 impl BlockOps for Flex {
@@ -139,18 +101,9 @@ impl BlockOps for Flex {
         call: BlockCall,
         own_wanted: bool,
     ) -> FloatTensor<Self> {
-        let trace = call.trace.as_ref().and_then(|slot| {
-            slot.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take()
-        });
-        let trace = trace.unwrap_or_else(|| panic!("a block can be gone through backward once"));
         let gradient = gradient.to_contiguous();
-        let out = call
-            .block
-            .kernel
-            .backward(numbers(&gradient), trace, call.around(), own_wanted);
-        rows_of(out, call.block.shape().width)
+        let out = call.backward(numbers(&gradient), own_wanted);
+        rows_of(out, call.width())
     }
 }
 
@@ -190,7 +143,7 @@ impl<B: BlockOps> Backward<B, 2> for BlockBackward {
         let gradient = gradients.consume::<B>(&ops.node);
         let [own, shared] = ops.parents;
         let own_rows = match &own {
-            Some(_) => ops.state.layout.rows(),
+            Some(_) => ops.state.layout().rows(),
             None => 0,
         };
         let both = B::block_backward(gradient, ops.state, own.is_some());
@@ -209,7 +162,7 @@ impl<B: BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
         let prepared = Backward::<B, 1>::prepare::<C>(BlockBackward, [own.node()]);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                let call = call.traced();
+                let call = call.saving();
                 let out = B::block(own.into_primitive(), call.clone());
                 prepared.finish(call, out)
             }
@@ -227,7 +180,7 @@ impl<B: BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
         let (own, shared) = (own.into_primitive(), shared.into_primitive());
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                let call = call.traced();
+                let call = call.saving();
                 let out = B::block_sharing(own, shared, call.clone());
                 prepared.finish(call, out)
             }

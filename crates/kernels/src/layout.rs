@@ -1,23 +1,24 @@
-//! Which rows attend to which, and whose outputs are read.
+//! Which rows attend to which, and which rows' outputs are computed.
 
 /// Rows of several sequences, one after another without padding.
 ///
-/// Each sequence's rows see, in this order: the constant rows and the shared rows that a block is given
-/// with the call (every sequence sees all of those), and the rows of their own sequence: all of
-/// them, or in a causal layout those up to themselves.
+/// A row attends to, in this order: the constant rows and the shared rows that a block is called
+/// with (every sequence attends to all of those), and the rows of its own sequence: all of them, or
+/// in a causal layout those up to itself. Every row is attended to; only the *output rows* go on to
+/// the next block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Where each sequence begins, and the end of the last.
+    /// First row of each sequence, and the end of the last.
     starts: Vec<usize>,
     causal: bool,
-    /// The rows whose outputs are read, in ascending order; all where there is no list.
-    live: Option<Vec<usize>>,
-    /// Where each sequence's live rows begin, and the end of the last's.
-    live_starts: Vec<usize>,
+    /// The output rows, in ascending order; all rows where there is no list.
+    output_rows: Option<Vec<usize>>,
+    /// Where each sequence's output rows begin among all output rows, and the end of the last's.
+    output_starts: Vec<usize>,
 }
 
 impl Layout {
-    /// Sequences of these lengths, every output of which is read.
+    /// Sequences of these lengths, of which every row is an output row.
     pub fn new(lengths: impl IntoIterator<Item = usize>, causal: bool) -> Self {
         let mut starts = vec![0];
         let mut end = 0;
@@ -26,36 +27,36 @@ impl Layout {
             starts.push(end);
         }
         Self {
-            live_starts: starts.clone(),
+            output_starts: starts.clone(),
             starts,
             causal,
-            live: None,
+            output_rows: None,
         }
     }
 
-    /// The same sequences, of which only these rows' outputs are read.
+    /// The same sequences with these output rows only.
     ///
     /// # Panics
-    /// If they are not in ascending order or not all rows of the layout.
-    pub fn reading(self, live: Vec<usize>) -> Self {
+    /// If they are not in ascending order or not rows of the layout.
+    pub fn with_outputs(self, rows: Vec<usize>) -> Self {
         assert!(
-            live.is_sorted_by(|a, b| a < b) && live.last().is_none_or(|l| *l < self.rows()),
-            "live rows {live:?} of {}",
+            rows.is_sorted_by(|a, b| a < b) && rows.last().is_none_or(|row| *row < self.rows()),
+            "output rows {rows:?} of {}",
             self.rows()
         );
-        let live_starts = self
+        let output_starts = self
             .starts
             .iter()
-            .map(|start| live.partition_point(|row| row < start))
+            .map(|start| rows.partition_point(|row| row < start))
             .collect();
         Self {
-            live: Some(live),
-            live_starts,
+            output_rows: Some(rows),
+            output_starts,
             ..self
         }
     }
 
-    /// Rows of all sequences.
+    /// Number of rows of all sequences.
     pub fn rows(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
     }
@@ -65,37 +66,37 @@ impl Layout {
         self.starts.len() - 1
     }
 
-    /// Rows of one sequence.
+    /// The rows of sequence `s`.
     pub fn sequence(&self, s: usize) -> std::ops::Range<usize> {
         self.starts[s]..self.starts[s + 1]
     }
 
-    /// Places of a sequence's live rows among all live rows.
-    pub fn live_of(&self, s: usize) -> std::ops::Range<usize> {
-        self.live_starts[s]..self.live_starts[s + 1]
+    /// Where the output rows of sequence `s` are among all output rows.
+    pub fn outputs_of(&self, s: usize) -> std::ops::Range<usize> {
+        self.output_starts[s]..self.output_starts[s + 1]
     }
 
-    /// Whether a row sees no later row of its sequence.
+    /// Whether no row attends to later rows of its sequence.
     pub fn is_causal(&self) -> bool {
         self.causal
     }
 
-    /// The rows whose outputs are read, where not all are.
-    pub fn live(&self) -> Option<&[usize]> {
-        self.live.as_deref()
+    /// The output rows in ascending order; none where all rows are.
+    pub fn output_rows(&self) -> Option<&[usize]> {
+        self.output_rows.as_deref()
     }
 
-    /// Number of rows whose outputs are read.
-    pub fn live_rows(&self) -> usize {
-        self.live.as_ref().map_or(self.rows(), Vec::len)
+    /// Number of output rows.
+    pub fn outputs(&self) -> usize {
+        self.output_rows.as_ref().map_or(self.rows(), Vec::len)
     }
 
-    /// The row that is the `l`-th of the live ones.
-    pub fn live_row(&self, l: usize) -> usize {
-        self.live.as_ref().map_or(l, |live| live[l])
+    /// The `i`-th output row.
+    pub fn output_row(&self, i: usize) -> usize {
+        self.output_rows.as_ref().map_or(i, |rows| rows[i])
     }
 
-    /// The longest sequence.
+    /// Length of the longest sequence.
     pub fn longest(&self) -> usize {
         (0..self.sequences())
             .map(|s| self.sequence(s).len())

@@ -1,31 +1,41 @@
 //! CPU kernels for a frozen transformer: forward and backward of a whole residual attention block.
 //!
-//! The weights never change, so they are packed once, in the layout that the products want, and no
-//! gradient of a weight is ever formed. A [`FrozenBlock`] maps rows to rows; which rows attend to
-//! which, and which outputs anybody reads, is said by a [`Layout`]. Numbers in, numbers out: nothing
-//! here knows of images, texts or prompts.
+//! The weights never change, so they are packed once, in the order in which the products read them,
+//! and no gradient of a weight is ever computed. A [`FrozenBlock`] maps rows to rows; a [`Layout`]
+//! says which rows attend to which, and which rows' outputs are needed. Nothing here knows about
+//! images, texts or prompts.
 //!
-//! The block is a backend extension on Burn's Flex with a backward pass of its own
-//! ([`FrozenBlock::forward`] works on tensors with and without gradients); results do not depend on
-//! the number of threads.
+//! The block is an extension of Burn's Flex backend with a backward pass of its own
+//! ([`FrozenBlock::forward`] takes tensors with and without gradients). Results do not depend on the
+//! number of threads.
 
 mod activation;
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod block;
+mod buffer;
+mod ceiling;
+mod convert;
+mod cpu;
+mod disjoint;
 mod element;
-mod elementwise;
+mod epilogue;
 mod extension;
+mod gemm_fallback;
+mod layer_norm;
 mod layout;
-mod machine;
 mod microkernel;
 mod packed;
 mod precision;
 mod product;
-mod scratch;
+mod row_sum;
+mod softmax;
+mod tile;
 
 pub use activation::Activation;
 pub use block::{BlockShape, BlockWeights, FrozenBlock, Projected};
+pub use ceiling::ceiling;
+pub use cpu::CpuFeatures;
 pub use layout::Layout;
-pub use machine::Machine;
 pub use precision::{Precision, PrecisionError};
-pub use product::ceiling;

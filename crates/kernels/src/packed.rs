@@ -1,12 +1,12 @@
-//! A constant matrix in the order in which the products read it.
+//! A constant matrix, packed in the order in which the products read it.
 
 use rayon::prelude::*;
 
+use crate::cpu::CpuFeatures;
 use crate::element::Element;
-use crate::machine::Machine;
-use crate::microkernel::PANEL;
+use crate::tile::PANEL;
 
-/// The right operand of products, `[steps, columns]`, packed once.
+/// The right operand of many products, `[steps, columns]`, packed once.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed<E> {
     /// Length of the summed axis.
@@ -22,19 +22,19 @@ pub(crate) enum PackedOrder {
     /// Panels of 32 columns (the last one filled up with zeros), and within one
     /// `[steps / group][32][group]`, steps filled up with zeros to a whole group.
     Panels,
-    /// `[steps][columns]`, for processors that have no microkernel of ours.
-    Plain,
+    /// `[steps][columns]`, for processors that this crate has no microkernel for.
+    RowMajor,
 }
 
 impl<E: Element> Packed<E> {
-    /// Of a matrix whose element at (step, column) is `at(step, column)`; by all threads.
+    /// Packs the matrix whose element at (step, column) is `at(step, column)`, by all threads.
     pub fn new(
-        machine: Machine,
+        cpu: CpuFeatures,
         steps: usize,
         columns: usize,
         at: impl Fn(usize, usize) -> f32 + Sync,
     ) -> Self {
-        let mut packed = Self::zeros(machine, steps, columns);
+        let mut packed = Self::zeros(cpu, steps, columns);
         let (part, order) = (packed.part(), packed.order);
         packed
             .values
@@ -44,15 +44,15 @@ impl<E: Element> Packed<E> {
         packed
     }
 
-    fn zeros(machine: Machine, steps: usize, columns: usize) -> Self {
-        let (order, len) = if machine.has_avx512() {
+    fn zeros(cpu: CpuFeatures, steps: usize, columns: usize) -> Self {
+        let (order, len) = if cpu.has_avx512() {
             let panels = columns.div_ceil(PANEL) * PANEL;
             (
                 PackedOrder::Panels,
                 panels * steps.next_multiple_of(E::GROUP),
             )
         } else {
-            (PackedOrder::Plain, steps * columns)
+            (PackedOrder::RowMajor, steps * columns)
         };
         Self {
             steps,
@@ -62,11 +62,11 @@ impl<E: Element> Packed<E> {
         }
     }
 
-    /// Numbers that are filled at once: a panel, or a step.
+    /// Numbers that are filled at a time: those of a panel, or of a step.
     fn part(&self) -> usize {
         match self.order {
             PackedOrder::Panels => self.padded_steps() * PANEL,
-            PackedOrder::Plain => self.columns,
+            PackedOrder::RowMajor => self.columns,
         }
         .max(1)
     }
@@ -85,7 +85,7 @@ impl<E: Element> Packed<E> {
     /// The element at (step, column).
     pub fn at(&self, step: usize, column: usize) -> f32 {
         let index = match self.order {
-            PackedOrder::Plain => step * self.columns + column,
+            PackedOrder::RowMajor => step * self.columns + column,
             PackedOrder::Panels => {
                 (column / PANEL * self.padded_steps() + step / E::GROUP * E::GROUP) * PANEL
                     + column % PANEL * E::GROUP
@@ -95,12 +95,13 @@ impl<E: Element> Packed<E> {
         self.values[index].to_f32()
     }
 
-    /// Its transpose, packed: for the way back.
+    /// Its transpose, packed: for the backward pass.
     ///
-    /// By this thread alone. It is made on first use, within a task: were it shared out, the thread
-    /// could meanwhile take up another task, which waits for it.
-    pub fn transposed(&self, machine: Machine) -> Self {
-        let mut packed = Self::zeros(machine, self.columns, self.steps);
+    /// By this thread alone. It is made on first use, within a task: if the work were divided among
+    /// threads, this thread could meanwhile pick up another task that waits for the result, a
+    /// deadlock.
+    pub fn transposed(&self, cpu: CpuFeatures) -> Self {
+        let mut packed = Self::zeros(cpu, self.columns, self.steps);
         let (part, order) = (packed.part(), packed.order);
         let (steps, columns) = (packed.steps, packed.columns);
         for (j, values) in packed.values.chunks_mut(part).enumerate() {
@@ -121,7 +122,7 @@ impl PackedOrder {
         at: &impl Fn(usize, usize) -> f32,
     ) {
         match self {
-            Self::Plain => {
+            Self::RowMajor => {
                 for (c, value) in values.iter_mut().enumerate() {
                     *value = E::from_f32(at(j, c));
                 }
@@ -147,14 +148,14 @@ mod tests {
 
     use super::*;
 
-    fn holds<E: Element>(machine: Machine, steps: usize, columns: usize) {
+    fn check<E: Element>(cpu: CpuFeatures, steps: usize, columns: usize) {
         let at = |p: usize, c: usize| (p * 101 + c) as f32 % 61.0;
-        let packed = Packed::<E>::new(machine, steps, columns, at);
-        let back = packed.transposed(machine);
+        let packed = Packed::<E>::new(cpu, steps, columns, at);
+        let transposed = packed.transposed(cpu);
         for p in 0..steps {
             for c in 0..columns {
                 assert_eq!(packed.at(p, c), at(p, c), "{p}, {c}");
-                assert_eq!(back.at(c, p), at(p, c), "{p}, {c} transposed");
+                assert_eq!(transposed.at(c, p), at(p, c), "{p}, {c} transposed");
             }
         }
     }
@@ -162,9 +163,9 @@ mod tests {
     #[test]
     fn keeps_every_element_in_place() {
         for (steps, columns) in [(1, 1), (7, 33), (64, 64), (65, 31), (2, 100)] {
-            for machine in [Machine::here(), Machine::portable()] {
-                holds::<f32>(machine, steps, columns);
-                holds::<bf16>(machine, steps, columns);
+            for cpu in [CpuFeatures::detected(), CpuFeatures::portable()] {
+                check::<f32>(cpu, steps, columns);
+                check::<bf16>(cpu, steps, columns);
             }
         }
     }

@@ -3,35 +3,34 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::machine::Machine;
+use crate::cpu::CpuFeatures;
 
-/// In which format weights and the inputs of the products are kept. Sums, the residual stream,
-/// layer normalisation and softmax are `f32` in either.
+/// The number format of weights and of the products' other operands. Sums, the residual stream,
+/// layer normalisation and softmax are `f32` in every precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32-bit floats throughout.
     #[default]
     F32,
-    /// `bfloat16` operands, `f32` sums: half the memory, twice the speed, where the processor
-    /// has AVX512-BF16.
+    /// `bfloat16` operands, `f32` sums: half the memory. Needs AVX512-BF16.
     Bf16,
 }
 
-/// A precision that cannot be had.
+/// A precision that this processor cannot compute in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrecisionError {
     /// The processor has no instructions for it.
     #[error(
-        "this processor has no bf16 instructions (AVX512-BF16); use f32, or auto to take what \
-         there is"
+        "this processor has no bf16 instructions (AVX512-BF16); use f32, or auto for what the \
+         processor has"
     )]
     NoBf16,
 }
 
 impl Precision {
-    /// The fastest one that this processor has instructions for.
+    /// `bf16` where this processor has instructions for it, else `f32`.
     pub fn best() -> Self {
-        if Machine::here().has_bf16() {
+        if CpuFeatures::detected().has_bf16() {
             Self::Bf16
         } else {
             Self::F32
@@ -43,7 +42,7 @@ impl Precision {
     /// # Errors
     /// [`PrecisionError::NoBf16`] where it cannot.
     pub fn check(self) -> Result<(), PrecisionError> {
-        if self == Self::Bf16 && !Machine::here().has_bf16() {
+        if self == Self::Bf16 && !CpuFeatures::detected().has_bf16() {
             return Err(PrecisionError::NoBf16);
         }
         Ok(())
@@ -71,6 +70,6 @@ impl FromStr for Precision {
         [Self::F32, Self::Bf16]
             .into_iter()
             .find(|p| p.name() == name)
-            .ok_or_else(|| format!("{name:?} is no precision: f32 or bf16"))
+            .ok_or_else(|| format!("{name:?} is not a precision: use f32 or bf16"))
     }
 }

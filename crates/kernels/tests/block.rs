@@ -1,13 +1,13 @@
-//! A frozen block against the same written with Burn's plain operations, sequence by sequence:
-//! values and gradients, for ragged and equal lengths, causal or not, with and without rows that all
-//! share, in both precisions and without any vector instructions.
+//! A frozen block against the same function written with Burn's plain operations, sequence by
+//! sequence: values and gradients, for ragged and equal lengths, causal or not, with and without
+//! shared rows, in both precisions and without AVX-512.
 
 use std::sync::Arc;
 
 use burn::tensor::activation::{gelu, sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_kernels::{
-    Activation, BlockShape, BlockWeights, FrozenBlock, Layout, Machine, Precision,
+    Activation, BlockShape, BlockWeights, CpuFeatures, FrozenBlock, Layout, Precision,
 };
 
 fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
@@ -60,7 +60,7 @@ impl Weights {
         }
     }
 
-    fn block(&self, machine: Machine, precision: Precision) -> FrozenBlock {
+    fn block(&self, cpu: CpuFeatures, precision: Precision) -> FrozenBlock {
         let pair = |i: usize| [&self.matrices[i][..], &self.matrices[i + 1][..]];
         let weights = BlockWeights {
             ln_1: pair(0),
@@ -70,7 +70,7 @@ impl Weights {
             c_fc: pair(8),
             c_proj: pair(10),
         };
-        FrozenBlock::for_machine(machine, self.shape, precision, weights)
+        FrozenBlock::with_cpu_features(cpu, self.shape, precision, weights)
     }
 
     fn norm(&self, x: Tensor<2>, i: usize) -> Tensor<2> {
@@ -92,7 +92,8 @@ impl Weights {
         x.matmul(Tensor::<2>::from_data(data, &Device::flex()).transpose()) + self.row(i + 1)
     }
 
-    /// One sequence, every row an output: `fixed` rows that all see, then the sequence's own.
+    /// One sequence, every row an output row: `fixed` rows that all rows attend to, then the
+    /// sequence's own.
     fn sequence(&self, fixed: Option<Tensor<2>>, own: Tensor<2>, causal: bool) -> Tensor<2> {
         let BlockShape { width, heads, .. } = self.shape;
         let [n, _] = own.dims();
@@ -111,7 +112,7 @@ impl Weights {
             }
         }
         let mask: Tensor<2> = Tensor::from_data(TensorData::new(hidden, [n, t]), &Device::flex());
-        let mixed = (0..heads)
+        let attended = (0..heads)
             .map(|h| {
                 let part = |i: usize, rows| {
                     let at = i * width + h * dim;
@@ -123,7 +124,7 @@ impl Weights {
                 softmax(scores, 1).matmul(part(2, 0..t))
             })
             .collect();
-        let x = own + self.linear(Tensor::cat(mixed, 1), 4);
+        let x = own + self.linear(Tensor::cat(attended, 1), 4);
         let h = self.linear(self.norm(x.clone(), 6), 8);
         let h = match self.shape.activation {
             Activation::QuickGelu => h.clone() * sigmoid(h * 1.702),
@@ -136,7 +137,7 @@ impl Weights {
 struct Case {
     lengths: Vec<usize>,
     causal: bool,
-    live: Option<Vec<usize>>,
+    output_rows: Option<Vec<usize>>,
     constant: usize,
     shared: usize,
     given: bool,
@@ -150,15 +151,18 @@ fn gap(a: &[f32], b: &[f32]) -> f64 {
         / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
 }
 
-fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precision) {
+fn compare(weights: &Weights, case: &Case, cpu: CpuFeatures, precision: Precision) {
     let width = weights.shape.width;
     let rows: usize = case.lengths.iter().sum();
     let learn = |t: Tensor<2>, yes: bool| {
         if yes { t.autodiff().require_grad() } else { t }
     };
     let constant = (case.constant > 0).then(|| tensor(20, case.constant, width, 1.0));
-    let live: Vec<usize> = case.live.clone().unwrap_or_else(|| (0..rows).collect());
-    let direction = tensor(23, live.len(), width, 1.0);
+    let output_rows: Vec<usize> = case
+        .output_rows
+        .clone()
+        .unwrap_or_else(|| (0..rows).collect());
+    let direction = tensor(23, output_rows.len(), width, 1.0);
     let inputs = || {
         (
             learn(tensor(21, rows, width, 1.5), !case.given),
@@ -182,9 +186,9 @@ fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precisio
         })
         .collect();
     let all: Tensor<2> = Tensor::cat(outputs, 0);
-    let picked = live
+    let picked = output_rows
         .iter()
-        .map(|l| all.clone().slice([*l..l + 1, 0..width]))
+        .map(|row| all.clone().slice([*row..row + 1, 0..width]))
         .collect();
     let expected: Tensor<2> = Tensor::cat(picked, 0);
     let mut tape = (expected.clone() * direction.clone()).sum().backward();
@@ -194,10 +198,10 @@ fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precisio
     ];
     let expected = values(expected.inner());
 
-    let block = weights.block(machine, precision);
+    let block = weights.block(cpu, precision);
     let mut layout = Layout::new(case.lengths.iter().copied(), case.causal);
-    if let Some(live) = &case.live {
-        layout = layout.reading(live.clone());
+    if let Some(rows) = &case.output_rows {
+        layout = layout.with_outputs(rows.clone());
     }
     let layout = Arc::new(layout);
     let constant = constant.map(|c| block.project(&values(c)));
@@ -253,22 +257,23 @@ fn compare(weights: &Weights, case: &Case, machine: Machine, precision: Precisio
 }
 
 fn cases() -> Vec<Case> {
-    let case = |lengths: &[usize], causal, live: Option<&[usize]>, constant, shared, given| Case {
-        lengths: lengths.to_vec(),
-        causal,
-        live: live.map(<[usize]>::to_vec),
-        constant,
-        shared,
-        given,
-    };
+    let case =
+        |lengths: &[usize], causal, output_rows: Option<&[usize]>, constant, shared, given| Case {
+            lengths: lengths.to_vec(),
+            causal,
+            output_rows: output_rows.map(<[usize]>::to_vec),
+            constant,
+            shared,
+            given,
+        };
     vec![
-        // As images: equal lengths, prompts that all see, the whole or only the first row read.
+        // Like images: equal lengths, shared prompts, all rows or only the first one an output row.
         case(&[50, 50, 50], false, None, 0, 4, false),
         case(&[50, 50, 50], false, Some(&[0, 50, 100]), 0, 4, false),
         case(&[37, 37], false, None, 0, 0, false),
         case(&[50, 50], false, None, 0, 4, true),
         case(&[21, 21], false, Some(&[0, 21]), 0, 2, true),
-        // As texts: ragged, causal, a constant start, a shared context, ends read.
+        // Like texts: ragged, causal, a constant start, a shared context, outputs at the ends.
         case(&[3, 7, 1, 5, 12, 13, 40], true, None, 1, 4, false),
         case(
             &[3, 7, 1, 5, 12, 13],
@@ -283,7 +288,7 @@ fn cases() -> Vec<Case> {
         case(&[1], true, None, 0, 0, false),
         // More sequences than groups.
         case(&[2; 45], true, None, 1, 3, false),
-        // Sequences of which nothing is read.
+        // Sequences without output rows.
         case(&[4, 4, 4], true, Some(&[7]), 0, 2, false),
     ]
 }
@@ -298,28 +303,28 @@ fn shape(width: usize, heads: usize, activation: Activation) -> BlockShape {
     }
 }
 
-fn all(machine: Machine, precision: Precision) {
+fn all(cpu: CpuFeatures, precision: Precision) {
     for shape in [
         shape(128, 2, Activation::QuickGelu),
-        // Widths that fill no whole panel, nor a whole pair.
+        // Widths that are not a multiple of a panel, nor of a pair.
         shape(80, 1, Activation::Gelu),
         shape(45, 3, Activation::QuickGelu),
     ] {
         let weights = Weights::new(shape);
         for case in cases() {
-            compare(&weights, &case, machine, precision);
+            compare(&weights, &case, cpu, precision);
         }
     }
 }
 
 #[test]
 fn f32_is_exact_to_rounding() {
-    all(Machine::here(), Precision::F32);
+    all(CpuFeatures::detected(), Precision::F32);
 }
 
 #[test]
 fn f32_is_exact_to_rounding_on_any_processor() {
-    all(Machine::portable(), Precision::F32);
+    all(CpuFeatures::portable(), Precision::F32);
 }
 
 #[test]
@@ -328,7 +333,7 @@ fn bf16_is_exact_to_its_rounding() {
         eprintln!("skipped: this processor has no bf16 instructions");
         return;
     }
-    all(Machine::here(), Precision::Bf16);
+    all(CpuFeatures::detected(), Precision::Bf16);
 }
 
 #[test]
@@ -340,7 +345,7 @@ fn numbers_do_not_depend_on_threads() {
             .build()
             .expect("a pool");
         pool.install(|| {
-            let block = weights.block(Machine::here(), precision);
+            let block = weights.block(CpuFeatures::detected(), precision);
             let layout = Arc::new(Layout::new([3; 211], true));
             let constant = block.project(&noise(1, 128, 1.0));
             let own = tensor(2, 633, 128, 1.0).autodiff().require_grad();
@@ -365,10 +370,10 @@ fn numbers_do_not_depend_on_threads() {
     }
 }
 
-/// The matrices of the way back are packed on first use, by whichever task comes first: while it packs it
-/// must not take up another task that waits for them.
+/// The transposed matrices of the backward pass are packed on first use, by whichever task comes
+/// first: while it packs them it must not pick up another task that waits for them.
 #[test]
-fn first_use_of_the_way_back_by_many_tasks_at_once_ends() {
+fn first_backward_pass_by_many_tasks_at_once_does_not_deadlock() {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(4)
         .build()
@@ -376,7 +381,7 @@ fn first_use_of_the_way_back_by_many_tasks_at_once_ends() {
     let weights = Weights::new(shape(128, 2, Activation::QuickGelu));
     let layout = Arc::new(Layout::new([8; 60], true));
     for _ in 0..200 {
-        let block = weights.block(Machine::here(), Precision::F32);
+        let block = weights.block(CpuFeatures::detected(), Precision::F32);
         let gradient = pool.install(|| {
             let own = tensor(2, 480, 128, 1.0).autodiff().require_grad();
             let out = block.forward(own.clone(), None, &layout, None, None);

@@ -1,22 +1,22 @@
-//! What the processor can do, found out at run time.
+//! The instruction sets that the kernels use, detected at run time.
 
 use std::sync::OnceLock;
 
-/// The instructions that the kernels may use.
+/// The instruction sets that the kernels may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Machine {
+pub struct CpuFeatures {
     avx512: bool,
     bf16: bool,
 }
 
-impl Machine {
-    /// This processor.
-    pub fn here() -> Self {
-        static HERE: OnceLock<Machine> = OnceLock::new();
-        *HERE.get_or_init(Self::detect)
+impl CpuFeatures {
+    /// Those of this processor.
+    pub fn detected() -> Self {
+        static DETECTED: OnceLock<CpuFeatures> = OnceLock::new();
+        *DETECTED.get_or_init(Self::detect)
     }
 
-    /// Any processor: nothing but portable code.
+    /// None of them: portable code only, as on any other processor.
     pub fn portable() -> Self {
         Self {
             avx512: false,
