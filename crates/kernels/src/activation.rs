@@ -1,7 +1,12 @@
 //! The activation of a block's MLP, its derivative, and the exponential that both need.
 
+use serde::{Deserialize, Serialize};
+
 /// The activation between the two linear layers of a block's MLP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// It serialises as Hugging Face's `hidden_act` names it: `quick_gelu` or `gelu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `x * sigmoid(1.702 x)`: OpenAI's weights.
     QuickGelu,

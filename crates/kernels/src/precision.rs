@@ -3,11 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cpu::CpuFeatures;
 
 /// The number format of weights and of the products' other operands. Sums, the residual stream,
 /// layer normalisation and softmax are `f32` in every precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats throughout.
     #[default]
@@ -71,5 +75,34 @@ impl FromStr for Precision {
             .into_iter()
             .find(|p| p.name() == name)
             .ok_or_else(|| format!("{name:?} is not a precision: use f32 or bf16"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::Error;
+
+    use super::*;
+
+    #[test]
+    fn has_the_same_name_in_files_and_messages() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let name = precision.to_string();
+            assert_eq!(name.parse(), Ok(precision));
+            let read: Result<_, Error> = Precision::deserialize(name.as_str().into_deserializer());
+            assert_eq!(read, Ok(precision));
+        }
+    }
+
+    #[cfg(feature = "clap")]
+    #[test]
+    fn has_the_same_name_on_the_command_line() {
+        use clap::ValueEnum;
+
+        for precision in Precision::value_variants() {
+            let value = precision.to_possible_value().expect("no variant is hidden");
+            assert_eq!(value.get_name(), precision.name());
+        }
     }
 }
