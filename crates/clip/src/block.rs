@@ -1,115 +1,136 @@
-//! One residual attention block of a transformer, by the kernels for frozen weights or by plain
-//! tensor operations.
+//! A residual attention block of a transformer, in one of two forms of the same function: the
+//! kernels for frozen weights, or plain tensor operations.
 //!
-//! A row can take part in a block in two ways: its keys and values are seen by others, and its own
-//! output goes on. Prompt rows below the prompt depth need only the first, and in the last layer
-//! only one row needs the second; the [`Rows`] and the shared rows of a call say which.
+//! A row can take part in a block in two ways: other rows see its key and value, and its own
+//! output is read. Prompt rows below the prompt depth need only the first, and in the last block
+//! only one row of each sequence needs the second; the [`Rows`] and the shared rows of a call say
+//! which.
+
+use std::fmt::Debug;
 
 use burn::tensor::Tensor;
-use promptsrc_kernels::{self as kernels, FrozenBlock};
+use promptsrc_kernels::{self as kernels, Activation, BlockShape, FrozenBlock, Precision};
 
 use crate::attention::{KeyValue, attend, split_heads};
-use crate::layers::{LayerNorm, Linear, Reader, activate};
-use crate::rows::{Rows, picked};
-use crate::weights::{Activation, WeightError};
+use crate::layers::{LayerNorm, Linear, activate};
+use crate::reader::Reader;
+use crate::rows::{Rows, selected};
+use crate::tensors::values;
+use crate::weights::WeightError;
 
-/// A block in one of two forms of the same function.
-#[derive(Clone, Debug)]
-pub(crate) enum Block {
-    /// Frozen weights on the CPU.
-    Frozen(FrozenBlock),
-    /// Any device; weights that may be learned.
-    Plain(Box<PlainBlock>),
-}
-
-/// What a block's shape is, apart from its weights.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BlockShape {
-    pub width: usize,
-    pub heads: usize,
-    pub activation: Activation,
-    pub epsilon: f64,
-}
-
-/// Queries, keys and values of rows, computed ahead of a call.
-#[derive(Clone, Debug)]
-pub(crate) enum Projected {
-    Frozen(kernels::Projected),
-    /// Queries `[rows, width]`; keys and values `[rows, 2 * width]`.
-    Plain(Box<[Tensor<2>; 2]>),
-}
-
-impl Projected {
-    fn frozen(&self) -> &kernels::Projected {
-        match self {
-            Self::Frozen(projected) => projected,
-            Self::Plain(_) => unreachable!("all blocks of a tower have the same form"),
-        }
-    }
-
-    fn plain(&self) -> (&Tensor<2>, &Tensor<2>) {
-        match self {
-            Self::Plain(projected) => {
-                let [query, joint] = &**projected;
-                (query, joint)
-            }
-            Self::Frozen(_) => unreachable!("all blocks of a tower have the same form"),
-        }
-    }
-}
-
-impl Block {
-    /// Reads the block `<name>` (OpenAI naming, e.g. `transformer.resblocks.3`).
-    pub fn read(reader: &Reader, name: &str, shape: BlockShape) -> Result<Self, WeightError> {
-        Ok(match reader.frozen_block(name, shape)? {
-            Some(block) => Self::Frozen(block),
-            None => Self::Plain(Box::new(PlainBlock::read(reader, name, shape)?)),
-        })
-    }
+/// A residual attention block: `x + attention(ln_1(x))`, then `x + mlp(ln_2(x))`.
+pub(crate) trait Block {
+    /// Queries, keys and values of rows, computed ahead of a call.
+    type Projected;
 
     /// Queries, keys and values of rows `[rows, width]`.
-    pub fn project(&self, rows: Tensor<2>) -> Projected {
-        match self {
-            Self::Frozen(block) => Projected::Frozen(block.project(&crate::values(rows))),
-            Self::Plain(block) => {
-                let normalised = block.ln_1.forward(rows);
-                Projected::Plain(Box::new([
-                    block.query.forward(normalised.clone()),
-                    block.key_value.forward(normalised),
-                ]))
-            }
-        }
-    }
+    fn project(&self, rows: Tensor<2>) -> Self::Projected;
 
-    /// What goes on to the next block: `[live rows, width]` from the sequences' `own` rows and rows
-    /// `shared` that all of them see.
+    /// Outputs `[live rows, width]` of the sequences' `own` rows `[rows, width]`, each of which
+    /// sees its own sequence and, before it, the `shared` rows `[shared, width]`.
     ///
-    /// `constant` rows are seen by all as well, before the shared ones. `given` is the projection
-    /// of the own rows, where it has been computed before.
-    pub fn forward(
+    /// Every sequence sees the `constant` rows as well, before the shared ones. `given` is the
+    /// projection of the own rows, where it has been computed before.
+    fn forward(
         &self,
         own: Tensor<2>,
         shared: Option<Tensor<2>>,
         rows: &Rows,
-        constant: Option<&Projected>,
-        given: Option<&Projected>,
-    ) -> Tensor<2> {
+        constant: Option<&Self::Projected>,
+        given: Option<&Self::Projected>,
+    ) -> Tensor<2>;
+}
+
+/// A value of a type that depends on the form of a tower's blocks.
+#[derive(Clone, Debug)]
+pub(crate) enum Form<F, P> {
+    /// The kernels for frozen weights, on the CPU.
+    Frozen(F),
+    /// Plain tensor operations, on any device; the weights may be learned.
+    Plain(P),
+}
+
+impl<F, P> Form<F, P> {
+    /// The value, if the form is the kernels'.
+    pub fn frozen(&self) -> Option<&F> {
         match self {
-            Self::Frozen(block) => block.forward(
-                own,
-                shared,
-                &rows.layout,
-                constant.map(Projected::frozen),
-                given.map(Projected::frozen),
-            ),
-            Self::Plain(block) => block.forward(
-                own,
-                shared,
-                rows,
-                constant.map(|c| c.plain().1),
-                given.map(Projected::plain),
-            ),
+            Self::Frozen(value) => Some(value),
+            Self::Plain(_) => None,
         }
+    }
+
+    /// The value, if the form is plain tensor operations.
+    pub fn plain(&self) -> Option<&P> {
+        match self {
+            Self::Frozen(_) => None,
+            Self::Plain(value) => Some(value),
+        }
+    }
+}
+
+/// The blocks of a tower, first to last, all in one form.
+pub(crate) type Blocks = Form<Vec<FrozenBlock>, Vec<PlainBlock>>;
+
+/// Projections of rows in one block.
+pub(crate) type Projected = Form<kernels::Projected, PlainProjected>;
+
+impl Blocks {
+    /// Reads the blocks `<name>.0`, `<name>.1`, ...; with a precision they are the kernels'.
+    pub fn read(
+        reader: &Reader,
+        name: &str,
+        layers: usize,
+        shape: BlockShape,
+        frozen: Option<Precision>,
+    ) -> Result<Self, WeightError> {
+        let names = (0..layers).map(|layer| format!("{name}.{layer}"));
+        Ok(match frozen {
+            Some(precision) => Self::Frozen(
+                names
+                    .map(|name| reader.frozen_block(&name, shape, precision))
+                    .collect::<Result<_, _>>()?,
+            ),
+            None => Self::Plain(
+                names
+                    .map(|name| PlainBlock::read(reader, &name, shape))
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+
+    /// Number of blocks.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Frozen(blocks) => blocks.len(),
+            Self::Plain(blocks) => blocks.len(),
+        }
+    }
+
+    /// Queries, keys and values of rows `[rows, width]` in the first block.
+    pub fn project_first(&self, rows: Tensor<2>) -> Projected {
+        match self {
+            Self::Frozen(blocks) => Form::Frozen(Block::project(&blocks[0], rows)),
+            Self::Plain(blocks) => Form::Plain(blocks[0].project(rows)),
+        }
+    }
+}
+
+impl Block for FrozenBlock {
+    type Projected = kernels::Projected;
+
+    fn project(&self, rows: Tensor<2>) -> kernels::Projected {
+        FrozenBlock::project(self, &values(rows))
+    }
+
+    fn forward(
+        &self,
+        own: Tensor<2>,
+        shared: Option<Tensor<2>>,
+        rows: &Rows,
+        constant: Option<&kernels::Projected>,
+        given: Option<&kernels::Projected>,
+    ) -> Tensor<2> {
+        FrozenBlock::forward(self, own, shared, &rows.layout, constant, given)
     }
 }
 
@@ -127,7 +148,17 @@ pub(crate) struct PlainBlock {
     activation: Activation,
 }
 
+/// Projections of rows in a [`PlainBlock`].
+#[derive(Clone, Debug)]
+pub(crate) struct PlainProjected {
+    /// `[rows, width]`.
+    query: Tensor<2>,
+    /// `[rows, 2 * width]`, keys in the first half.
+    key_value: Tensor<2>,
+}
+
 impl PlainBlock {
+    /// Reads the block `<name>` (`transformer.resblocks.3`).
     fn read(reader: &Reader, name: &str, shape: BlockShape) -> Result<Self, WeightError> {
         let (query, key_value) = reader.query_key_value(&format!("{name}.attn"), shape.width)?;
         Ok(Self {
@@ -143,46 +174,70 @@ impl PlainBlock {
         })
     }
 
+    /// Keys and values `[constant + shared, 2 * width]` of the rows that every sequence sees.
+    fn project_shared(
+        &self,
+        constant: Option<&PlainProjected>,
+        shared: Option<Tensor<2>>,
+    ) -> Option<Tensor<2>> {
+        let constant = constant.map(|projected| projected.key_value.clone()); // [constant, 2 * width]
+        let shared = shared.map(|rows| self.key_value.forward(self.ln_1.forward(rows))); // [shared, 2 * width]
+        match (constant, shared) {
+            (Some(constant), Some(shared)) => Some(Tensor::cat(vec![constant, shared], 0)), // [constant + shared, 2 * width]
+            (constant, shared) => constant.or(shared),
+        }
+    }
+}
+
+impl Block for PlainBlock {
+    type Projected = PlainProjected;
+
+    fn project(&self, rows: Tensor<2>) -> PlainProjected {
+        let normalised = self.ln_1.forward(rows);
+        PlainProjected {
+            query: self.query.forward(normalised.clone()), // [rows, width]
+            key_value: self.key_value.forward(normalised), // [rows, 2 * width]
+        }
+    }
+
     fn forward(
         &self,
         own: Tensor<2>,
         shared: Option<Tensor<2>>,
         rows: &Rows,
-        constant: Option<&Tensor<2>>,
-        given: Option<(&Tensor<2>, &Tensor<2>)>,
+        constant: Option<&PlainProjected>,
+        given: Option<&PlainProjected>,
     ) -> Tensor<2> {
         let padding = rows.padding(&own.device());
-        let sequences = rows.layout.sequences();
-        let (query, joint) = match given {
-            Some((query, joint)) => (picked(query.clone(), padding.live.as_ref()), joint.clone()),
+        let (sequences, heads) = (rows.layout.sequences(), self.heads);
+        let (query, key_value) = match given {
+            Some(PlainProjected { query, key_value }) => (
+                selected(query.clone(), padding.live.as_ref()), // [live, width]
+                key_value.clone(),                              // [rows, 2 * width]
+            ),
             None => {
                 let normalised = self.ln_1.forward(own.clone());
-                let asking = picked(normalised.clone(), padding.live.as_ref());
+                let live = selected(normalised.clone(), padding.live.as_ref()); // [live, width]
                 (
-                    self.query.forward(asking),
-                    self.key_value.forward(normalised),
+                    self.query.forward(live),           // [live, width]
+                    self.key_value.forward(normalised), // [rows, 2 * width]
                 )
             }
         };
-        let shared = shared.map(|rows| self.key_value.forward(self.ln_1.forward(rows)));
-        let shared = match (constant.cloned(), shared) {
-            (Some(constant), Some(shared)) => Some(Tensor::cat(vec![constant, shared], 0)),
-            (constant, shared) => constant.or(shared),
-        };
-        let mixed = attend(
-            split_heads(
-                picked(query, padding.queries.as_ref()),
-                sequences,
-                self.heads,
-            ),
-            &KeyValue::new(picked(joint, padding.own.as_ref()), sequences, self.heads),
-            shared.map(|s| KeyValue::new(s, 1, self.heads)).as_ref(),
-            padding.mask.clone(),
-        );
-        let mixed = picked(mixed, padding.back.as_ref());
+        let shared = self.project_shared(constant, shared);
 
-        let x = picked(own, padding.live.as_ref()) + self.out_proj.forward(mixed);
-        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone()));
-        x + self.c_proj.forward(activate(self.activation, hidden))
+        let query = selected(query, padding.queries.as_ref()); // [sequences * most live, width]
+        let key_value = selected(key_value, padding.own.as_ref()); // [sequences * longest, 2 * width]
+        let mixed = attend(
+            split_heads(query, sequences, heads), // [sequences, heads, most live, head_dim]
+            &KeyValue::new(key_value, sequences, heads),
+            shared.map(|s| KeyValue::new(s, 1, heads)).as_ref(),
+            padding.mask.clone(),
+        ); // [sequences * most live, width]
+        let mixed = selected(mixed, padding.unpad.as_ref()); // [live, width]
+
+        let x = selected(own, padding.live.as_ref()) + self.out_proj.forward(mixed); // [live, width]
+        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone())); // [live, mlp_width]
+        x + self.c_proj.forward(activate(self.activation, hidden)) // [live, width]
     }
 }

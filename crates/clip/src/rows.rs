@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use promptsrc_kernels::Layout;
-
-use crate::attention::{indices, mask};
 
 /// A [`Layout`], and what plain tensor operations need to compute with it.
 #[derive(Clone, Debug)]
@@ -14,18 +12,20 @@ pub(crate) struct Rows {
     padding: Arc<OnceLock<Padding>>,
 }
 
-/// How rows become a batch `[sequences, longest]` and the batch rows again.
+/// Indices that turn rows into a padded batch `[sequences, longest]` and back; none where nothing
+/// moves.
 #[derive(Debug)]
 pub(crate) struct Padding {
-    /// Live rows among all, where not all are.
+    /// `[live rows]`: of all rows those that are live, where not all are.
     pub live: Option<Tensor<1, Int>>,
-    /// Rows of the padded batch among all, where the sequences differ in length.
+    /// `[sequences * longest]`: of all rows those of the padded batch, where the sequences differ
+    /// in length.
     pub own: Option<Tensor<1, Int>>,
-    /// Places of the padded batch of queries among the live rows.
+    /// `[sequences * most live]`: of the live rows those of the padded batch of queries.
     pub queries: Option<Tensor<1, Int>>,
-    /// Places of the live rows in the padded batch of queries.
-    pub back: Option<Tensor<1, Int>>,
-    /// `[sequences or 1, 1, queries, rows]`: what a query does not see.
+    /// `[live rows]`: of the padded batch of queries those that are live rows.
+    pub unpad: Option<Tensor<1, Int>>,
+    /// `[sequences or 1, 1, most live, longest]`: what a query does not see.
     pub mask: Option<Tensor<4>>,
 }
 
@@ -37,7 +37,7 @@ impl Rows {
         }
     }
 
-    /// One causal sequence of `n` rows, of which the last `live` are read.
+    /// One causal sequence of `n` rows, of which the outputs of the last `live` are read.
     pub fn one(n: usize, live: usize) -> Self {
         let layout = Layout::new([n], true);
         Self::new(if live < n {
@@ -47,7 +47,7 @@ impl Rows {
         })
     }
 
-    /// Made on first use: the kernels have none.
+    /// Made on first use: the kernels need none.
     pub fn padding(&self, device: &Device) -> &Padding {
         self.padding
             .get_or_init(|| Padding::new(&self.layout, device))
@@ -65,7 +65,7 @@ impl Padding {
         let ragged = (0..sequences).any(|s| layout.sequence(s).len() != longest);
         let ragged_live = (0..sequences).any(|s| layout.outputs_of(s).len() != most);
 
-        // What fills a sequence up is hidden (rows) or dropped (queries): any row will do.
+        // Padding is masked (rows) or dropped (queries), so row 0 serves as well as any.
         let batch = |length: usize, range: &dyn Fn(usize) -> std::ops::Range<usize>| {
             let places: Vec<usize> = (0..sequences)
                 .flat_map(|s| {
@@ -75,7 +75,7 @@ impl Padding {
                 .collect();
             indices(&places, device)
         };
-        let back: Vec<usize> = (0..sequences)
+        let unpad: Vec<usize> = (0..sequences)
             .flat_map(|s| (0..layout.outputs_of(s).len()).map(move |i| s * most + i))
             .collect();
         let all_live = layout.output_rows().is_none();
@@ -94,24 +94,56 @@ impl Padding {
         let mask = if !layout.is_causal() && !ragged {
             None
         } else if all_live && !ragged {
-            Some(mask([1, 1, most, longest], device, sees))
+            Some(mask([1, most, longest], device, sees))
         } else {
-            Some(mask([sequences, 1, most, longest], device, sees))
+            Some(mask([sequences, most, longest], device, sees))
         };
         Self {
             live: layout.output_rows().map(|live| indices(live, device)),
             own: ragged.then(|| batch(longest, &|s| layout.sequence(s))),
             queries: ragged_live.then(|| batch(most, &|s| layout.outputs_of(s))),
-            back: ragged_live.then(|| indices(&back, device)),
+            unpad: ragged_live.then(|| indices(&unpad, device)),
             mask,
         }
     }
 }
 
-/// The rows that a list names, or all.
-pub(crate) fn picked(x: Tensor<2>, which: Option<&Tensor<1, Int>>) -> Tensor<2> {
-    match which {
-        Some(which) => x.select(0, which.clone()),
+/// A mask `[sequences or 1, 1, queries, rows]` that hides from a query the rows for which
+/// `sees(sequence, query, row)` is false.
+fn mask(
+    [sequences, queries, rows]: [usize; 3],
+    device: &Device,
+    sees: impl Fn(usize, usize, usize) -> bool,
+) -> Tensor<4> {
+    let mut values = Vec::with_capacity(sequences * queries * rows);
+    for s in 0..sequences {
+        for q in 0..queries {
+            for r in 0..rows {
+                values.push(if sees(s, q, r) {
+                    0.0f32
+                } else {
+                    f32::NEG_INFINITY
+                });
+            }
+        }
+    }
+    Tensor::from_data(
+        TensorData::new(values, [sequences, 1, queries, rows]),
+        device,
+    )
+}
+
+/// Row numbers as an index tensor `[n]`.
+pub(crate) fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i64> = rows.iter().map(|r| *r as i64).collect();
+    let n = rows.len();
+    Tensor::from_data(TensorData::new(rows, [n]), device)
+}
+
+/// The rows of `x` `[rows, width]` that are listed, or all where there is no list.
+pub(crate) fn selected(x: Tensor<2>, rows: Option<&Tensor<1, Int>>) -> Tensor<2> {
+    match rows {
+        Some(rows) => x.select(0, rows.clone()),
         None => x,
     }
 }

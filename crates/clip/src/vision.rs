@@ -1,26 +1,35 @@
-//! The image tower: a vision transformer with slots for prompt tokens, in its exact saving form.
+//! The image tower: a vision transformer with slots for prompt tokens, in a form that saves work
+//! and computes the same function as [`PlainClip::image_features`](crate::plain::PlainClip).
 
 use burn::tensor::{Tensor, TensorData};
-use promptsrc_kernels::Layout;
+use promptsrc_kernels::{BlockShape, Layout, Precision};
 
-use crate::block::{Block, BlockShape, Projected};
-use crate::layers::{LayerNorm, Reader};
+use crate::block::{Block, Blocks, Form, Projected};
+use crate::layers::LayerNorm;
+use crate::reader::Reader;
 use crate::rows::Rows;
 use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
 ///
-/// An image passes in two parts: [`stem`](Self::stem) is the half of the first layer that no
+/// An image passes through it in two parts: [`stem`](Self::stem) is the half of the first layer that no
 /// prompt touches, computed once and used by the frozen and the prompted pass alike;
 /// [`features`](Self::features) is the rest.
+///
+/// The function that is computed, without any saving, is
+/// [`PlainClip::image_features`](crate::plain::PlainClip::image_features).
 #[derive(Clone, Debug)]
 pub struct VisionTower {
+    /// `[3 * patch_size * patch_size, width]`.
     patch_embedding: Tensor<2>,
+    /// `[1, width]`.
     class_embedding: Tensor<2>,
+    /// `[1 + patches, width]`.
     positional_embedding: Tensor<2>,
     ln_pre: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     ln_post: LayerNorm,
+    /// `[width, embed_dim]`.
     projection: Tensor<2>,
     patch_size: usize,
     resolution: usize,
@@ -32,7 +41,9 @@ pub struct VisionTower {
 #[derive(Clone, Debug)]
 pub struct VisionStem {
     batch: usize,
+    /// `[batch * (1 + patches), width]`.
     tokens: Tensor<2>,
+    /// Of the tokens in block 0.
     projected: Projected,
 }
 
@@ -44,29 +55,29 @@ impl VisionStem {
 }
 
 impl VisionTower {
-    pub(crate) fn read(reader: &Reader, config: &ClipConfig) -> Result<Self, WeightError> {
-        let ClipConfig {
-            vision,
-            activation,
-            layer_norm_eps,
-            ..
-        } = config.clone();
+    /// Reads the tower; with a precision its blocks are the kernels'.
+    pub(crate) fn read(
+        reader: &Reader,
+        config: &ClipConfig,
+        frozen: Option<Precision>,
+    ) -> Result<Self, WeightError> {
+        let vision = &config.vision;
+        let epsilon = config.layer_norm_eps;
         let shape = BlockShape {
             width: vision.width,
             heads: vision.heads,
-            activation,
-            epsilon: layer_norm_eps.into(),
+            hidden: vision.mlp_width,
+            activation: config.activation,
+            epsilon,
         };
-        let blocks = (0..vision.layers)
-            .map(|l| Block::read(reader, &format!("visual.transformer.resblocks.{l}"), shape))
-            .collect::<Result<_, _>>()?;
+        let blocks = "visual.transformer.resblocks";
         Ok(Self {
             patch_embedding: reader.matrix("visual.conv1.weight")?.transpose(),
             class_embedding: reader.vector("visual.class_embedding")?.unsqueeze(),
             positional_embedding: reader.matrix("visual.positional_embedding")?,
-            ln_pre: reader.layer_norm("visual.ln_pre", shape.epsilon)?,
-            blocks,
-            ln_post: reader.layer_norm("visual.ln_post", shape.epsilon)?,
+            ln_pre: reader.layer_norm("visual.ln_pre", epsilon)?,
+            blocks: Blocks::read(reader, blocks, vision.layers, shape, frozen)?,
+            ln_post: reader.layer_norm("visual.ln_post", epsilon)?,
             projection: reader.matrix("visual.proj")?,
             patch_size: vision.patch_size,
             resolution: vision.resolution,
@@ -89,8 +100,8 @@ impl VisionTower {
         self.resolution
     }
 
-    /// Images as a tensor `[batch, 3, resolution, resolution]` on the tower's device, from the
-    /// normalised values of one after another.
+    /// Images as a tensor `[batch, 3, resolution, resolution]` on the tower's device, from their
+    /// normalised values, image after image.
     ///
     /// # Panics
     /// If there are more or fewer values.
@@ -114,76 +125,109 @@ impl VisionTower {
             "the image tower takes [batch, 3, {0}, {0}]",
             self.resolution
         );
-        let (size, side) = (self.patch_size, self.resolution / self.patch_size);
-        // A convolution whose stride is its kernel's size is one product over cut-out patches.
-        let patches = images
-            .reshape([batch, 3, side, size, side, size])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch * side * side, 3 * size * size])
-            .matmul(self.patch_embedding.clone())
-            .reshape([batch, side * side, self.width]);
+        let patches = self.embed_patches(images); // [batch, patches, width]
         let class = self
             .class_embedding
             .clone()
-            .unsqueeze::<3>()
-            .expand([batch, 1, self.width]);
-        let tokens = Tensor::cat(vec![class, patches], 1)
+            .unsqueeze::<3>() // [1, 1, width]
+            .expand([batch, 1, self.width]); // [batch, 1, width]
+        let tokens = Tensor::cat(vec![class, patches], 1) // [batch, 1 + patches, width]
             + self.positional_embedding.clone().unsqueeze::<3>();
-        let rows = 1 + side * side;
-        let tokens = self
-            .ln_pre
-            .forward(tokens.reshape([batch * rows, self.width]));
+        let [_, length, _] = tokens.dims();
+        let tokens = tokens.reshape([batch * length, self.width]); // [batch * (1 + patches), width]
+        let tokens = self.ln_pre.forward(tokens);
         VisionStem {
             batch,
-            projected: self.blocks[0].project(tokens.clone()),
+            projected: self.blocks.project_first(tokens.clone()),
             tokens,
         }
     }
 
+    /// `[batch, 3, resolution, resolution]` -> `[batch, patches, width]`: a convolution whose
+    /// stride is its kernel's size, as one product over the patches.
+    fn embed_patches(&self, images: Tensor<4>) -> Tensor<3> {
+        let [batch, ..] = images.dims();
+        let (size, side) = (self.patch_size, self.resolution / self.patch_size);
+        images
+            .reshape([batch, 3, side, size, side, size]) // [batch, 3, side, size, side, size]
+            .permute([0, 2, 4, 1, 3, 5]) // [batch, side, side, 3, size, size]
+            .reshape([batch * side * side, 3 * size * size]) // [batch * patches, 3 * size * size]
+            .matmul(self.patch_embedding.clone()) // [batch * patches, width]
+            .reshape([batch, side * side, self.width]) // [batch, patches, width]
+    }
+
     /// Image features `[batch, embed_dim]`, not normalised.
     ///
-    /// `prompts[l]` `[n_ctx, width]` enters at block `l`; prompt tokens stand after the patches.
+    /// `prompts[l]` `[n_ctx, width]` enters at block `l`; prompt tokens follow the patches.
     /// The first joins before `ln_pre` and gets no positional embedding; each further one takes
     /// the place of the prompt tokens just before its block, without a normalisation of its own.
     /// From the last given block on, the prompt tokens stay and are transformed like any other.
-    /// Without prompts this is frozen CLIP. Prompts beyond the last block are not looked at.
+    /// Without prompts this is frozen CLIP. Prompts beyond the last block are ignored.
     pub fn features(&self, stem: &VisionStem, prompts: &[Tensor<2>]) -> Tensor<2> {
-        let batch = stem.batch;
-        let last = self.blocks.len() - 1;
-        let mut tokens = stem.tokens.clone();
-        let mut given = Some(&stem.projected);
-        let mut length = tokens.dims()[0] / batch;
-        let mut rows = None;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let prompt = prompts.get(layer).map(|p| match layer {
-                0 => self.ln_pre.forward(p.clone()),
-                _ => p.clone(),
-            });
-            // The next block's prompts would overwrite what these rows become, so they are seen
-            // and no more; where there is no next prompt each image's go their own way.
-            let shared = match prompt {
-                Some(prompt) if layer != last && layer + 1 >= prompts.len() => {
-                    let [n_ctx, width] = prompt.dims();
-                    let each = prompt.unsqueeze::<3>().expand([batch, n_ctx, width]);
-                    let own = tokens.reshape([batch, length, width]);
-                    length += n_ctx;
-                    tokens = Tensor::cat(vec![own, each], 1).reshape([batch * length, width]);
-                    (given, rows) = (None, None);
-                    None
-                }
-                shared => shared,
-            };
-            if layer == last {
-                // Only the class token is read after the last block.
-                let class = (0..batch).map(|b| b * length).collect();
-                rows = Some(Rows::new(
-                    Layout::new(vec![length; batch], false).with_outputs(class),
-                ));
-            }
-            let rows =
-                rows.get_or_insert_with(|| Rows::new(Layout::new(vec![length; batch], false)));
-            tokens = block.forward(tokens, shared, rows, None, given.take());
-        }
-        self.ln_post.forward(tokens).matmul(self.projection.clone())
+        let class = match &self.blocks {
+            Form::Frozen(b) => self.transform(b, stem, stem.projected.frozen(), prompts),
+            Form::Plain(b) => self.transform(b, stem, stem.projected.plain(), prompts),
+        }; // [batch, width]
+        self.ln_post.forward(class).matmul(self.projection.clone()) // [batch, embed_dim]
     }
+
+    /// The class tokens `[batch, width]` after the last block. `projected`: the stem's tokens in
+    /// block 0, where they have been projected in the form of these blocks.
+    fn transform<B: Block>(
+        &self,
+        blocks: &[B],
+        stem: &VisionStem,
+        projected: Option<&B::Projected>,
+        prompts: &[Tensor<2>],
+    ) -> Tensor<2> {
+        let (batch, last) = (stem.batch, blocks.len() - 1);
+        let mut tokens = stem.tokens.clone(); // [batch * length, width]
+        let mut given = projected;
+        for (layer, block) in blocks.iter().enumerate() {
+            let mut prompt = self.prompt(layer, prompts); // [n_ctx, width]
+            let overwritten = layer + 1 < prompts.len();
+            if !overwritten && layer != last {
+                // The outputs of the prompt tokens are read: each image has its own from here on.
+                if let Some(prompt) = prompt.take() {
+                    tokens = append_to_each(tokens, prompt, batch); // [batch * (length + n_ctx), width]
+                    given = None;
+                }
+            }
+            let rows = needed_rows(batch, tokens.dims()[0] / batch, layer == last);
+            tokens = block.forward(tokens, prompt, &rows, None, given.take()); // [batch * length, width], at the end [batch, width]
+        }
+        tokens
+    }
+
+    /// The prompt tokens `[n_ctx, width]` that enter at a block.
+    fn prompt(&self, layer: usize, prompts: &[Tensor<2>]) -> Option<Tensor<2>> {
+        let prompt = prompts.get(layer)?.clone();
+        Some(if layer == 0 {
+            self.ln_pre.forward(prompt)
+        } else {
+            prompt
+        })
+    }
+}
+
+/// Each image's tokens `[batch * length, width]` with the prompt tokens `[n_ctx, width]` after
+/// them: `[batch * (length + n_ctx), width]`.
+fn append_to_each(tokens: Tensor<2>, prompt: Tensor<2>, batch: usize) -> Tensor<2> {
+    let [n_ctx, width] = prompt.dims();
+    let length = tokens.dims()[0] / batch;
+    let prompts = prompt.unsqueeze::<3>().expand([batch, n_ctx, width]); // [batch, n_ctx, width]
+    let tokens = tokens.reshape([batch, length, width]); // [batch, length, width]
+    Tensor::cat(vec![tokens, prompts], 1) // [batch, length + n_ctx, width]
+        .reshape([batch * (length + n_ctx), width]) // [batch * (length + n_ctx), width]
+}
+
+/// The rows of all images, of which every output is needed; after the last block only that of each
+/// class token.
+fn needed_rows(batch: usize, length: usize, is_last: bool) -> Rows {
+    let all = Layout::new(vec![length; batch], false);
+    Rows::new(if is_last {
+        all.with_outputs((0..batch).map(|image| image * length).collect())
+    } else {
+        all
+    })
 }

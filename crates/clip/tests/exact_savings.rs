@@ -1,9 +1,7 @@
 //! Every saving of the towers gives the plain form's features and gradients, to rounding.
 
-mod plain;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use plain::PlainClip;
+use promptsrc_clip::plain::PlainClip;
 use promptsrc_clip::{ClipModel, ClipWeights, Tokenizer, values};
 use promptsrc_goldens as goldens;
 
@@ -26,7 +24,7 @@ fn both() -> [Both; 2] {
     ]
     .map(|clip| Both {
         clip: clip.expect("a whole CLIP"),
-        plain: PlainClip::new(&weights, &device),
+        plain: PlainClip::new(&weights, &device).expect("a whole CLIP"),
     })
 }
 

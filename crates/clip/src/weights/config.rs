@@ -1,13 +1,6 @@
 //! The dimensions of a CLIP.
 
-/// The function between the two linear layers of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// `x * sigmoid(1.702 x)`: OpenAI's weights.
-    QuickGelu,
-    /// `x * Phi(x)`, exact: most of OpenCLIP's weights.
-    Gelu,
-}
+use promptsrc_kernels::Activation;
 
 /// Dimensions and settings of a CLIP: everything that its tensors' values do not say.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,13 +11,14 @@ pub struct ClipConfig {
     pub vision: VisionConfig,
     /// The text tower.
     pub text: TextConfig,
-    /// The blocks' activation, in both towers.
+    /// The blocks' activation, in both towers: QuickGELU in OpenAI's weights, GELU in most of
+    /// OpenCLIP's.
     pub activation: Activation,
-    /// Added to the variance in every layer norm.
+    /// Added to the variance in every layer normalisation.
     pub layer_norm_eps: f32,
     /// Mean of each colour channel (red, green, blue, from 0 to 1) that images are shifted by.
     pub mean: [f32; 3],
-    /// Deviation of each colour channel that images are divided by.
+    /// Standard deviation of each colour channel that images are divided by.
     pub std: [f32; 3],
 }
 
@@ -37,7 +31,7 @@ pub struct VisionConfig {
     pub layers: usize,
     /// Attention heads of a block.
     pub heads: usize,
-    /// Width of a block's hidden layer; four times `width` as a rule.
+    /// Width of a block's hidden layer, usually four times `width`.
     pub mlp_width: usize,
     /// Side of a patch, in pixels.
     pub patch_size: usize,
@@ -51,7 +45,7 @@ impl VisionConfig {
         self.resolution / self.patch_size.max(1)
     }
 
-    /// Tokens of an image: the class token and one a patch.
+    /// Tokens of an image: the class token and one per patch.
     pub fn tokens(&self) -> usize {
         1 + self.grid() * self.grid()
     }
@@ -66,7 +60,7 @@ pub struct TextConfig {
     pub layers: usize,
     /// Attention heads of a block.
     pub heads: usize,
-    /// Width of a block's hidden layer; four times `width` as a rule.
+    /// Width of a block's hidden layer, usually four times `width`.
     pub mlp_width: usize,
     /// Longest text, in tokens.
     pub context_length: usize,
@@ -77,10 +71,10 @@ pub struct TextConfig {
 impl ClipConfig {
     /// Mean of each colour channel in the images that OpenAI's CLIP was trained on.
     pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-    /// Deviation of each colour channel in the images that OpenAI's CLIP was trained on.
+    /// Standard deviation of each colour channel in the images that OpenAI's CLIP was trained on.
     #[allow(clippy::excessive_precision, reason = "the digits as published")]
     pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
-    /// What OpenAI's CLIP adds to the variance in layer norms.
+    /// What OpenAI's CLIP adds to the variance in layer normalisation.
     pub const LAYER_NORM_EPS: f32 = 1e-5;
 
     /// Every tensor of such a CLIP with its shape, in OpenAI's naming and layout.

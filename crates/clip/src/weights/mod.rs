@@ -21,17 +21,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use config::{Activation, ClipConfig, TextConfig, VisionConfig};
+pub use config::{ClipConfig, TextConfig, VisionConfig};
 pub use convert::FloatType;
 pub use error::WeightError;
 pub use format::{Container, Naming, WeightFormat};
+pub use promptsrc_kernels::Activation;
 
-use naming::Layout;
+use naming::{Found, Origin, Tensor};
 use source::Source;
 
 /// The weights of one CLIP.
 ///
-/// All tensors are there and have the shapes that [`ClipConfig`] says: that was checked when the
+/// No tensor is missing and all have the shapes that [`ClipConfig`] says: that was checked when the
 /// file was opened. Linear weights are `[out, in]`, the projections `visual.proj` and
 /// `text_projection` are `[in, out]`, as OpenAI has them.
 pub struct ClipWeights {
@@ -55,13 +56,6 @@ impl fmt::Debug for ClipWeights {
     }
 }
 
-/// One tensor in OpenAI's naming: its shape there, and what in the file it is made of.
-#[derive(Debug)]
-struct Tensor {
-    shape: Vec<usize>,
-    layout: Layout,
-}
-
 impl ClipWeights {
     /// Opens a weight file, or a folder with one.
     ///
@@ -72,14 +66,14 @@ impl ClipWeights {
     ///
     /// # Errors
     ///
-    /// Where there is no such file, it is damaged, holds no vision-transformer CLIP, or a tensor
-    /// is missing or has another shape than the others ask for.
+    /// Where there is no such file, it is damaged, holds no CLIP with a vision transformer, or a
+    /// tensor is missing or has another shape than the others imply.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
         let path = path.as_ref();
         let files = folder::locate(path)?;
         let source = Source::open(&files)?;
         let main = files.first().map_or(path, PathBuf::as_path);
-        naming::resolve(main, source)
+        Self::resolve(main, source)
     }
 
     /// Weights from the bytes of a safetensors file; `name` takes the place of a path in messages.
@@ -89,7 +83,25 @@ impl ClipWeights {
     /// As [`open`](Self::open).
     pub fn from_safetensors(name: &str, bytes: Vec<u8>) -> Result<Self, WeightError> {
         let name = Path::new(name);
-        naming::resolve(name, Source::of_bytes(name, bytes)?)
+        Self::resolve(name, Source::of_bytes(name, bytes)?)
+    }
+
+    fn resolve(path: &Path, source: Source) -> Result<Self, WeightError> {
+        let Found {
+            format,
+            config,
+            notes,
+            tensors,
+        } = naming::resolve(path, &source)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            format,
+            config,
+            notes,
+            source,
+            tensors,
+            fingerprint: OnceLock::new(),
+        })
     }
 
     /// The weight file (of several parts: the first).
@@ -124,8 +136,8 @@ impl ClipWeights {
 
     /// Type in which the file stores a tensor (of one made of several: the first one's).
     pub fn dtype(&self, name: &str) -> Option<FloatType> {
-        let layout = &self.tensors.get(name)?.layout;
-        self.source.get(layout.parts().first()?)?.dtype
+        let origin = &self.tensors.get(name)?.origin;
+        self.source.get(origin.parts().first()?)?.dtype
     }
 
     /// A tensor's values as `f32`, row-major in OpenAI's layout.
@@ -142,11 +154,11 @@ impl ClipWeights {
                 tensor: name.to_string(),
             })?;
         let mut values = Vec::new();
-        for part in tensor.layout.parts() {
+        for part in tensor.origin.parts() {
             let (dtype, bytes) = self.source.read(&self.path, part)?;
             convert::append_f32(dtype, &bytes, &mut values);
         }
-        if let (Layout::Transposed(_), [rows, columns]) = (&tensor.layout, &*tensor.shape) {
+        if let (Origin::Transposed(_), [rows, columns]) = (&tensor.origin, &*tensor.shape) {
             values = transposed(&values, *rows, *columns);
         }
         Ok(values)
@@ -173,7 +185,7 @@ impl ClipWeights {
             for extent in &tensor.shape {
                 hasher.update(&(*extent as u64).to_le_bytes());
             }
-            if let Layout::Direct([part]) = &tensor.layout
+            if let Origin::Direct([part]) = &tensor.origin
                 && let (FloatType::F32, bytes) = self.source.read(&self.path, part)?
             {
                 // The file's bytes are what would be hashed.

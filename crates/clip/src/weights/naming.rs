@@ -1,41 +1,58 @@
-//! From a file's names to OpenAI's: what each tensor is made of, and whether all are there.
+//! From a file's names to OpenAI's: what each tensor is made of, and whether none is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::OnceLock;
 
-use super::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use promptsrc_kernels::Activation;
+
+use super::config::{ClipConfig, TextConfig, VisionConfig};
 use super::error::WeightError;
 use super::format::{Container, Naming, WeightFormat};
 use super::sidecar::{self, Dimension, Heads, Sidecar};
 use super::source::Source;
-use super::{ClipWeights, Tensor};
+
+/// A whole CLIP that was found in a file.
+pub(super) struct Found {
+    pub(super) format: WeightFormat,
+    pub(super) config: ClipConfig,
+    /// What was assumed or left out, for people to read.
+    pub(super) notes: Vec<String>,
+    /// By name, in OpenAI's naming.
+    pub(super) tensors: BTreeMap<String, Tensor>,
+}
+
+/// One tensor in OpenAI's naming: its shape there, and what in the file it is made of.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub(super) shape: Vec<usize>,
+    pub(super) origin: Origin,
+}
 
 /// How a tensor in OpenAI's layout comes from tensors of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum Origin {
     /// As it is.
     Direct([String; 1]),
     /// With its two axes exchanged.
     Transposed([String; 1]),
-    /// Three one after the other: query, key, value.
+    /// Three, stacked along the first axis: query, key, value.
     Stacked([String; 3]),
 }
 
-impl Layout {
+impl Origin {
     pub(super) fn parts(&self) -> &[String] {
         match self {
-            Layout::Direct(name) | Layout::Transposed(name) => name,
-            Layout::Stacked(names) => names,
+            Origin::Direct(name) | Origin::Transposed(name) => name,
+            Origin::Stacked(names) => names,
         }
     }
 
-    /// The shape of each part in the file, from the shape in OpenAI's layout.
+    /// The shape of each part in the file, from the shape in OpenAI's origin.
     fn stored_shape(&self, shape: &[usize]) -> Vec<usize> {
         match self {
-            Layout::Direct(_) => shape.to_vec(),
-            Layout::Transposed(_) => shape.iter().rev().copied().collect(),
-            Layout::Stacked(_) => shape
+            Origin::Direct(_) => shape.to_vec(),
+            Origin::Transposed(_) => shape.iter().rev().copied().collect(),
+            Origin::Stacked(_) => shape
                 .iter()
                 .enumerate()
                 .map(|(axis, extent)| if axis == 0 { extent / 3 } else { *extent })
@@ -49,27 +66,27 @@ struct Names<'s> {
     path: &'s Path,
     source: &'s Source,
     naming: Naming,
-    /// What stands in front of every name: `module.`, `state_dict.`, both, or nothing.
+    /// Prefix of every name: `module.`, `state_dict.`, both, or nothing.
     prefix: String,
-    /// What stands in front of the text tower's names: `text.` or nothing.
+    /// Prefix of the text tower's names: `text.` or nothing.
     text_prefix: &'static str,
 }
 
 const OPENAI_ANCHOR: &str = "visual.conv1.weight";
 const HUGGING_FACE_ANCHOR: &str = "vision_model.embeddings.patch_embedding.weight";
 
-/// Finds out whose names the tensors have and checks that a whole CLIP is there.
-pub(super) fn resolve(path: &Path, source: Source) -> Result<ClipWeights, WeightError> {
-    let names = Names::find(path, &source)?;
+/// Finds out whose names the tensors have and checks that they make a whole CLIP.
+pub(super) fn resolve(path: &Path, source: &Source) -> Result<Found, WeightError> {
+    let names = Names::find(path, source)?;
     let sidecar = names.sidecar()?;
     let mut notes = Vec::new();
     let config = names.config(sidecar.as_ref(), &mut notes)?;
 
     let mut tensors = BTreeMap::new();
     for (name, shape) in config.tensors() {
-        let layout = names.layout(&name);
-        names.check(&name, &layout, &shape)?;
-        tensors.insert(name, Tensor { shape, layout });
+        let origin = names.origin(&name);
+        names.check(&name, &origin, &shape)?;
+        tensors.insert(name, Tensor { shape, origin });
     }
     names.extras(&tensors, &mut notes)?;
 
@@ -78,17 +95,14 @@ pub(super) fn resolve(path: &Path, source: Source) -> Result<ClipWeights, Weight
     } else {
         names.naming
     };
-    Ok(ClipWeights {
-        path: path.to_path_buf(),
+    Ok(Found {
         format: WeightFormat {
             naming,
             container: source.container,
         },
         config,
         notes,
-        source,
         tensors,
-        fingerprint: OnceLock::new(),
     })
 }
 
@@ -184,7 +198,7 @@ impl<'s> Names<'s> {
 
     // Names.
 
-    fn layout(&self, name: &str) -> Layout {
+    fn origin(&self, name: &str) -> Origin {
         if self.naming == Naming::HuggingFace {
             return self.hugging_face(name);
         }
@@ -193,12 +207,12 @@ impl<'s> Names<'s> {
         } else {
             self.text_prefix
         };
-        Layout::Direct([format!("{}{text}{name}", self.prefix)])
+        Origin::Direct([format!("{}{text}{name}", self.prefix)])
     }
 
-    fn hugging_face(&self, name: &str) -> Layout {
+    fn hugging_face(&self, name: &str) -> Origin {
         let prefix = &self.prefix;
-        let direct = |name: &str| Layout::Direct([format!("{prefix}{name}")]);
+        let direct = |name: &str| Origin::Direct([format!("{prefix}{name}")]);
         let (tower, rest) = match name.strip_prefix("visual.") {
             Some(rest) => ("vision_model", rest),
             None => ("text_model", name),
@@ -206,10 +220,10 @@ impl<'s> Names<'s> {
         match (tower, rest) {
             (_, "logit_scale") => direct("logit_scale"),
             ("vision_model", "proj") => {
-                Layout::Transposed([format!("{prefix}visual_projection.weight")])
+                Origin::Transposed([format!("{prefix}visual_projection.weight")])
             }
             (_, "text_projection") => {
-                Layout::Transposed([format!("{prefix}text_projection.weight")])
+                Origin::Transposed([format!("{prefix}text_projection.weight")])
             }
             (_, "class_embedding") => direct("vision_model.embeddings.class_embedding"),
             (_, "conv1.weight") => direct(HUGGING_FACE_ANCHOR),
@@ -243,8 +257,8 @@ impl<'s> Names<'s> {
 
     /// A tensor's shape in the file, which must have as many axes as said.
     fn shape<const AXES: usize>(&self, name: &str) -> Result<[usize; AXES], WeightError> {
-        let layout = self.layout(name);
-        let stored_as = layout.parts().first().cloned().unwrap_or_default();
+        let origin = self.origin(name);
+        let stored_as = origin.parts().first().cloned().unwrap_or_default();
         let Some(stored) = self.source.get(&stored_as) else {
             return Err(WeightError::Missing {
                 path: self.path.to_path_buf(),
@@ -268,7 +282,7 @@ impl<'s> Names<'s> {
         if shape.contains(&0) {
             return Err(wrong("no empty axis".to_string()));
         }
-        if matches!(layout, Layout::Transposed(_)) {
+        if matches!(origin, Origin::Transposed(_)) {
             shape.reverse();
         }
         Ok(shape)
@@ -291,7 +305,7 @@ impl<'s> Names<'s> {
         let resolution = grid.checked_mul(patch_size);
         let Some(resolution) = resolution.filter(|_| grid > 0 && grid * grid == positions - 1)
         else {
-            let stored_as = self.layout("visual.positional_embedding").parts().concat();
+            let stored_as = self.origin("visual.positional_embedding").parts().concat();
             return Err(WeightError::Shape {
                 path: self.path.to_path_buf(),
                 tensor: "visual.positional_embedding".to_string(),
@@ -369,7 +383,7 @@ impl<'s> Names<'s> {
 
     /// Number of blocks in a tower: of different numbers in the blocks' names.
     fn layers(&self, blocks: &str) -> usize {
-        let first = self.layout(&format!("{blocks}0.ln_1.weight"));
+        let first = self.origin(&format!("{blocks}0.ln_1.weight"));
         let first = first.parts().first().map_or("", String::as_str);
         let Some((stem, _)) = first.split_once(".0.") else {
             return 0;
@@ -382,9 +396,9 @@ impl<'s> Names<'s> {
             .len()
     }
 
-    fn check(&self, name: &str, layout: &Layout, shape: &[usize]) -> Result<(), WeightError> {
-        let expected = layout.stored_shape(shape);
-        for stored_as in layout.parts() {
+    fn check(&self, name: &str, origin: &Origin, shape: &[usize]) -> Result<(), WeightError> {
+        let expected = origin.stored_shape(shape);
+        for stored_as in origin.parts() {
             let Some(stored) = self.source.get(stored_as) else {
                 return Err(WeightError::Missing {
                     path: self.path.to_path_buf(),
@@ -423,7 +437,7 @@ impl<'s> Names<'s> {
     ) -> Result<(), WeightError> {
         let used: BTreeSet<&str> = tensors
             .values()
-            .flat_map(|tensor| tensor.layout.parts())
+            .flat_map(|tensor| tensor.origin.parts())
             .map(String::as_str)
             .collect();
         let mut extra = Vec::new();
@@ -488,11 +502,11 @@ const CHANGES_THE_TOWERS: [&str; 9] = [
     "text_decoder.",
 ];
 
-fn hugging_face_block(block: &str, rest: &str) -> Layout {
+fn hugging_face_block(block: &str, rest: &str) -> Origin {
     let name = match rest {
         "attn.in_proj_weight" | "attn.in_proj_bias" => {
             let kind = rest.trim_start_matches("attn.in_proj_");
-            return Layout::Stacked(
+            return Origin::Stacked(
                 ["q", "k", "v"].map(|which| format!("{block}.self_attn.{which}_proj.{kind}")),
             );
         }
@@ -508,7 +522,7 @@ fn hugging_face_block(block: &str, rest: &str) -> Layout {
         "mlp.c_proj.bias" => "mlp.fc2.bias",
         other => other,
     };
-    Layout::Direct([format!("{block}.{name}")])
+    Origin::Direct([format!("{block}.{name}")])
 }
 
 /// OpenAI's rule, which its files do not state: heads of width 64, and one in a narrow tower.

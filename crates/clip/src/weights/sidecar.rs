@@ -1,19 +1,20 @@
-//! The JSON files that lie beside weights and say what the tensors do not.
+//! The JSON configuration files beside weights: what the tensors do not say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use promptsrc_kernels::Activation;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::{Activation, ClipConfig};
+use super::config::ClipConfig;
 use super::error::WeightError;
 
 pub(super) const HUGGING_FACE: &str = "config.json";
 pub(super) const HUGGING_FACE_IMAGES: &str = "preprocessor_config.json";
 pub(super) const OPEN_CLIP: &str = "open_clip_config.json";
 
-/// What a configuration says; `None` where it says nothing.
+/// What a configuration file says.
 #[derive(Debug)]
 pub(super) struct Sidecar {
     pub(super) path: PathBuf,
@@ -23,7 +24,7 @@ pub(super) struct Sidecar {
     pub(super) text_heads: usize,
     pub(super) mean: [f32; 3],
     pub(super) std: [f32; 3],
-    /// Dimensions that the tensors have too, to be compared with them.
+    /// Dimensions that the tensors have as well, to be compared with them.
     pub(super) stated: Vec<(&'static str, Dimension, usize)>,
 }
 
@@ -106,10 +107,10 @@ struct Images {
 }
 
 impl Sidecar {
-    /// Reads Hugging Face's `config.json` and, where it is there, `preprocessor_config.json`.
+    /// Reads Hugging Face's `config.json` and, where it exists, `preprocessor_config.json`.
     pub(super) fn hugging_face(path: &Path) -> Result<Self, WeightError> {
         let mut json = read_json(path)?;
-        // Early files say some fields in a second place, which counts more.
+        // Early files have some fields in a second place too, which takes precedence.
         for (to, from) in [
             ("text_config", "text_config_dict"),
             ("vision_config", "vision_config_dict"),
@@ -412,7 +413,9 @@ fn check_eps(path: &Path, eps: f32) -> Result<(), WeightError> {
     }
     Err(WeightError::Config {
         path: path.to_path_buf(),
-        problem: format!("the layer norms' eps is {eps}, expected a small positive number"),
+        problem: format!(
+            "the eps of layer normalisation is {eps}, expected a small positive number"
+        ),
     })
 }
 
@@ -426,7 +429,7 @@ impl Images {
         Err(WeightError::Config {
             path: path.to_path_buf(),
             problem: format!(
-                "the colour channels' mean is {mean:?} and deviation {std:?}, expected finite and positive numbers"
+                "the colour channels have mean {mean:?} and standard deviation {std:?}, expected finite and positive numbers"
             ),
         })
     }

@@ -1,0 +1,171 @@
+//! A list of tokenised texts, made ready for the text tower.
+
+use burn::tensor::Tensor;
+use promptsrc_kernels as kernels;
+
+use crate::block::{Form, PlainProjected, Projected};
+use crate::rows::Rows;
+use crate::tokenizer::eot_position;
+
+/// A list of tokenised texts, made ready for the tower: all that does not depend on a learned value.
+///
+/// The tokens fall into a prefix that all texts share (start-of-text, the learnable context, and
+/// whatever else they have in common) and each text's own tokens up to its end-of-text token.
+#[derive(Clone, Debug)]
+pub struct TextInput {
+    pub(crate) texts: usize,
+    /// Number of learnable rows: 1..=n_ctx.
+    pub(crate) n_ctx: usize,
+    /// Rows of the shared prefix, start-of-text included.
+    pub(crate) prefix: usize,
+    /// Each text's own tokens, text after text, every output of which is read.
+    pub(crate) own: Rows,
+    /// The same, of which only the outputs of end-of-text are read.
+    pub(crate) ends: Rows,
+    pub(crate) start: StartOfText,
+    /// `[prefix - 1, width]`: the embedded prefix without start-of-text; rows of the context hold
+    /// the tokens' own embeddings.
+    pub(crate) prefix_tokens: Option<Tensor<2>>,
+    /// `[n_ctx, width]`: the positional embedding of the context.
+    pub(crate) context_positions: Option<Tensor<2>>,
+    /// `[own tokens of all texts, width]`.
+    pub(crate) own_tokens: Tensor<2>,
+    /// Of the own tokens in block 0.
+    pub(crate) own_projected: Projected,
+}
+
+/// The token that all texts begin with, and its queries, keys and values in each block: it sees
+/// only itself, so they are constants of the weights.
+#[derive(Clone, Debug)]
+pub(crate) struct StartOfText {
+    pub id: u32,
+    /// Per block.
+    pub projected: Form<Vec<kernels::Projected>, Vec<PlainProjected>>,
+}
+
+impl TextInput {
+    /// Number of texts.
+    pub fn texts(&self) -> usize {
+        self.texts
+    }
+
+    /// Rows of the prefix that all texts share, and of all texts' own parts: what is computed
+    /// instead of the whole context length for each text.
+    pub fn lengths(&self) -> (usize, usize) {
+        (self.prefix, self.own.layout.rows())
+    }
+}
+
+/// Why a list of texts cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextInputError {
+    /// The list is empty.
+    #[error("there is no text to encode")]
+    Empty,
+    /// A text has fewer tokens than start and end.
+    #[error("text {text} has {tokens} tokens; it needs at least start-of-text and end-of-text")]
+    TooShort {
+        /// Position of the text in the list.
+        text: usize,
+        /// Number of its tokens.
+        tokens: usize,
+    },
+    /// A text has more tokens than the tower has positions.
+    #[error("text {text} has {tokens} tokens, but the text tower has {context_length} positions")]
+    TooLong {
+        /// Position of the text in the list.
+        text: usize,
+        /// Number of its tokens.
+        tokens: usize,
+        /// Positions of the tower.
+        context_length: usize,
+    },
+    /// A token outside the vocabulary.
+    #[error("text {text} has token {id}, but the vocabulary of this CLIP has {vocab_size} tokens")]
+    UnknownToken {
+        /// Position of the text in the list.
+        text: usize,
+        /// The token.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// Not all texts begin with the same token.
+    #[error("text {text} begins with token {id}, but the first text with token {expected}")]
+    Start {
+        /// Position of the text in the list.
+        text: usize,
+        /// Its first token.
+        id: u32,
+        /// The first token of the first text.
+        expected: u32,
+    },
+    /// The learnable context would overwrite the class name.
+    #[error(
+        "the context has {n_ctx} learnable tokens but text {text} has only {tokens} tokens before \
+         its end-of-text token: use fewer context tokens, or more words to initialise them from"
+    )]
+    ContextTooLong {
+        /// Position of the text in the list.
+        text: usize,
+        /// Learnable context tokens.
+        n_ctx: usize,
+        /// Tokens between start-of-text and end-of-text.
+        tokens: usize,
+    },
+}
+
+/// The texts up to their end-of-text tokens, checked: none has more tokens than `context_length`
+/// or a token outside `vocab_size`, all begin with the same token, and each has room for `n_ctx`
+/// context tokens.
+pub(crate) fn up_to_end<'a>(
+    tokens: &'a [Vec<u32>],
+    n_ctx: usize,
+    context_length: usize,
+    vocab_size: usize,
+) -> Result<Vec<&'a [u32]>, TextInputError> {
+    let expected = tokens
+        .first()
+        .and_then(|t| t.first())
+        .copied()
+        .unwrap_or_default();
+    let mut texts = Vec::with_capacity(tokens.len());
+    for (text, ids) in tokens.iter().enumerate() {
+        let Some(kept) = ids.get(..=eot_position(ids)).filter(|kept| kept.len() >= 2) else {
+            return Err(TextInputError::TooShort {
+                text,
+                tokens: ids.len(),
+            });
+        };
+        if kept.len() > context_length {
+            return Err(TextInputError::TooLong {
+                text,
+                tokens: kept.len(),
+                context_length,
+            });
+        }
+        if let Some(&id) = kept.iter().find(|id| **id as usize >= vocab_size) {
+            return Err(TextInputError::UnknownToken {
+                text,
+                id,
+                vocab_size,
+            });
+        }
+        if kept[0] != expected {
+            return Err(TextInputError::Start {
+                text,
+                id: kept[0],
+                expected,
+            });
+        }
+        if kept.len() - 2 < n_ctx {
+            return Err(TextInputError::ContextTooLong {
+                text,
+                n_ctx,
+                tokens: kept.len() - 2,
+            });
+        }
+        texts.push(kept);
+    }
+    Ok(texts)
+}
