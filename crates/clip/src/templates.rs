@@ -1,10 +1,10 @@
-//! The sentences that class names are put into.
+//! The text templates that class names are inserted into.
 
 /// The 60 templates of PromptSRC's frozen text teacher, in the reference's order
 /// (`trainers/imagenet_templates.py`): OpenAI's ImageNet templates with "a photo of a {}." first,
 /// and the last twenty left out.
 pub const TEACHER: [&str; 60] = [
-    "a photo of a {}.",
+    PHOTO,
     "a bad photo of a {}.",
     "a photo of many {}.",
     "a sculpture of a {}.",
@@ -66,7 +66,7 @@ pub const TEACHER: [&str; 60] = [
     "itap of the {}.",
 ];
 
-/// The seven templates that OpenAI found to be best together on ImageNet, in the reference's order.
+/// The seven templates whose ensemble OpenAI found best on ImageNet, in the reference's order.
 pub const SELECT: [&str; 7] = [
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -77,14 +77,14 @@ pub const SELECT: [&str; 7] = [
     "a photo of the small {}.",
 ];
 
-/// The template for any data set that has none of its own.
+/// The template for any data set without one of its own.
 pub const PHOTO: &str = "a photo of a {}.";
 
 /// The zero-shot template of a data set of the paper; `None` for a data set that is not one of
 /// its fifteen.
 ///
-/// A data set goes by its class in the reference or by its folder, in any case and with or without
-/// hyphens and underscores: `"OxfordPets"`, `"oxford_pets"`, `"DescribableTextures"`, `"dtd"`.
+/// A data set is named by its class in the reference or by its folder, in any case and with or
+/// without hyphens and underscores: `"OxfordPets"`, `"oxford_pets"`, `"DescribableTextures"`, `"dtd"`.
 pub fn data_set_template(name: &str) -> Option<&'static str> {
     let plain: String = name
         .chars()
@@ -113,7 +113,7 @@ pub fn data_set_template(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A template with each `{}` replaced by a class name, whose underscores become blanks.
+/// A template with each `{}` replaced by a class name, whose underscores become spaces.
 ///
 /// Plain replacement: braces in a class name mean nothing, and a template without `{}` is returned
 /// as it is.
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn underscores_of_the_name_become_blanks_and_braces_stay() {
+    fn underscores_of_the_name_become_spaces_and_braces_stay() {
         assert_eq!(
             fill("a {} and a {}.", "tiger_lily"),
             "a tiger lily and a tiger lily."
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_set_goes_by_its_folder_too() {
+    fn a_data_set_is_named_by_its_folder_too() {
         for folder in [
             "imagenet",
             "caltech-101",

@@ -5,7 +5,7 @@ mod html;
 mod mojibake;
 
 /// Repairs mojibake and odd characters, decodes HTML entities twice, collapses white space to
-/// single blanks, and makes everything lower case.
+/// single spaces, and makes everything lower case.
 ///
 /// This is `whitespace_clean(basic_clean(text)).lower()` of CLIP's `simple_tokenizer.py`.
 pub(crate) fn clean(text: &str) -> String {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_is_collapsed_because_the_reference_splits_on_single_blanks() {
+    fn white_space_is_collapsed_because_the_reference_splits_on_single_spaces() {
         assert_eq!(
             clean("  Great \t white\r\n\n shark\u{a0}\u{2003}! "),
             "great white shark !"
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_takes_the_same_way_as_any_other() {
+    fn plain_text_is_cleaned_like_any_other() {
         for text in [
             "a photo of a Golden_Retriever.",
             "  x  ",

@@ -13,9 +13,9 @@ pub const START_OF_TEXT: u32 = 49406;
 /// Token that ends every text; the text feature is read at its position.
 pub const END_OF_TEXT: u32 = 49407;
 
-/// Merges that CLIP uses of the file's 262,145 lines.
+/// Number of merges that CLIP uses, of the file's 262,145 lines.
 const MERGES: usize = 49152 - 256 - 2;
-/// Characters of a text that an error shows.
+/// Number of characters of a text that an error shows.
 const SHOWN: usize = 60;
 
 /// A text that cannot be tokenised.
@@ -39,11 +39,12 @@ pub enum TokenizeError {
 
 /// Byte-pair encoding over CLIP's vocabulary of 49,408 tokens.
 ///
-/// Ids 0..256 are the bytes, 256..512 the bytes that end a word, then come the merges, best first,
-/// and the two special tokens. Gives the same ids as OpenAI's `simple_tokenizer.py` (with `ftfy`).
+/// Ids 0..256 are the bytes, 256..512 the bytes that end a word, followed by the merges, best
+/// first, and the two special tokens. The ids are those of OpenAI's `simple_tokenizer.py` (with
+/// `ftfy`).
 ///
-/// A character that Unicode got only lately may be split off otherwise than by a Python whose
-/// tables are of another year.
+/// Characters that were added to Unicode recently may be split differently by a Python with other
+/// Unicode tables.
 ///
 /// ```
 /// use promptsrc_clip::Tokenizer;
@@ -67,7 +68,7 @@ struct Merge {
 }
 
 impl Tokenizer {
-    /// CLIP's tokenizer; the vocabulary is unpacked at the first call.
+    /// CLIP's tokenizer; the vocabulary is unpacked on the first call.
     pub fn clip() -> &'static Self {
         static CLIP: OnceLock<Tokenizer> = OnceLock::new();
         CLIP.get_or_init(|| {
@@ -75,7 +76,7 @@ impl Tokenizer {
             let mut merges = String::new();
             flate2::read::GzDecoder::new(packed.as_slice())
                 .read_to_string(&mut merges)
-                .expect("the vocabulary inside this crate is whole");
+                .expect("the vocabulary inside this crate is complete");
             // The first line names the format.
             Self::from_merges(merges.lines().skip(1).take(MERGES))
         })
@@ -130,7 +131,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If that is longer than `context_length` tokens. With `truncate` it is cut to that length
-    /// instead, its last token the end token; the reference never does that in training.
+    /// instead, with the end token last; the reference never does that in training.
     pub fn tokenize(
         &self,
         text: &str,
@@ -163,7 +164,7 @@ impl Tokenizer {
         if let Some(last) = symbols.last_mut() {
             *last += 256;
         }
-        // The merge of each symbol with the next, found again only where one of the two is new.
+        // The merge of each symbol with the next, looked up again only if one of the two is new.
         let merge = |left: u32, right: u32| self.merges.get(&(left, right)).copied();
         let mut merges: Vec<Option<Merge>> = symbols
             .windows(2)
@@ -172,7 +173,7 @@ impl Tokenizer {
         while let Some(best) = merges.iter().flatten().map(|m| m.rank).min() {
             let is_best = |m: &Option<Merge>| m.is_some_and(|m| m.rank == best);
             let mut merged = Vec::with_capacity(symbols.len());
-            // For each merged symbol, the old merge with the next one, where both are old.
+            // For each symbol, the old merge with the next one, if both are old.
             let mut kept = Vec::with_capacity(symbols.len());
             let mut at = 0;
             while let Some(&symbol) = symbols.get(at) {
@@ -236,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// Any characters, and many of those that the cleaning looks for.
+    /// Any characters, and many of those that text cleaning looks for.
     fn odd_text() -> impl Strategy<Value = String> {
         let pieces = [
             "À",
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_just_fits_is_no_error() {
+    fn a_text_that_just_fits_is_accepted() {
         let tokenizer = Tokenizer::clip();
         assert_eq!(
             tokenizer

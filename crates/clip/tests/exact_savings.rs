@@ -1,4 +1,4 @@
-//! Every saving of the towers gives the plain form's features and gradients, to rounding.
+//! The towers, with every saving, have the features and gradients of the plain CLIP, to rounding.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_clip::plain::PlainClip;
@@ -10,7 +10,8 @@ struct Both {
     plain: PlainClip,
 }
 
-/// The towers by the kernels for frozen weights, and by plain tensor operations as on other devices.
+/// The towers with the kernels for frozen weights, and with plain tensor operations as on other
+/// devices, each beside the plain CLIP.
 fn both() -> [Both; 2] {
     let name = goldens::list("tiny")
         .into_iter()
@@ -120,7 +121,7 @@ const NAMES: [&str; 5] = [
 ];
 
 #[test]
-fn nothing_after_end_of_text_is_looked_at() {
+fn what_follows_end_of_text_is_ignored() {
     for Both { clip, plain } in both() {
         let clean = tokens(&NAMES);
         let mut dirty = clean.clone();
@@ -143,7 +144,7 @@ fn shared_prefix_of_frozen_texts_is_computed_once() {
     for Both { clip, plain } in both() {
         let lists: [&[&str]; 5] = [
             &NAMES,
-            // Nothing in common but start-of-text.
+            // Only start-of-text in common.
             &["cat", "a dog", "two birds texture."],
             // One text is the beginning of another.
             &["a photo", "a photo of", "a photo of a dog"],
@@ -243,7 +244,7 @@ fn the_constant_half_of_the_first_layer_serves_the_frozen_and_the_prompted_pass(
 }
 
 #[test]
-fn texts_are_encoded_the_same_in_any_company() {
+fn features_of_a_text_do_not_depend_on_the_texts_encoded_with_it() {
     for Both { clip, .. } in both() {
         let many: Vec<String> = (0..150)
             .map(|i| format!("a photo of the number {i}."))

@@ -28,7 +28,7 @@ fn rows(tensors: &Tensors, name: &str) -> Vec<Vec<u32>> {
     ids.chunks(tensor.shape[1]).map(<[u32]>::to_vec).collect()
 }
 
-/// A text as the reference has it on wire: with zeros up to the context.
+/// A text as the reference pads it: with zeros up to the context length.
 fn padded(text: &str, context: usize) -> Vec<u32> {
     let mut tokens = Tokenizer::clip()
         .tokenize(text, context, false)
@@ -91,7 +91,7 @@ fn parity_token_ids() {
     group.finish(2 * rows.len());
 }
 
-/// The merges that are built in are those of the goldens, where they bring a copy.
+/// The built-in merges are those of the goldens, where these include a copy.
 #[test]
 fn parity_merges() {
     if !goldens::has("tokenizer") {
@@ -174,7 +174,7 @@ fn parity_templates() {
     group.finish(3);
 }
 
-/// Strings that the goldens have none of: all encodings that mojibake comes from, twice over and in
+/// Kinds of strings that the goldens lack: all encodings that mojibake comes from, twice over and in
 /// part, entities, control characters. `fixtures/tokenizer_extra.py` made them with ftfy itself.
 #[test]
 fn ids_equal_those_made_with_ftfy_on_odd_strings() {

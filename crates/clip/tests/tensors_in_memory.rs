@@ -71,14 +71,14 @@ fn towers_over_leaves_agree_with_the_file_and_with_finite_differences() {
         .iter()
         .filter_map(|(name, leaf)| Some((name, values(leaf.grad_remove(&mut tape)?))))
         .collect();
-    // Everything but the temperature, which no feature sees.
+    // Everything but the logit scale, which no feature depends on.
     assert_eq!(gradients.len() + 1, stored.len());
     let loss = |stored: &BTreeMap<String, Vec<f32>>| -> f64 {
         let (image, text) = features(&of(&leaves(stored)));
         let all = values(image).into_iter().chain(values(text));
         all.map(|v| f64::from(v).powi(2)).sum()
     };
-    // Along the gradient itself, so that the difference stands out of the rounding.
+    // Along the gradient itself, so that the difference is large against rounding.
     for name in [
         "visual.conv1.weight",
         "visual.class_embedding",

@@ -1,4 +1,4 @@
-//! Weight files of all kinds: the same weights from each, and a reason for each that is refused.
+//! Weight files of all kinds: each gives the same weights, and each refused file a reason.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ fn everything(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The plain OpenAI safetensors of a folder: the one that lies directly in it.
+/// The OpenAI safetensors file of a folder: the one directly in it.
 fn plain(folder: &Path) -> PathBuf {
     everything(folder)
         .into_iter()
@@ -134,7 +134,7 @@ fn parity_all_formats_give_the_same_weights() {
     group.finish(10 * kinds.len().max(1));
 }
 
-// Files by hand.
+// Files made here.
 
 type Tensor = (Vec<usize>, Vec<f32>);
 
@@ -256,7 +256,7 @@ fn a_small_clip_of_odd_dimensions_opens() {
         weights.f32("absent"),
         Err(WeightError::NoTensor { .. })
     ));
-    // A folder with that one file is as good as the file.
+    // A folder with only that file is read like the file.
     assert!(ClipWeights::open(folder.path()).is_ok());
 }
 
@@ -480,7 +480,7 @@ fn a_bare_open_clip_file_notes_what_it_assumes() {
 }
 
 #[test]
-fn a_prefix_of_a_training_checkpoint_is_taken_off() {
+fn the_prefix_of_a_training_checkpoint_is_removed() {
     let weights = open_changed(|tensors| {
         *tensors = std::mem::take(tensors)
             .into_iter()
@@ -517,7 +517,7 @@ fn extra_tensors_are_noted_unless_every_file_has_them() {
 }
 
 #[test]
-fn a_scale_in_a_list_of_one_is_a_scale() {
+fn a_logit_scale_stored_as_a_list_of_one_is_read() {
     let weights =
         open_changed(|tensors| tensors.get_mut("logit_scale").unwrap().0 = vec![1]).unwrap();
     assert_eq!(weights.shape("logit_scale"), Some(&[][..]));
@@ -550,7 +550,7 @@ fn every_wrong_shape_is_named() {
             tensor.0[0] += 1;
             tensor.1 = vec![0.0; tensor.0.iter().product()];
         });
-        // The dimensions are read off these; then it is the others that do not fit.
+        // The dimensions are taken from these; then the others do not fit.
         match error {
             Err(WeightError::Shape {
                 found, expected, ..
@@ -583,7 +583,7 @@ fn every_wrong_shape_is_named() {
 }
 
 #[test]
-fn weights_that_are_no_floats_are_refused() {
+fn weights_that_are_not_floats_are_refused() {
     let folder = Folder::new();
     let path = folder.put("clip.safetensors", bytes(&tensors(), Dtype::I32));
     assert!(matches!(
@@ -660,7 +660,7 @@ fn a_configuration_of_another_model_is_refused() {
 }
 
 #[test]
-fn other_models_are_refused_by_what_they_are() {
+fn other_models_are_refused_and_identified() {
     let error = open_changed(|tensors| {
         tensors.insert(
             "visual.layer1.0.conv1.weight".to_string(),
@@ -707,7 +707,7 @@ fn other_models_are_refused_by_what_they_are() {
 }
 
 #[test]
-fn a_pickle_with_code_is_refused_by_what_it_calls() {
+fn a_pickle_with_code_is_refused_and_its_call_named() {
     let folder = Folder::new();
     let hostile = b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R.";
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -732,7 +732,7 @@ fn a_pickle_with_code_is_refused_by_what_it_calls() {
 }
 
 #[test]
-fn files_that_are_no_weights_are_refused_by_what_they_are() {
+fn files_that_are_not_weights_are_refused_and_identified() {
     let folder = Folder::new();
     for (bytes, word) in [
         (&b""[..], "empty"),
@@ -790,7 +790,7 @@ fn a_safetensors_file_cut_anywhere_is_an_error() {
             "cut to {length}: {error}"
         );
     }
-    // A header that claims more than there is.
+    // A header that claims more bytes than the file has.
     for claim in [u64::MAX, 1 << 62, 1 << 30, bytes.len() as u64] {
         let mut bytes = bytes.clone();
         bytes[..8].copy_from_slice(&claim.to_le_bytes());

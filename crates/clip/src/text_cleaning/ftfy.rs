@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{html, mojibake};
 
-/// Characters that are repaired at once where a text has no line breaks.
+/// Number of characters that are repaired at once in a text without line breaks.
 const LONGEST_SEGMENT: usize = 1_000_000;
 
 /// Repairs a text line by line.
@@ -64,8 +64,8 @@ fn fix_segment(segment: &str, unescape: bool) -> String {
     }
 }
 
-/// Control characters, ligatures, full and half width, curly quotes and line breaks, in their
-/// plain forms.
+/// Replaces control characters, ligatures, full-width and half-width forms, curly quotes and line
+/// breaks by their plain forms.
 fn replace_characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut push = |c: char| {
@@ -135,7 +135,7 @@ fn remove_terminal_escapes(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether the character shows nothing and separates nothing.
+/// Whether the character is neither visible nor a separator.
 fn is_unwanted(c: char) -> bool {
     matches!(
         c,

@@ -20,7 +20,7 @@ pub(super) fn fix_encoding(text: &str) -> String {
     text
 }
 
-/// What Windows-1252 has in the place of a C1 control character, as browsers read it.
+/// The character of Windows-1252 in the place of a C1 control character, as browsers read it.
 pub(super) fn fix_c1_control(c: char) -> char {
     match c {
         '\u{80}'..='\u{9f}' => WINDOWS_1252.decode(c as u8).unwrap_or(c),
@@ -28,7 +28,7 @@ pub(super) fn fix_c1_control(c: char) -> char {
     }
 }
 
-/// One layer of mojibake less, or nothing where there is none or no way out of it.
+/// The text with one layer of mojibake removed; `None` if there is none or it cannot be removed.
 fn fix_once(text: &str) -> Option<String> {
     if text.is_ascii() || !is_bad(text) {
         return None;
@@ -52,9 +52,9 @@ fn fix_once(text: &str) -> Option<String> {
         .then(|| text.chars().map(fix_c1_control).collect())
 }
 
-/// The bytes of a text as UTF-8, after repair of bytes that were lost on the way.
+/// The bytes of a text as UTF-8, after repair of bytes that were lost.
 fn decode_repaired(page: &CodePage, mut bytes: Vec<u8>) -> Option<String> {
-    // In MacRoman an en dash before a blank looks the same.
+    // In MacRoman an en dash before a space looks the same.
     if page.name != "macroman" && ALTERED.is_match(&bytes) {
         bytes = restore_no_break_spaces(&bytes);
     }
@@ -66,7 +66,7 @@ fn decode_repaired(page: &CodePage, mut bytes: Vec<u8>) -> Option<String> {
     decode_utf8_variants(&bytes)
 }
 
-/// UTF-8 sequences in which a byte a0, a no-break space on its own, became an ordinary blank.
+/// UTF-8 sequences in which a byte a0, a no-break space on its own, became an ordinary space.
 static ALTERED: LazyLock<BytesRegex> = LazyLock::new(|| {
     bytes_pattern(&[
         r"[\xc2\xc3\xc5\xce\xd0\xd9][ ]",
@@ -100,7 +100,7 @@ fn bytes_pattern(alternatives: &[&str]) -> BytesRegex {
 }
 
 fn restore_no_break_spaces(bytes: &[u8]) -> Vec<u8> {
-    // A lone "à" is nearly always a word, so its blank stays beside the restored one, but for the
+    // A lone "à" is nearly always a word, so its space stays beside the restored one, except for the
     // Portuguese contractions.
     const CONTRACTIONS: [&[u8]; 5] = [b" ", b"quele", b"quela", b"quilo", b"s "];
     let mut restored = Vec::with_capacity(bytes.len());
@@ -203,7 +203,7 @@ fn fix_embedded(text: &str) -> String {
 struct Clues {
     /// Leading bytes of sequences of two, three and four bytes.
     first: [Characters; 3],
-    /// Continuation bytes, and a blank for a no-break space.
+    /// Continuation bytes, and a space for a no-break space.
     continuation: Characters,
     /// Those of them that seldom stand for themselves next to mojibake.
     strict_continuation: Characters,

@@ -1,4 +1,4 @@
-//! Stored floats to `f32`.
+//! Conversion of stored floats to `f32`.
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -28,9 +28,9 @@ impl FloatType {
     }
 }
 
-/// Numbers that one task of the pool converts.
+/// Numbers that one task of the thread pool converts.
 const TASK: usize = 1 << 16;
-/// Half floats that are aligned at a time, so that they can be converted as a slice.
+/// Half floats that are copied to an aligned buffer at a time, to be converted as a slice.
 const LANE: usize = 512;
 
 /// Appends the little-endian numbers in `bytes` to `values`.

@@ -1,4 +1,4 @@
-//! What can be wrong with a weight file.
+//! Everything that can be wrong with a weight file.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum WeightError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A safetensors file is damaged.
@@ -29,12 +29,12 @@ pub enum WeightError {
         /// What is wrong with its header.
         source: SafeTensorError,
     },
-    /// A file of PyTorch's is damaged or not readable.
+    /// A file of PyTorch is damaged or cannot be read.
     #[error(transparent)]
     Torch(#[from] TorchFileError),
-    /// A pickle that would run code when Python opened it.
+    /// A pickle that would run code when opened by Python.
     #[error(
-        "{}: this pickle calls {function}; it is not a weight file, and Python would run that call on opening it",
+        "{}: this pickle calls {function}; it is not a weight file, and Python would run that call when opening it",
         path.display()
     )]
     Code {
@@ -43,9 +43,9 @@ pub enum WeightError {
         /// What it calls.
         function: String,
     },
-    /// A file of no known kind.
+    /// A file of an unknown kind.
     #[error(
-        "{}: not a weight file: {what}; expected a safetensors file, a file of torch.save or a TorchScript archive",
+        "{}: not a weight file: {what}; expected a safetensors file, a file written by torch.save or a TorchScript archive",
         path.display()
     )]
     NotWeights {
@@ -79,7 +79,7 @@ pub enum WeightError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// A JSON file beside the weights says something that cannot be.
+    /// A JSON file beside the weights has an invalid value.
     #[error("{}: {problem}", path.display())]
     Config {
         /// The JSON file.
@@ -104,7 +104,7 @@ pub enum WeightError {
     },
     /// A CLIP whose image tower is a ResNet.
     #[error(
-        "{}: a CLIP with a ResNet image tower (it has {tensor}); only vision transformers can be prompted: take ViT-B/32, ViT-B/16 or ViT-L/14",
+        "{}: a CLIP with a ResNet image tower (it has {tensor}); only vision transformers are supported: use ViT-B/32, ViT-B/16 or ViT-L/14",
         path.display()
     )]
     ResNet {
@@ -124,11 +124,11 @@ pub enum WeightError {
         names: String,
     },
     /// A variant of CLIP that computes something else.
-    #[error("{}: a variant of CLIP that is not known: {what}", path.display())]
+    #[error("{}: a variant of CLIP that is not supported: {what}", path.display())]
     Variant {
         /// The file.
         path: PathBuf,
-        /// What is not known.
+        /// What differs.
         what: String,
     },
     /// A tensor is missing.
@@ -140,10 +140,10 @@ pub enum WeightError {
         tensor: String,
         /// The name it should have in this file.
         stored_as: String,
-        /// Its shape in this file, where the other tensors say it.
+        /// Its shape in this file, if the other tensors determine it.
         shape: Option<Vec<usize>>,
     },
-    /// A tensor has another shape than the others ask for.
+    /// A tensor has another shape than the others imply.
     #[error("{}: tensor {stored_as} has shape {found:?}, expected {expected}", path.display())]
     Shape {
         /// The file.
@@ -170,7 +170,7 @@ pub enum WeightError {
         /// Its type.
         found: String,
     },
-    /// A tower's width does not divide into its heads.
+    /// A tower's width is not a multiple of its heads.
     #[error("{}: the {tower} tower of width {width} cannot have {heads} attention heads", path.display())]
     Heads {
         /// The file.
@@ -182,7 +182,7 @@ pub enum WeightError {
         /// Its number of heads.
         heads: usize,
     },
-    /// A name that is no tensor of a CLIP.
+    /// A name that is not a tensor of a CLIP.
     #[error("{}: there is no tensor {tensor}", path.display())]
     NoTensor {
         /// The file.
@@ -191,7 +191,7 @@ pub enum WeightError {
         tensor: String,
     },
     /// A file changed after it was opened.
-    #[error("{}: tensor {tensor} cannot be read any more; the file changed since it was opened", path.display())]
+    #[error("{}: tensor {tensor} cannot be read any more; the file has changed since it was opened", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
@@ -202,7 +202,7 @@ pub enum WeightError {
 
 fn expected(shape: &Option<Vec<usize>>) -> String {
     match shape {
-        Some(shape) => format!(", expected one of shape {shape:?}"),
+        Some(shape) => format!(", expected shape {shape:?}"),
         None => String::new(),
     }
 }

@@ -93,7 +93,7 @@ fn only_file(folder: &Path) -> Result<PathBuf, WeightError> {
     })
 }
 
-/// The files that an index of Hugging Face's names, which lie beside it.
+/// The files that an index file of Hugging Face names, in the same folder.
 fn parts(index: &Path) -> Result<Vec<PathBuf>, WeightError> {
     let problem = |problem: String| WeightError::Config {
         path: index.to_path_buf(),
@@ -104,7 +104,7 @@ fn parts(index: &Path) -> Result<Vec<PathBuf>, WeightError> {
         .get("weight_map")
         .and_then(Value::as_object)
         .filter(|map| !map.is_empty())
-        .ok_or_else(|| problem("it has no weight_map of tensors to files".to_string()))?;
+        .ok_or_else(|| problem("it has no weight_map from tensors to files".to_string()))?;
     let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
     names
         .into_iter()

@@ -1,13 +1,13 @@
-//! What kind of file weights come from.
+//! The kinds of weight files.
 
 use std::fmt;
 
-/// Kind of a weight file: whose names its tensors have, and what they are kept in.
+/// Kind of a weight file: its naming and its container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WeightFormat {
     /// Whose names the tensors have.
     pub naming: Naming,
-    /// What the tensors are kept in.
+    /// The file format.
     pub container: Container,
 }
 
@@ -18,12 +18,12 @@ pub enum Naming {
     OpenAi,
     /// Hugging Face's (`vision_model.embeddings.patch_embedding.weight`).
     HuggingFace,
-    /// OpenCLIP's: OpenAI's names, with a configuration beside, or with `text.` or `module.` in
-    /// front.
+    /// OpenCLIP's: OpenAI's names, with a configuration beside the file, or with the prefix `text.`
+    /// or `module.`.
     OpenClip,
 }
 
-/// What a file keeps its tensors in.
+/// The file format of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Container {
     /// A safetensors file, or several.

@@ -2,10 +2,9 @@
 //!
 //! [`ClipWeights::open`] takes what people have on disk: OpenAI's TorchScript archives, state
 //! dictionaries of `torch.save`, safetensors, folders of Hugging Face and of OpenCLIP. Whatever
-//! the file calls its tensors and however it lays them out, afterwards there is one set of names
+//! the names and the layout of the tensors in the file, the result has one set of names
 //! (`visual.conv1.weight`, `transformer.resblocks.0.attn.in_proj_weight`, ...) and shapes, and one
-//! [`ClipConfig`]. Opening reads headers only; numbers are read from the mapped file when asked
-//! for.
+//! [`ClipConfig`]. Opening reads headers only; numbers are read from the mapped file on demand.
 
 mod config;
 mod convert;
@@ -59,14 +58,14 @@ impl fmt::Debug for ClipWeights {
 impl ClipWeights {
     /// Opens a weight file, or a folder with one.
     ///
-    /// A file is known by its content, not by its extension. A folder is one of Hugging Face's
+    /// A file is recognised by its content, not by its extension. A folder is one of Hugging Face's
     /// (`config.json` with `model.safetensors` or `pytorch_model.bin`, also in several parts), one
     /// of OpenCLIP's (`open_clip_config.json` with `open_clip_model.safetensors` or
     /// `open_clip_pytorch_model.bin`), or any other that holds exactly one weight file.
     ///
     /// # Errors
     ///
-    /// Where there is no such file, it is damaged, holds no CLIP with a vision transformer, or a
+    /// If there is no such file, it is damaged, holds no CLIP with a vision transformer, or a
     /// tensor is missing or has another shape than the others imply.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
         let path = path.as_ref();
@@ -109,7 +108,7 @@ impl ClipWeights {
         &self.path
     }
 
-    /// What kind of file it is.
+    /// The kind of the file.
     pub fn format(&self) -> WeightFormat {
         self.format
     }
@@ -134,7 +133,7 @@ impl ClipWeights {
         self.tensors.get(name).map(|tensor| &*tensor.shape)
     }
 
-    /// Type in which the file stores a tensor (of one made of several: the first one's).
+    /// Type in which the file stores a tensor (if it is made of several: the first one's).
     pub fn dtype(&self, name: &str) -> Option<FloatType> {
         let origin = &self.tensors.get(name)?.origin;
         self.source.get(origin.parts().first()?)?.dtype
@@ -144,7 +143,7 @@ impl ClipWeights {
     ///
     /// # Errors
     ///
-    /// Where there is no tensor of that name, or the file changed since it was opened.
+    /// If there is no tensor of that name, or the file changed since it was opened.
     pub fn f32(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let tensor = self
             .tensors
@@ -164,15 +163,15 @@ impl ClipWeights {
         Ok(values)
     }
 
-    /// A name for the numbers: BLAKE3 of every tensor's name, shape and values as `f32`, in the
-    /// order of their names. The same weights have the same fingerprint in whatever file they are
-    /// kept, and half-precision weights the same as their copy in `f32`.
+    /// Identifies the numbers: BLAKE3 of every tensor's name, shape and values as `f32`, in the
+    /// order of their names. The same weights have the same fingerprint in every file format, and
+    /// half-precision weights the same as their copy in `f32`.
     ///
-    /// It reads all weights, once.
+    /// The first call reads all weights.
     ///
     /// # Errors
     ///
-    /// Where the file changed since it was opened.
+    /// If the file changed since it was opened.
     pub fn fingerprint(&self) -> Result<String, WeightError> {
         if let Some(fingerprint) = self.fingerprint.get() {
             return Ok(fingerprint.clone());
@@ -204,7 +203,7 @@ impl ClipWeights {
     }
 }
 
-/// `[columns, rows]` as the file has it to `[rows, columns]`.
+/// `[columns, rows]`, as the file has it, to `[rows, columns]`.
 fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..rows)
         .flat_map(|row| values.iter().skip(row).step_by(rows).take(columns).copied())

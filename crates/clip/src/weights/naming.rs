@@ -47,7 +47,7 @@ impl Origin {
         }
     }
 
-    /// The shape of each part in the file, from the shape in OpenAI's origin.
+    /// The shape of each part in the file, from the shape in OpenAI's layout.
     fn stored_shape(&self, shape: &[usize]) -> Vec<usize> {
         match self {
             Origin::Direct(_) => shape.to_vec(),
@@ -127,7 +127,7 @@ impl<'s> Names<'s> {
             ("logit_bias", "its loss is SigLIP's"),
             (
                 "prompt_learner.",
-                "it is a checkpoint of learned prompts, which needs a CLIP beside it",
+                "it is a checkpoint of learned prompts, which needs a CLIP as well",
             ),
             ("visual.trunk.", "its image tower is one of timm's"),
         ] {
@@ -140,7 +140,7 @@ impl<'s> Names<'s> {
                 .names()
                 .filter_map(|name| name.strip_suffix(anchor))
                 .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-                // Checkpoints may hold a moving average or an optimiser's state besides.
+                // Checkpoints may also hold a moving average or the state of an optimiser.
                 .min_by_key(|prefix| (!prefix.starts_with("state_dict."), prefix.len()))
                 .map(str::to_string)
         };
@@ -166,13 +166,13 @@ impl<'s> Names<'s> {
         })
     }
 
-    /// The configuration beside the file, where there is one that belongs to its names.
+    /// The configuration beside the file, if there is one of the same library.
     fn sidecar(&self) -> Result<Option<Sidecar>, WeightError> {
         if !self.source.is_on_disk() {
             return Ok(None);
         }
         let file = match (self.naming, self.source.container) {
-            // OpenAI's own archives: they lie anywhere, and nothing beside them is theirs.
+            // OpenAI's own archives have no configuration: no file beside them is theirs.
             (Naming::OpenAi, Container::TorchScript) => return Ok(None),
             (Naming::HuggingFace, _) => sidecar::HUGGING_FACE,
             _ => sidecar::OPEN_CLIP,
@@ -242,7 +242,7 @@ impl<'s> Names<'s> {
                 }
                 let (norm, kind) = rest.split_once('.').unwrap_or((rest, ""));
                 let norm = match norm {
-                    // Misspelled in every file.
+                    // The spelling in every file.
                     "ln_pre" => "pre_layrnorm",
                     "ln_post" => "post_layernorm",
                     "ln_final" => "final_layer_norm",
@@ -255,7 +255,7 @@ impl<'s> Names<'s> {
 
     // Shapes.
 
-    /// A tensor's shape in the file, which must have as many axes as said.
+    /// A tensor's shape in OpenAI's layout, if it has this many axes.
     fn shape<const AXES: usize>(&self, name: &str) -> Result<[usize; AXES], WeightError> {
         let origin = self.origin(name);
         let stored_as = origin.parts().first().cloned().unwrap_or_default();
@@ -377,11 +377,11 @@ impl<'s> Names<'s> {
             return;
         };
         notes.push(format!(
-            "{name} names and no {file} beside the file: QuickGELU and attention heads of width 64 are assumed"
+            "the tensors have {name} names, but there is no {file} beside the file: QuickGELU and attention heads of width 64 are assumed"
         ));
     }
 
-    /// Number of blocks in a tower: of different numbers in the blocks' names.
+    /// Number of blocks in a tower: how many different numbers the blocks' names have.
     fn layers(&self, blocks: &str) -> usize {
         let first = self.origin(&format!("{blocks}0.ln_1.weight"));
         let first = first.parts().first().map_or("", String::as_str);
@@ -407,7 +407,7 @@ impl<'s> Names<'s> {
                     shape: Some(expected),
                 });
             };
-            // Some tools write the one number of `logit_scale` as a list of one.
+            // Some tools write `logit_scale` as a list of one number.
             let fits = stored.shape == expected || (expected.is_empty() && stored.shape == [1]);
             if !fits {
                 return Err(WeightError::Shape {
@@ -429,7 +429,7 @@ impl<'s> Names<'s> {
         Ok(())
     }
 
-    /// Notes the tensors that no CLIP has, and refuses those that change what is computed.
+    /// Notes tensors that are not part of a CLIP; refuses those that change what is computed.
     fn extras(
         &self,
         tensors: &BTreeMap<String, Tensor>,
@@ -476,10 +476,10 @@ impl<'s> Names<'s> {
     }
 }
 
-/// Names that are shown of a long list.
+/// Number of names shown of a long list.
 const SHOWN: usize = 6;
 
-/// What files hold besides weights.
+/// Names of what files hold besides weights.
 const HARMLESS: [&str; 6] = [
     "position_ids",
     "attn_mask",
@@ -489,7 +489,7 @@ const HARMLESS: [&str; 6] = [
     "num_batches_tracked",
 ];
 
-/// Parts of names by which a tower does more than CLIP's.
+/// Parts of names that show that a tower computes something else than CLIP's.
 const CHANGES_THE_TOWERS: [&str; 9] = [
     ".ls_1.",
     ".ls_2.",

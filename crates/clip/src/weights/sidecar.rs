@@ -326,7 +326,9 @@ impl Sidecar {
             (set(&text.act_kwargs), "text_cfg.act_kwargs"),
         ] {
             if different {
-                return Err(unknown(format!("{field} is set to something unusual")));
+                return Err(unknown(format!(
+                    "{field} is set to a value that is not supported"
+                )));
             }
         }
         let eps = |norm: &Option<Norm>| {

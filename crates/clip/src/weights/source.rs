@@ -1,4 +1,4 @@
-//! The tensors of weight files as the files have them.
+//! The tensors of weight files, under the names and in the layout of the files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ impl Deref for Bytes {
 /// One tensor under the name that the file gives it.
 pub(super) struct Stored {
     pub(super) shape: Vec<usize>,
-    /// `None` where it is not of floats.
+    /// `None` if it does not hold floats.
     pub(super) dtype: Option<FloatType>,
     /// The type's name in the file.
     pub(super) type_name: String,
@@ -85,7 +85,7 @@ impl Source {
         }
     }
 
-    /// Whether there is a folder in which other files can lie beside these.
+    /// Whether these are files in a folder, which may hold other files.
     pub(super) fn is_on_disk(&self) -> bool {
         let in_memory = |file: &Opened| matches!(file, Opened::Safetensors(Bytes::InMemory(_)));
         !self.files.iter().any(in_memory)
@@ -215,7 +215,7 @@ fn is_torch(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.first() == Some(&0x80)
 }
 
-/// Files that often lie where weights should.
+/// What a file is that is often found in the place of weights.
 fn something_else(start: &[u8]) -> Option<String> {
     if start.starts_with(b"version https://git-lfs") {
         return Some("a Git LFS pointer; fetch the file itself with `git lfs pull`".to_string());
