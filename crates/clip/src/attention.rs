@@ -29,7 +29,8 @@ impl KeyValue {
 /// `[sequences * rows, width]` -> `[sequences, heads, rows, head_dim]`.
 pub(crate) fn split_heads(x: Tensor<2>, sequences: usize, heads: usize) -> Tensor<4> {
     let [all, width] = x.dims();
-    x.reshape([sequences, all / sequences, heads, width / heads]) // [sequences, rows, heads, head_dim]
+    let rows = all / sequences;
+    x.reshape([sequences, rows, heads, width / heads]) // [sequences, rows, heads, head_dim]
         .swap_dims(1, 2) // [sequences, heads, rows, head_dim]
 }
 
@@ -54,19 +55,23 @@ pub(crate) fn attend(
 ) -> Tensor<2> {
     let [sequences, heads, queries, head_dim] = query.dims();
     let query = query.mul_scalar(1.0 / (head_dim as f64).sqrt());
-    let mut own_scores = query.clone().matmul(own.key.clone().swap_dims(2, 3)); // [sequences, heads, queries, rows]
+    // [sequences, heads, queries, rows]
+    let mut own_scores = query.clone().matmul(own.key.clone().swap_dims(2, 3));
     if let Some(mask) = mask {
         own_scores = own_scores + mask;
     }
     let Some(shared) = shared else {
-        let mixed = softmax(own_scores, 3).matmul(own.value.clone()); // [sequences, heads, queries, head_dim]
+        // [sequences, heads, queries, head_dim]
+        let mixed = softmax(own_scores, 3).matmul(own.value.clone());
         return merge_heads(mixed);
     };
 
     let [.., own_rows] = own_scores.dims();
     let [_, _, shared_rows, _] = shared.key.dims();
-    let shared_scores = times_shared(query, shared.key.clone().swap_dims(2, 3)); // [sequences, heads, queries, shared_rows]
-    let weights = softmax(Tensor::cat(vec![shared_scores, own_scores], 3), 3); // [sequences, heads, queries, shared_rows + rows]
+    // [sequences, heads, queries, shared_rows]
+    let shared_scores = times_shared(query, shared.key.clone().swap_dims(2, 3));
+    // [sequences, heads, queries, shared_rows + rows]
+    let weights = softmax(Tensor::cat(vec![shared_scores, own_scores], 3), 3);
     let part = |rows| {
         weights
             .clone()
@@ -74,7 +79,8 @@ pub(crate) fn attend(
     };
     let on_shared = part(0..shared_rows); // [sequences, heads, queries, shared_rows]
     let on_own = part(shared_rows..shared_rows + own_rows); // [sequences, heads, queries, rows]
-    let mixed = times_shared(on_shared, shared.value.clone()) + on_own.matmul(own.value.clone()); // [sequences, heads, queries, head_dim]
+    // [sequences, heads, queries, head_dim]
+    let mixed = times_shared(on_shared, shared.value.clone()) + on_own.matmul(own.value.clone());
     merge_heads(mixed)
 }
 

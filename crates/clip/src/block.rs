@@ -174,16 +174,19 @@ impl PlainBlock {
         })
     }
 
-    /// Keys and values `[constant + shared, 2 * width]` of the rows that every sequence sees.
+    /// Keys and values `[constant + shared, 2 * width]` of the rows that every sequence sees:
+    /// `constant` rows, projected before, and `shared` rows `[shared, width]`.
     fn project_shared(
         &self,
         constant: Option<&PlainProjected>,
         shared: Option<Tensor<2>>,
     ) -> Option<Tensor<2>> {
-        let constant = constant.map(|projected| projected.key_value.clone()); // [constant, 2 * width]
-        let shared = shared.map(|rows| self.key_value.forward(self.ln_1.forward(rows))); // [shared, 2 * width]
+        let constant = constant.map(|rows| rows.key_value.clone()); // [constant, 2 * width]
+        // [shared, 2 * width]
+        let shared = shared.map(|rows| self.key_value.forward(self.ln_1.forward(rows)));
         match (constant, shared) {
-            (Some(constant), Some(shared)) => Some(Tensor::cat(vec![constant, shared], 0)), // [constant + shared, 2 * width]
+            // [constant + shared, 2 * width]
+            (Some(constant), Some(shared)) => Some(Tensor::cat(vec![constant, shared], 0)),
             (constant, shared) => constant.or(shared),
         }
     }
@@ -226,8 +229,9 @@ impl Block for PlainBlock {
         };
         let shared = self.project_shared(constant, shared);
 
-        let query = selected(query, padding.queries.as_ref()); // [sequences * most live, width]
-        let key_value = selected(key_value, padding.own.as_ref()); // [sequences * longest, 2 * width]
+        // [sequences * most live, width], [sequences * longest, 2 * width]
+        let query = selected(query, padding.queries.as_ref());
+        let key_value = selected(key_value, padding.own.as_ref());
         let mixed = attend(
             split_heads(query, sequences, heads), // [sequences, heads, most live, head_dim]
             &KeyValue::new(key_value, sequences, heads),
@@ -236,7 +240,8 @@ impl Block for PlainBlock {
         ); // [sequences * most live, width]
         let mixed = selected(mixed, padding.unpad.as_ref()); // [live, width]
 
-        let x = selected(own, padding.live.as_ref()) + self.out_proj.forward(mixed); // [live, width]
+        let own = selected(own, padding.live.as_ref()); // [live, width]
+        let x = own + self.out_proj.forward(mixed); // [live, width]
         let hidden = self.c_fc.forward(self.ln_2.forward(x.clone())); // [live, mlp_width]
         x + self.c_proj.forward(activate(self.activation, hidden)) // [live, width]
     }

@@ -70,8 +70,9 @@ impl PlainClip {
             if let Some(prompt) = prompts.get(layer) {
                 let n_ctx = prompt.dims()[0];
                 let start = x.clone().slice([0..texts, 0..1, 0..width]); // [texts, 1, width]
-                let rest = x.slice([0..texts, 1 + n_ctx..length, 0..width]); // [texts, length - 1 - n_ctx, width]
-                x = Tensor::cat(vec![start, repeat(prompt, texts), rest], 1); // [texts, length, width]
+                let prompt = repeat(prompt, texts); // [texts, n_ctx, width]
+                let rest = x.slice([0..texts, 1 + n_ctx..length, 0..width]); // [texts, rest, width]
+                x = Tensor::cat(vec![start, prompt, rest], 1); // [texts, length, width]
             }
             if layer == 0 {
                 x = x + self.get::<2>("positional_embedding").unsqueeze::<3>();
@@ -116,13 +117,16 @@ impl PlainClip {
                 .get::<2>("visual.positional_embedding")
                 .unsqueeze::<3>();
         if let Some(prompt) = prompts.first() {
-            x = Tensor::cat(vec![x, repeat(prompt, batch)], 1); // [batch, 1 + patches + n_ctx, width]
+            // [batch, 1 + patches + n_ctx, width]
+            x = Tensor::cat(vec![x, repeat(prompt, batch)], 1);
         }
         x = self.layer_norm(x, "visual.ln_pre");
         for layer in 0..vision.layers {
             if let Some(prompt) = prompts.get(layer).filter(|_| layer > 0) {
-                let image = x.slice([0..batch, 0..vision.tokens(), 0..width]); // [batch, 1 + patches, width]
-                x = Tensor::cat(vec![image, repeat(prompt, batch)], 1); // [batch, 1 + patches + n_ctx, width]
+                // [batch, 1 + patches, width]
+                let image = x.slice([0..batch, 0..vision.tokens(), 0..width]);
+                // [batch, 1 + patches + n_ctx, width]
+                x = Tensor::cat(vec![image, repeat(prompt, batch)], 1);
             }
             let block = format!("visual.transformer.resblocks.{layer}");
             x = self.block(x, &block, vision.heads, false);
@@ -145,8 +149,7 @@ impl PlainClip {
     fn attention(&self, x: Tensor<3>, name: &str, heads: usize, causal: bool) -> Tensor<3> {
         let [n, length, width] = x.dims();
         let head_dim = width / heads;
-        let weight = format!("{name}.in_proj_weight");
-        let qkv = self.linear(x, &weight, &format!("{name}.in_proj_bias")); // [n, length, 3 * width]
+        let qkv = self.linear(x, &format!("{name}.in_proj_")); // [n, length, 3 * width]
         let part = |i: usize| {
             qkv.clone()
                 .slice([0..n, 0..length, i * width..(i + 1) * width]) // [n, length, width]
@@ -154,7 +157,8 @@ impl PlainClip {
                 .swap_dims(1, 2) // [n, heads, length, head_dim]
         };
         let (query, key, value) = (part(0), part(1), part(2));
-        let mut scores = query.matmul(key.swap_dims(2, 3)) / (head_dim as f64).sqrt(); // [n, heads, length, length]
+        let scale = 1.0 / (head_dim as f64).sqrt();
+        let mut scores = query.matmul(key.swap_dims(2, 3)) * scale; // [n, heads, length, length]
         if causal {
             scores = scores + self.causal_mask(length);
         }
@@ -162,8 +166,7 @@ impl PlainClip {
             .matmul(value) // [n, heads, length, head_dim]
             .swap_dims(1, 2) // [n, length, heads, head_dim]
             .reshape([n, length, width]); // [n, length, width]
-        let weight = format!("{name}.out_proj.weight");
-        self.linear(mixed, &weight, &format!("{name}.out_proj.bias"))
+        self.linear(mixed, &format!("{name}.out_proj.")) // [n, length, width]
     }
 
     /// `[1, 1, length, length]`: hides from each row the rows after it.
@@ -177,20 +180,20 @@ impl PlainClip {
 
     /// `[n, length, width]` -> `[n, length, width]`.
     fn mlp(&self, x: Tensor<3>, name: &str) -> Tensor<3> {
-        let weight = format!("{name}.c_fc.weight");
-        let h = self.linear(x, &weight, &format!("{name}.c_fc.bias")); // [n, length, mlp_width]
+        let h = self.linear(x, &format!("{name}.c_fc.")); // [n, length, mlp_width]
         let h = activate(self.config.activation, h);
-        let weight = format!("{name}.c_proj.weight");
-        self.linear(h, &weight, &format!("{name}.c_proj.bias")) // [n, length, width]
+        self.linear(h, &format!("{name}.c_proj.")) // [n, length, width]
     }
 
-    /// `[n, length, inputs]` -> `[n, length, outputs]`.
-    fn linear(&self, x: Tensor<3>, weight: &str, bias: &str) -> Tensor<3> {
-        let weight = self.get::<2>(weight); // [outputs, inputs]
-        x.matmul(weight.transpose().unsqueeze()) + self.get::<1>(bias).unsqueeze()
+    /// The linear layer `<name>weight`, `<name>bias`: `[n, length, inputs]` ->
+    /// `[n, length, outputs]`.
+    fn linear(&self, x: Tensor<3>, name: &str) -> Tensor<3> {
+        let weight = self.get::<2>(&format!("{name}weight")); // [outputs, inputs]
+        let bias = self.get::<1>(&format!("{name}bias")).unsqueeze(); // [1, 1, outputs]
+        x.matmul(weight.transpose().unsqueeze()) + bias // [n, length, outputs]
     }
 
-    /// Over the last axis.
+    /// Layer normalisation over the last axis: `[n, length, width]` -> `[n, length, width]`.
     fn layer_norm(&self, x: Tensor<3>, name: &str) -> Tensor<3> {
         let mean = x.clone().mean_dim(2); // [n, length, 1]
         let centred = x - mean;

@@ -29,7 +29,7 @@ use crate::text_input::{StartOfText, TextInput, TextInputError, up_to_end};
 use crate::tokenizer::START_OF_TEXT;
 use crate::weights::{ClipConfig, WeightError};
 
-/// Texts that [`TextTower::encode`] encodes at once: bounds the memory, does not change the numbers.
+/// Texts that [`TextTower::encode`] encodes at once: bounds the memory, changes no number.
 const CHUNK: usize = 128;
 
 /// CLIP's frozen text tower.
@@ -151,7 +151,8 @@ impl TextTower {
         let ids: Vec<u32> = texts.iter().flat_map(|t| &t[prefix..]).copied().collect();
         let positions: Vec<usize> = texts.iter().flat_map(|t| prefix..t.len()).collect();
         let positions = indices(&positions, &self.positional_embedding.device());
-        let own_tokens = self.embed(&ids) + self.positional_embedding.clone().select(0, positions); // [own tokens, width]
+        // [own tokens, width]
+        let own_tokens = self.embed(&ids) + self.positional_embedding.clone().select(0, positions);
 
         let layout = Layout::new(texts.iter().map(|t| t.len() - prefix), true);
         let ends = (0..texts.len())
@@ -221,15 +222,18 @@ impl TextTower {
         let mut tokens = input.own_tokens.clone(); // [own tokens, width]
         for (layer, block) in blocks.iter().enumerate() {
             if let Some(prompt) = prompts.get(layer) {
-                prefix = Some(input.overwrite_context(prefix, prompt.clone(), layer)); // [prefix - 1, width]
+                // [prefix - 1, width]
+                prefix = Some(input.overwrite_context(prefix, prompt.clone(), layer));
             }
             let start = Some(&start[layer]);
             let rows = input.needed_rows(layer == last);
-            tokens = block.forward(tokens, prefix.clone(), rows, start, given.take()); // [own tokens, width], at the end [texts, width]
+            // [own tokens, width], from the last block [texts, width]
+            tokens = block.forward(tokens, prefix.clone(), rows, start, given.take());
 
             let overwritten_next = layer + 1 < prompts.len();
             prefix = match (prefix, input.needed_prefix(layer == last, overwritten_next)) {
-                (Some(prefix), Some(rows)) => Some(block.forward(prefix, None, &rows, start, None)), // [needed rows, width]
+                // [needed rows, width]
+                (Some(prefix), Some(rows)) => Some(block.forward(prefix, None, &rows, start, None)),
                 _ => None,
             };
         }
@@ -250,8 +254,8 @@ impl TextTower {
         let mut rows = vec![0.0f32; tokens.len() * embed_dim];
         for chunk in order.chunks(CHUNK) {
             let texts: Vec<Vec<u32>> = chunk.iter().map(|i| tokens[*i].clone()).collect();
-            let features = values(self.features(&self.prepare(&texts, 0)?, &[])); // [chunk, embed_dim]
-            for (i, row) in chunk.iter().zip(features.chunks_exact(embed_dim)) {
+            let features = self.features(&self.prepare(&texts, 0)?, &[]); // [chunk, embed_dim]
+            for (i, row) in chunk.iter().zip(values(features).chunks_exact(embed_dim)) {
                 rows[i * embed_dim..(i + 1) * embed_dim].copy_from_slice(row);
             }
         }
@@ -285,8 +289,8 @@ fn project_in_each<B: Block>(blocks: &[B], mut token: Tensor<2>) -> Vec<B::Proje
 }
 
 impl TextInput {
-    /// The prefix of the block `layer`, `[prefix - 1, width]`: the prompt, then what follows the
-    /// context in the prefix before, of which `before` holds at least that.
+    /// The prefix `[prefix - 1, width]` of the block `layer`: the prompt `[n_ctx, width]`, followed
+    /// by what follows the context in the prefix `before`, whose last rows these are.
     fn overwrite_context(
         &self,
         before: Option<Tensor<2>>,
@@ -297,11 +301,11 @@ impl TextInput {
             Some(positions) if layer == 0 => prompt + positions.clone(),
             _ => prompt,
         }; // [n_ctx, width]
-        let following = self.prefix - 1 - self.n_ctx;
+        let kept = self.prefix - 1 - self.n_ctx;
         match before {
-            Some(before) if following > 0 => {
+            Some(before) if kept > 0 => {
                 let [rows, width] = before.dims();
-                let following = before.slice([rows - following..rows, 0..width]); // [prefix - 1 - n_ctx, width]
+                let following = before.slice([rows - kept..rows, 0..width]); // [kept, width]
                 Tensor::cat(vec![prompt, following], 0) // [prefix - 1, width]
             }
             _ => prompt,

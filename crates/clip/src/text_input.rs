@@ -7,7 +7,7 @@ use crate::block::{Form, PlainProjected, Projected};
 use crate::rows::Rows;
 use crate::tokenizer::eot_position;
 
-/// A list of tokenised texts, made ready for the tower: all that does not depend on a learned value.
+/// A list of tokenised texts, made ready for the tower: all that depends on no learned value.
 ///
 /// The tokens fall into a prefix that all texts share (start-of-text, the learnable context, and
 /// whatever else they have in common) and each text's own tokens up to its end-of-text token.

@@ -12,8 +12,8 @@ use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
 ///
-/// An image passes through it in two parts: [`stem`](Self::stem) is the half of the first layer that no
-/// prompt touches, computed once and used by the frozen and the prompted pass alike;
+/// An image passes through it in two parts: [`stem`](Self::stem) is the half of the first layer
+/// that no prompt touches, computed once and used by the frozen and the prompted pass alike;
 /// [`features`](Self::features) is the rest.
 ///
 /// The function that is computed, without any saving, is
@@ -189,12 +189,14 @@ impl VisionTower {
             if !overwritten && layer != last {
                 // The outputs of the prompt tokens are read: each image has its own from here on.
                 if let Some(prompt) = prompt.take() {
-                    tokens = append_to_each(tokens, prompt, batch); // [batch * (length + n_ctx), width]
+                    // [batch * (length + n_ctx), width]
+                    tokens = append_to_each(tokens, prompt, batch);
                     given = None;
                 }
             }
             let rows = needed_rows(batch, tokens.dims()[0] / batch, layer == last);
-            tokens = block.forward(tokens, prompt, &rows, None, given.take()); // [batch * length, width], at the end [batch, width]
+            // [batch * length, width], from the last block [batch, width]
+            tokens = block.forward(tokens, prompt, &rows, None, given.take());
         }
         tokens
     }
