@@ -24,6 +24,6 @@ mod tiff;
 
 pub use decode::{EXTENSIONS, Limits, decode, open};
 pub use error::ImageError;
-pub use preprocess::Preprocess;
+pub use preprocess::{CLIP_MEAN, CLIP_STD, Preprocess};
 pub use resample::{resize_bicubic, resize_bicubic_window};
 pub use rgb::{Crop, Image};

@@ -6,7 +6,7 @@ use crate::{Crop, Image, ImageError, resize_bicubic, resize_bicubic_window};
 /// `Resize(resolution, BICUBIC)`, `CenterCrop(resolution)`, `ToTensor()`, `Normalize(mean, std)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preprocess {
-    /// Pixels of each side of the input.
+    /// Pixels per side of the input.
     pub resolution: u32,
     /// Subtracted from each channel (red, green, blue), on the scale 0..1.
     pub mean: [f32; 3],
@@ -14,15 +14,20 @@ pub struct Preprocess {
     pub std: [f32; 3],
 }
 
+/// Mean of each colour channel (red, green, blue), on the scale 0..1, of the images that OpenAI's
+/// CLIP was trained on.
+pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// Standard deviation of each colour channel of these images.
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
+pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+
 impl Preprocess {
-    /// CLIP's means and deviations.
-    // Written as OpenAI wrote them.
-    #[allow(clippy::excessive_precision)]
+    /// The preprocessing of OpenAI's CLIP for a resolution.
     pub fn clip(resolution: u32) -> Self {
         Self {
             resolution,
-            mean: [0.48145466, 0.4578275, 0.40821073],
-            std: [0.26862954, 0.26130258, 0.27577711],
+            mean: CLIP_MEAN,
+            std: CLIP_STD,
         }
     }
 
@@ -52,7 +57,7 @@ impl Preprocess {
     /// kept. Nothing is stretched or padded; an image that already fits is not resampled.
     ///
     /// # Errors
-    /// [`ImageError::Geometry`] where the resolution is zero or the proportions are beyond it.
+    /// [`ImageError::Geometry`] where the resolution is zero or the image is too long for it.
     pub fn center(&self, image: &Image) -> Result<Image, ImageError> {
         let resolution = self.resolution;
         let short = image.width().min(image.height());
@@ -94,8 +99,8 @@ impl Preprocess {
         input
     }
 
-    /// Appends what [`normalise`](Self::normalise) gives: images become a batch without a copy of
-    /// each.
+    /// Appends what [`normalise`](Self::normalise) returns: makes a batch without a copy of each
+    /// image.
     pub fn normalise_onto(&self, image: &Image, batch: &mut Vec<f32>) {
         let pixels = image.pixels().as_chunks::<3>().0;
         batch.reserve(3 * pixels.len());

@@ -70,10 +70,9 @@ pub struct TextConfig {
 
 impl ClipConfig {
     /// Mean of each colour channel in the images that OpenAI's CLIP was trained on.
-    pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-    /// Standard deviation of each colour channel in the images that OpenAI's CLIP was trained on.
-    #[allow(clippy::excessive_precision, reason = "the digits as published")]
-    pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+    pub const MEAN: [f32; 3] = promptsrc_image::CLIP_MEAN;
+    /// Standard deviation of each colour channel in these images.
+    pub const STD: [f32; 3] = promptsrc_image::CLIP_STD;
     /// What OpenAI's CLIP adds to the variance in layer normalisation.
     pub const LAYER_NORM_EPS: f32 = 1e-5;
 
