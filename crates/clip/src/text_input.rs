@@ -118,12 +118,12 @@ pub enum TextInputError {
 /// The texts up to their end-of-text tokens, checked: none has more tokens than `context_length`
 /// or a token outside `vocab_size`, all begin with the same token, and each has room for `n_ctx`
 /// context tokens.
-pub(crate) fn up_to_end<'a>(
-    tokens: &'a [Vec<u32>],
+pub(crate) fn up_to_end(
+    tokens: &[Vec<u32>],
     n_ctx: usize,
     context_length: usize,
     vocab_size: usize,
-) -> Result<Vec<&'a [u32]>, TextInputError> {
+) -> Result<Vec<&[u32]>, TextInputError> {
     let expected = tokens
         .first()
         .and_then(|t| t.first())
