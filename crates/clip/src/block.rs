@@ -26,7 +26,7 @@ pub(crate) trait Block {
     /// Queries, keys and values of rows `[rows, width]`.
     fn project(&self, rows: Tensor<2>) -> Self::Projected;
 
-    /// Outputs `[live rows, width]` of the sequences' `own` rows `[rows, width]`, each of which
+    /// Outputs `[output rows, width]` of the sequences' `own` rows `[rows, width]`, each of which
     /// sees its own sequence and, before it, the `shared` rows `[shared, width]`.
     ///
     /// Every sequence sees the `constant` rows as well, before the shared ones. `given` is the
@@ -215,34 +215,34 @@ impl Block for PlainBlock {
         let (sequences, heads) = (rows.layout.sequences(), self.heads);
         let (query, key_value) = match given {
             Some(PlainProjected { query, key_value }) => (
-                selected(query.clone(), padding.live.as_ref()), // [live, width]
+                selected(query.clone(), padding.outputs.as_ref()), // [outputs, width]
                 key_value.clone(),                              // [rows, 2 * width]
             ),
             None => {
                 let normalised = self.ln_1.forward(own.clone());
-                let live = selected(normalised.clone(), padding.live.as_ref()); // [live, width]
+                let output = selected(normalised.clone(), padding.outputs.as_ref()); // [outputs, width]
                 (
-                    self.query.forward(live),           // [live, width]
+                    self.query.forward(output),           // [outputs, width]
                     self.key_value.forward(normalised), // [rows, 2 * width]
                 )
             }
         };
         let shared = self.project_shared(constant, shared);
 
-        // [sequences * most live, width], [sequences * longest, 2 * width]
+        // [sequences * most outputs, width], [sequences * longest, 2 * width]
         let query = selected(query, padding.queries.as_ref());
         let key_value = selected(key_value, padding.own.as_ref());
         let mixed = attend(
-            split_heads(query, sequences, heads), // [sequences, heads, most live, head_dim]
+            split_heads(query, sequences, heads), // [sequences, heads, most outputs, head_dim]
             &KeyValue::new(key_value, sequences, heads),
             shared.map(|s| KeyValue::new(s, 1, heads)).as_ref(),
             padding.mask.clone(),
-        ); // [sequences * most live, width]
-        let mixed = selected(mixed, padding.unpad.as_ref()); // [live, width]
+        ); // [sequences * most outputs, width]
+        let mixed = selected(mixed, padding.unpad.as_ref()); // [outputs, width]
 
-        let own = selected(own, padding.live.as_ref()); // [live, width]
-        let x = own + self.out_proj.forward(mixed); // [live, width]
-        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone())); // [live, mlp_width]
-        x + self.c_proj.forward(activate(self.activation, hidden)) // [live, width]
+        let own = selected(own, padding.outputs.as_ref()); // [outputs, width]
+        let x = own + self.out_proj.forward(mixed); // [outputs, width]
+        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone())); // [outputs, mlp_width]
+        x + self.c_proj.forward(activate(self.activation, hidden)) // [outputs, width]
     }
 }

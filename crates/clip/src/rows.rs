@@ -16,16 +16,16 @@ pub(crate) struct Rows {
 /// moves.
 #[derive(Debug)]
 pub(crate) struct Padding {
-    /// `[live rows]`: of all rows those that are live, where not all are.
-    pub live: Option<Tensor<1, Int>>,
+    /// `[output rows]`: of all rows those whose output is read, where not all are.
+    pub outputs: Option<Tensor<1, Int>>,
     /// `[sequences * longest]`: of all rows those of the padded batch, where the sequences differ
     /// in length.
     pub own: Option<Tensor<1, Int>>,
-    /// `[sequences * most live]`: of the live rows those of the padded batch of queries.
+    /// `[sequences * most outputs]`: of the output rows those of the padded batch of queries.
     pub queries: Option<Tensor<1, Int>>,
-    /// `[live rows]`: of the padded batch of queries those that are live rows.
+    /// `[output rows]`: of the padded batch of queries those that are output rows.
     pub unpad: Option<Tensor<1, Int>>,
-    /// `[sequences or 1, 1, most live, longest]`: what a query does not see.
+    /// `[sequences or 1, 1, most outputs, longest]`: what a query does not see.
     pub mask: Option<Tensor<4>>,
 }
 
@@ -37,11 +37,11 @@ impl Rows {
         }
     }
 
-    /// One causal sequence of `n` rows, of which the outputs of the last `live` are read.
-    pub fn one(n: usize, live: usize) -> Self {
+    /// One causal sequence of `n` rows, of which the outputs of the last `outputs` are read.
+    pub fn one(n: usize, outputs: usize) -> Self {
         let layout = Layout::new([n], true);
-        Self::new(if live < n {
-            layout.with_outputs((n - live..n).collect())
+        Self::new(if outputs < n {
+            layout.with_outputs((n - outputs..n).collect())
         } else {
             layout
         })
@@ -63,7 +63,7 @@ impl Padding {
             .max()
             .unwrap_or(0);
         let ragged = (0..sequences).any(|s| layout.sequence(s).len() != longest);
-        let ragged_live = (0..sequences).any(|s| layout.outputs_of(s).len() != most);
+        let ragged_outputs = (0..sequences).any(|s| layout.outputs_of(s).len() != most);
 
         // Padding is masked (rows) or dropped (queries), so row 0 serves as well as any.
         let batch = |length: usize, range: &dyn Fn(usize) -> std::ops::Range<usize>| {
@@ -78,14 +78,14 @@ impl Padding {
         let unpad: Vec<usize> = (0..sequences)
             .flat_map(|s| (0..layout.outputs_of(s).len()).map(move |i| s * most + i))
             .collect();
-        let all_live = layout.output_rows().is_none();
+        let all_rows = layout.output_rows().is_none();
         let sees = |s: usize, query: usize, row: usize| {
-            let (sequence, live) = (layout.sequence(s), layout.outputs_of(s));
-            if query >= live.len() {
+            let (sequence, outputs) = (layout.sequence(s), layout.outputs_of(s));
+            if query >= outputs.len() {
                 return true;
             }
             let last = if layout.is_causal() {
-                layout.output_row(live.start + query) - sequence.start
+                layout.output_row(outputs.start + query) - sequence.start
             } else {
                 sequence.len().saturating_sub(1)
             };
@@ -93,16 +93,16 @@ impl Padding {
         };
         let mask = if !layout.is_causal() && !ragged {
             None
-        } else if all_live && !ragged {
+        } else if all_rows && !ragged {
             Some(mask([1, most, longest], device, sees))
         } else {
             Some(mask([sequences, most, longest], device, sees))
         };
         Self {
-            live: layout.output_rows().map(|live| indices(live, device)),
+            outputs: layout.output_rows().map(|rows| indices(rows, device)),
             own: ragged.then(|| batch(longest, &|s| layout.sequence(s))),
-            queries: ragged_live.then(|| batch(most, &|s| layout.outputs_of(s))),
-            unpad: ragged_live.then(|| indices(&unpad, device)),
+            queries: ragged_outputs.then(|| batch(most, &|s| layout.outputs_of(s))),
+            unpad: ragged_outputs.then(|| indices(&unpad, device)),
             mask,
         }
     }
