@@ -7,7 +7,7 @@ use std::path::Path;
 use image::error::ImageError as CodecError;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use crate::{Image, ImageError, gif, jpeg, tiff};
+use crate::{Image, ImageError, Limits, gif, jpeg, tiff};
 
 /// File name extensions, in lower case, of the formats that [`decode`] reads.
 ///
@@ -15,44 +15,6 @@ use crate::{Image, ImageError, gif, jpeg, tiff};
 pub const EXTENSIONS: [&str; 10] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff",
 ];
-
-/// How much an image may take, checked before memory is taken for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most pixels of an image: width x height. The default, 178,956,970, is where Pillow too
-    /// refuses to go on (`DecompressionBombError`).
-    pub max_pixels: u64,
-    /// Most bytes of a file. The default is 1 GiB.
-    pub max_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_pixels: 2 * 89_478_485,
-            max_bytes: 1 << 30,
-        }
-    }
-}
-
-impl Limits {
-    /// Fails where a header's dimensions are zero or too many pixels.
-    pub(crate) fn check(&self, width: u32, height: u32) -> Result<(), ImageError> {
-        if width == 0 || height == 0 {
-            return Err(ImageError::geometry(format!(
-                "its header announces {width} x {height} pixels: there is nothing to see"
-            )));
-        }
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(ImageError::TooManyPixels {
-                width,
-                height,
-                limit: self.max_pixels,
-            });
-        }
-        Ok(())
-    }
-}
 
 /// Reads and decodes an image file; errors name the file.
 ///
@@ -71,13 +33,7 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
     if !metadata.is_file() {
         return Err(ImageError::NotAFile);
     }
-    let too_many = |bytes| ImageError::TooManyBytes {
-        bytes,
-        limit: limits.max_bytes,
-    };
-    if metadata.len() > limits.max_bytes {
-        return Err(too_many(metadata.len()));
-    }
+    limits.check_bytes(metadata.len())?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // One byte more than allowed, for a file that grows while it is read.
     let mut file = File::open(path)
@@ -102,13 +58,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
-    if bytes.len() as u64 > limits.max_bytes {
-        let bytes = bytes.len() as u64;
-        return Err(ImageError::TooManyBytes {
-            bytes,
-            limit: limits.max_bytes,
-        });
-    }
+    limits.check_bytes(bytes.len() as u64)?;
     let (format, name) = match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => return jpeg::decode(bytes, limits),
         Ok(format @ ImageFormat::Png) => (format, "PNG"),
@@ -137,14 +87,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     reader.limits(decoder_limits);
     let decoder = reader.into_decoder().map_err(explain)?;
     let (width, height) = decoder.dimensions();
-    limits.check(width, height)?;
+    limits.check_pixels(width, height)?;
     let color = decoder.color_type();
     // The colour type of a PNG's header: transparency of grey pixels has become alpha in `color`.
     let is_grey_png = format == ImageFormat::Png && bytes.get(25) == Some(&0);
-    let unsupported = || ImageError::Unsupported {
-        format: name,
-        reason: format!("its pixels are {color:?}"),
-    };
+    let unsupported = || ImageError::unsupported(name, format!("its pixels are {color:?}"));
     if matches!(color, ColorType::Rgb32F | ColorType::Rgba32F) {
         return Err(unsupported());
     }
@@ -234,26 +181,9 @@ fn explain(error: CodecError, format: &'static str) -> ImageError {
         CodecError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             ImageError::Truncated(format)
         }
-        CodecError::Unsupported(e) => ImageError::Unsupported {
-            format,
-            reason: one_line(&e.to_string()),
-        },
-        other => ImageError::Damaged {
-            format,
-            reason: one_line(&other.to_string()),
-        },
+        CodecError::Unsupported(e) => ImageError::unsupported(format, e),
+        other => ImageError::damaged(format, other),
     }
-}
-
-/// The first line of a foreign message, without its full stop.
-pub(crate) fn one_line(message: &str) -> String {
-    message
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .trim_end_matches('.')
-        .to_string()
 }
 
 /// What bytes of no known format look like, for an error message.

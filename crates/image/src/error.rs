@@ -1,5 +1,6 @@
 //! Every way an image can be wrong.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Why bytes did not become an image, or an image not the network's input.
@@ -78,6 +79,22 @@ impl ImageError {
         Self::Geometry(message)
     }
 
+    /// Data that contradict their format, in a decoder's words.
+    pub(crate) fn damaged(format: &'static str, reason: impl Display) -> Self {
+        Self::Damaged {
+            format,
+            reason: one_line(&reason.to_string()),
+        }
+    }
+
+    /// Data that keep to their format and are not read here, in a decoder's words.
+    pub(crate) fn unsupported(format: &'static str, reason: impl Display) -> Self {
+        Self::Unsupported {
+            format,
+            reason: one_line(&reason.to_string()),
+        }
+    }
+
     /// The same error, with the name of the file it happened to.
     pub fn in_file(self, path: &Path) -> Self {
         match self {
@@ -96,4 +113,15 @@ impl ImageError {
             other => other,
         }
     }
+}
+
+/// The first line of a message, without its full stop.
+fn one_line(message: &str) -> String {
+    message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches('.')
+        .to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::{Image, ImageError, Limits, decode::one_line};
+use crate::{Image, ImageError, Limits};
 
 const FORMAT: &str = "GIF";
 
@@ -25,10 +25,10 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError>
     let [left, top, frame_width, frame_height] =
         [frame.left, frame.top, frame.width, frame.height].map(u32::from);
     let background = frame.transparent.unwrap_or(0);
-    limits.check(frame_width, frame_height)?;
+    limits.check_pixels(frame_width, frame_height)?;
     let width = u32::from(decoder.width()).max(left + frame_width);
     let height = u32::from(decoder.height()).max(top + frame_height);
-    limits.check(width, height)?;
+    limits.check_pixels(width, height)?;
 
     let mut colors = [[0; 3]; 256];
     let palette = decoder.palette().map_err(explain)?.as_chunks::<3>().0;
@@ -55,9 +55,6 @@ fn explain(error: gif::DecodingError) -> ImageError {
     match error {
         UnexpectedEof => ImageError::Truncated(FORMAT),
         Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => ImageError::Truncated(FORMAT),
-        other => ImageError::Damaged {
-            format: FORMAT,
-            reason: one_line(&other.to_string()),
-        },
+        other => ImageError::damaged(FORMAT, other),
     }
 }

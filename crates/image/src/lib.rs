@@ -17,13 +17,15 @@ mod decode;
 mod error;
 mod gif;
 mod jpeg;
+mod limits;
 mod preprocess;
 mod resample;
 mod rgb;
 mod tiff;
 
-pub use decode::{EXTENSIONS, Limits, decode, open};
+pub use decode::{EXTENSIONS, decode, open};
 pub use error::ImageError;
+pub use limits::Limits;
 pub use preprocess::{CLIP_MEAN, CLIP_STD, Preprocess};
 pub use resample::{resize_bicubic, resize_bicubic_window};
 pub use rgb::{Crop, Image};

@@ -1,12 +1,12 @@
 //! TIFF: the first image of a file, as Pillow reads it.
 
+use std::fmt::Display;
 use std::io::Cursor;
 
 use tiff::decoder::{BufferLayoutPreference, Decoder};
 use tiff::tags::{SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
-use crate::decode::one_line;
 use crate::jpeg::{self, Colors};
 use crate::{Image, ImageError, Limits};
 
@@ -28,7 +28,7 @@ type Source<'a> = Decoder<Cursor<&'a [u8]>>;
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     let mut source = open(bytes, limits)?;
     let (width, height) = source.dimensions().map_err(explain)?;
-    limits.check(width, height)?;
+    limits.check_pixels(width, height)?;
     let tags = Tags::read(&mut source)?;
 
     let pixels = if tags.is_jpeg {
@@ -166,7 +166,7 @@ fn plain(
     let bits = color.bit_depth();
     let signed_or_float = layout.sample_format != SampleFormat::Uint;
     let other = || {
-        unsupported(&format!(
+        unsupported(format!(
             "its pixels are {color:?} {:?}",
             layout.sample_format
         ))
@@ -434,11 +434,8 @@ fn orient(width: u32, height: u32, pixels: Vec<u8>, orientation: u16) -> Result<
     Image::new(new_width, new_height, turned)
 }
 
-fn unsupported(reason: &str) -> ImageError {
-    ImageError::Unsupported {
-        format: FORMAT,
-        reason: reason.to_string(),
-    }
+fn unsupported(reason: impl Display) -> ImageError {
+    ImageError::unsupported(FORMAT, reason)
 }
 
 fn explain(error: TiffError) -> ImageError {
@@ -446,10 +443,7 @@ fn explain(error: TiffError) -> ImageError {
         TiffError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             ImageError::Truncated(FORMAT)
         }
-        TiffError::UnsupportedError(e) => unsupported(&one_line(&e.to_string())),
-        other => ImageError::Damaged {
-            format: FORMAT,
-            reason: one_line(&other.to_string()),
-        },
+        TiffError::UnsupportedError(e) => unsupported(e),
+        other => ImageError::damaged(FORMAT, other),
     }
 }

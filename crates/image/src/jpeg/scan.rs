@@ -1,8 +1,9 @@
 //! One scan of a JPEG: entropy-coded data to coefficients (progressive) or samples (sequential).
 
-use super::frame::{Frame, Headers, ZIGZAG};
+use super::error::{damaged, unsupported};
+use super::frame::Frame;
+use super::headers::{Headers, ZIGZAG};
 use super::huffman::{Bits, Huffman};
-use super::{damaged, unsupported};
 use crate::ImageError;
 
 /// A scan header, checked against its frame.
