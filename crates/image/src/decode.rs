@@ -11,7 +11,7 @@ use crate::{Image, ImageError, Limits, gif, jpeg, tiff};
 
 /// File name extensions, in lower case, of the formats that [`decode`] reads.
 ///
-/// For choosing files of a folder only: what a file is, its first bytes decide.
+/// Only for choosing files in a folder: [`decode`] tells a format by the first bytes.
 pub const EXTENSIONS: [&str; 10] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff",
 ];
@@ -28,7 +28,7 @@ pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Image, ImageError
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
-    // Asked before opening: opening a pipe would wait for its writer.
+    // Checked before opening: opening a pipe would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(ImageError::Io)?;
     if !metadata.is_file() {
         return Err(ImageError::NotAFile);
@@ -45,15 +45,15 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
 
 /// Decodes an image file's bytes.
 ///
-/// The format is told by the content. As in Pillow's `convert("RGB")`: grey is repeated, palettes
+/// The content decides the format. As in Pillow's `convert("RGB")`: grey is repeated, palettes
 /// are expanded, alpha is dropped (not composited), the EXIF orientation is ignored (TIFF's is
-/// obeyed), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted
+/// applied), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted
 /// by the naive formula (JPEG's taken as inverted, Adobe's custom). Of an animation the first frame
-/// is taken, of several pages the first.
+/// is decoded, of several pages the first.
 ///
 /// # Errors
 /// Any [`ImageError`] but [`ImageError::File`]. Truncated data are an error, never an image
-/// with a grey rest.
+/// that is partly grey.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
@@ -76,8 +76,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     let explain = |error| explain(error, name);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut decoder_limits = image::Limits::no_limits();
-    // A decoder holds at most a 16-bit RGBA image and a copy; this stops what a lying header
-    // could make it take besides (text chunks, palettes, strips).
+    // A decoder needs at most a 16-bit RGBA image and a copy of it; this limits what a false
+    // header could make it allocate besides (text chunks, palettes, strips).
     decoder_limits.max_alloc = Some(
         limits
             .max_pixels
@@ -110,7 +110,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     Image::new(width, height, pixels)
 }
 
-/// Decoded samples to interleaved RGB; `None` for sample types without a defined range.
+/// Converts decoded samples to interleaved RGB; `None` for sample types without a defined range.
 fn to_rgb(raw: Vec<u8>, color: ColorType, is_grey_png: bool) -> Option<Vec<u8>> {
     let grey = |step: usize, value: &dyn Fn(&[u8]) -> u8| {
         raw.chunks_exact(step)
@@ -158,7 +158,7 @@ fn expand_as_pillow(pixels: &mut [u8], bytes: &[u8]) {
         let bytes = bytes.get(place..).and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |b| u16::from_le_bytes(*b))
     };
-    // Header size, bits a pixel, compression (3: masks follow), mask of green.
+    // Header size, bits per pixel, compression (3: masks follow), mask of green.
     if short(14) < 40 || short(28) != 16 {
         return;
     }
@@ -175,7 +175,7 @@ fn expand_as_pillow(pixels: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// An error of the image crate in our words.
+/// An error of the `image` crate as one of ours.
 fn explain(error: CodecError, format: &'static str) -> ImageError {
     match error {
         CodecError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {

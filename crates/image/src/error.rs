@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// Why bytes did not become an image, or an image not the network's input.
+/// Why bytes could not be decoded, or an image not be preprocessed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// One of the other variants, with the file it happened to.
+    /// One of the other variants, with the file that it is about.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file as it was asked for.
@@ -15,13 +15,13 @@ pub enum ImageError {
         /// What was wrong with it; part of this error's message.
         reason: Box<ImageError>,
     },
-    /// The operating system could not give the bytes.
+    /// The operating system could not read the file.
     #[error("cannot be read: {0}")]
     Io(std::io::Error),
     /// The path leads to a folder, a pipe or a device.
     #[error("is not a regular file")]
     NotAFile,
-    /// There are no bytes at all.
+    /// The file has no bytes.
     #[error("is empty (0 bytes); copy or download it again")]
     Empty,
     /// More bytes than the limit allows; nothing was decoded.
@@ -38,14 +38,14 @@ pub enum ImageError {
          (a damaged file or a decompression bomb); shrink it or raise the limit"
     )]
     TooManyPixels {
-        /// Announced pixels a row.
+        /// Announced pixels per row.
         width: u32,
         /// Announced rows.
         height: u32,
         /// [`Limits::max_pixels`](crate::Limits::max_pixels).
         limit: u64,
     },
-    /// The content is none of the known formats, whatever the name's extension says.
+    /// The content has no known format, whatever the extension of the file name.
     #[error(
         "is not an image that can be read: expected JPEG, PNG, WebP, BMP, GIF or TIFF, found {0}"
     )]
@@ -58,10 +58,10 @@ pub enum ImageError {
     Damaged {
         /// Format that the first bytes announce.
         format: &'static str,
-        /// The decoder's own words.
+        /// The decoder's message.
         reason: String,
     },
-    /// The file is as it should be, but of a kind that is not read here.
+    /// The file is valid, but of a kind that is not supported.
     #[error("is a {format} image of an unsupported kind: {reason}; save it as 8-bit RGB")]
     Unsupported {
         /// Format that the first bytes announce.
@@ -79,7 +79,7 @@ impl ImageError {
         Self::Geometry(message)
     }
 
-    /// Data that contradict their format, in a decoder's words.
+    /// Data that contradict their format, with a decoder's message.
     pub(crate) fn damaged(format: &'static str, reason: impl Display) -> Self {
         Self::Damaged {
             format,
@@ -87,7 +87,7 @@ impl ImageError {
         }
     }
 
-    /// Data that keep to their format and are not read here, in a decoder's words.
+    /// Valid data that are not supported, with a decoder's message.
     pub(crate) fn unsupported(format: &'static str, reason: impl Display) -> Self {
         Self::Unsupported {
             format,
@@ -95,7 +95,7 @@ impl ImageError {
         }
     }
 
-    /// The same error, with the name of the file it happened to.
+    /// The same error, with the name of the file that it is about.
     pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::File { .. } => self,

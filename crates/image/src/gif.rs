@@ -8,9 +8,9 @@ const FORMAT: &str = "GIF";
 
 /// Decodes the first frame.
 ///
-/// As in Pillow, the canvas grows where the frame leaves it, and what the frame leaves free has the
-/// transparent colour, or the first of the palette where none is transparent. Transparency itself
-/// is dropped.
+/// As in Pillow, the canvas grows where the frame reaches beyond it, and pixels outside the frame
+/// have the transparent colour, or the first of the palette where none is transparent. Transparency
+/// itself is dropped.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::Indexed);

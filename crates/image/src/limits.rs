@@ -2,13 +2,13 @@
 
 use crate::ImageError;
 
-/// How much an image may take, checked before memory is taken for it.
+/// How large an image may be, checked before memory is allocated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels of an image: width x height. The default, 178,956,970, is where Pillow too
-    /// refuses to go on (`DecompressionBombError`).
+    /// Largest number of pixels, width x height. The default, 178,956,970, is also the number
+    /// above which Pillow refuses an image (`DecompressionBombError`).
     pub max_pixels: u64,
-    /// Most bytes of a file. The default is 1 GiB.
+    /// Largest size of a file in bytes. The default is 1 GiB.
     pub max_bytes: u64,
 }
 
@@ -37,7 +37,7 @@ impl Limits {
     pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
             return Err(ImageError::geometry(format!(
-                "its header announces {width} x {height} pixels: there is nothing to see"
+                "its header announces {width} x {height} pixels: the image is empty"
             )));
         }
         if u64::from(width) * u64::from(height) > self.max_pixels {

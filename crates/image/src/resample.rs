@@ -7,12 +7,12 @@
 //!
 //! `fast_image_resize` 6.1 does: it makes the vertical pass first and rounds weights to 16 bits, in
 //! every instruction set. Of 325 images of Caltech-101 prepared for evaluation, 2 came out with
-//! equal bytes; 14 % of the bytes differed, by up to 28/255. Nor was it faster: 5000 images a
-//! second and core against 4900 here, and 6400 against 6700 with crops.
+//! equal bytes; 14 % of the bytes differed, by up to 28/255. Nor was it faster: 5000 images
+//! per second and core against 4900 here, and 6400 against 6700 with crops.
 //!
 //! This is what every Pillow up to 12.2 does. Pillow 12.3 makes the vertical pass first where the
-//! height is more than 100 times the width, and Pillow 13 wherever the height shrinks much, which for
-//! images about twice as tall as wide, or taller, moves a few bytes. Published numbers are older
+//! height is more than 100 times the width, and Pillow 13 wherever the height shrinks much, which
+//! changes a few bytes of images about twice as tall as wide, or taller. Published numbers are older
 //! than that, so the order here is the old one.
 
 use crate::{Crop, Image, ImageError};
@@ -27,7 +27,7 @@ const SUPPORT: f64 = 2.0;
 /// turns into vector instructions.
 const ROWS: usize = 16;
 const LANES: usize = 3 * ROWS;
-/// Sums that are made at once.
+/// Sums that are computed at once.
 const VECTOR: usize = 16;
 
 /// Resizes `source` (all of the image where `None`) to `width` x `height` pixels, as Pillow's
@@ -97,7 +97,7 @@ pub fn resize_bicubic_window(
     Image::new(window.width, window.height, pixels)
 }
 
-/// For each result of one axis, which sources it reads and with what weights.
+/// For each result along one axis, the sources that it reads and their weights.
 struct Weights {
     /// First source and range in `values`, one per result.
     results: Vec<(usize, std::ops::Range<usize>)>,
@@ -141,7 +141,7 @@ impl Weights {
         weights
     }
 
-    /// First source read and the one after the last.
+    /// First source that is read, and the one after the last.
     fn reach(&self) -> (usize, usize) {
         let start = self
             .results
@@ -201,8 +201,8 @@ impl pulp::WithSimd for Horizontal<'_> {
     }
 }
 
-/// The second pass: rows of `width` bytes, of which the first is the first that `rows` reaches, to
-/// the new rows.
+/// The second pass: rows of `width` bytes, beginning at the first row that `rows` reads, to rows of
+/// the new height.
 struct Vertical<'a> {
     bytes: &'a [u8],
     width: usize,

@@ -1,8 +1,8 @@
-//! The image in memory: RGB bytes and their extent.
+//! An image in memory: RGB bytes, width and height.
 
 use crate::ImageError;
 
-/// An RGB image, 8 bits a channel, `[height, width, 3]` interleaved and without padding.
+/// An RGB image, 8 bits per channel, `[height, width, 3]` interleaved and without padding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Image {
     width: u32,
@@ -35,12 +35,12 @@ impl Image {
         })
     }
 
-    /// Pixels a row.
+    /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows.
+    /// Height in pixels.
     pub fn height(&self) -> u32 {
         self.height
     }

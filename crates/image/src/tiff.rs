@@ -24,7 +24,7 @@ type Source<'a> = Decoder<Cursor<&'a [u8]>>;
 
 /// Decodes the first image.
 ///
-/// Unlike in other formats the orientation tag is obeyed, as Pillow does here and only here.
+/// The orientation tag is applied, as Pillow does for TIFF and for no other format.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     let mut source = open(bytes, limits)?;
     let (width, height) = source.dimensions().map_err(explain)?;
@@ -37,7 +37,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError>
         }
         jpeg_chunks(&mut source, bytes, (width, height), &tags, limits)?
     } else if matches!(tags.photometric, WHITE_IS_ZERO | PALETTE) {
-        // Palettes are not read by the decoder, and grey is inverted by other rules than Pillow's.
+        // The decoder does not read palettes, and inverts grey by other rules than Pillow.
         let grey = as_black_is_zero(bytes).ok_or_else(|| unsupported("a palette in a big TIFF"))?;
         let mut source = open(&grey, limits)?;
         plain(&mut source, (width, height), &tags, limits)?
@@ -57,12 +57,12 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, ImageError> 
         .with_limits(own))
 }
 
-/// Most bytes that samples may take: four of 32 bits a pixel.
+/// Largest size of the samples in bytes: four samples of 32 bits per pixel.
 fn memory_limit(limits: &Limits) -> u64 {
     limits.max_pixels.saturating_mul(16)
 }
 
-/// The tags that the decoder does not act upon as Pillow does.
+/// The tags that the decoder does not apply as Pillow does.
 struct Tags {
     photometric: u16,
     orientation: u16,
@@ -105,7 +105,7 @@ impl Tags {
                 .zip(green.iter().zip(blue))
                 .map(|(r, (g, b))| [high(r), high(g), high(b)])
                 .collect();
-            // A byte may point beyond the palette; Pillow shows black there.
+            // A byte may be beyond the palette; Pillow makes it black.
             tags.palette.resize(tags.palette.len().max(256), [0; 3]);
         }
         Ok(tags)
@@ -149,7 +149,7 @@ fn as_black_is_zero(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(changed)
 }
 
-/// Everything but JPEG: the decoder's samples to RGB.
+/// Reads samples of any compression but JPEG and converts them to RGB.
 fn plain(
     source: &mut Source<'_>,
     (width, height): (u32, u32),
@@ -175,7 +175,7 @@ fn plain(
     if layout.planes > 1 {
         raw = interleave(&raw, &layout, usize::from(bits / 8)).ok_or_else(other)?;
     }
-    let spread = |grey: Vec<u8>| grey.into_iter().flat_map(|v| [v; 3]).collect();
+    let grey_to_rgb = |grey: Vec<u8>| grey.into_iter().flat_map(|v| [v; 3]).collect();
     let pixels: Vec<u8> = match (color, layout.sample_format) {
         (ColorType::Gray(1 | 2 | 4), SampleFormat::Uint) => {
             let row_bytes = (width as usize * usize::from(bits)).div_ceil(8);
@@ -203,20 +203,20 @@ fn plain(
         // Wider grey is clipped, not scaled.
         (ColorType::Gray(16), SampleFormat::Uint) => {
             let clip = |v: &[u8; 2]| u16::from_ne_bytes(*v).min(255) as u8;
-            spread(raw.as_chunks().0.iter().map(clip).collect())
+            grey_to_rgb(raw.as_chunks().0.iter().map(clip).collect())
         }
         (ColorType::Gray(16), SampleFormat::Int) => {
             let clip = |v: &[u8; 2]| i16::from_ne_bytes(*v).clamp(0, 255) as u8;
-            spread(raw.as_chunks().0.iter().map(clip).collect())
+            grey_to_rgb(raw.as_chunks().0.iter().map(clip).collect())
         }
         (ColorType::Gray(32), SampleFormat::Uint | SampleFormat::Int) => {
             let clip = |v: &[u8; 4]| i32::from_ne_bytes(*v).clamp(0, 255) as u8;
-            spread(raw.as_chunks().0.iter().map(clip).collect())
+            grey_to_rgb(raw.as_chunks().0.iter().map(clip).collect())
         }
         (ColorType::Gray(32), SampleFormat::IEEEFP) => {
             // The cast cuts off fractions and clips.
             let clip = |v: &[u8; 4]| f32::from_ne_bytes(*v) as u8;
-            spread(raw.as_chunks().0.iter().map(clip).collect())
+            grey_to_rgb(raw.as_chunks().0.iter().map(clip).collect())
         }
         _ if signed_or_float => return Err(other()),
         _ => {
@@ -237,7 +237,7 @@ fn plain(
     Ok(pixels)
 }
 
-/// Planes one after the other to samples side by side.
+/// Interleaves the samples of planes that lie one after the other.
 fn interleave(raw: &[u8], layout: &BufferLayoutPreference, sample: usize) -> Option<Vec<u8>> {
     let stride = layout.plane_stride?.get();
     if sample == 0 {
@@ -256,7 +256,7 @@ fn interleave(raw: &[u8], layout: &BufferLayoutPreference, sample: usize) -> Opt
     Some(result)
 }
 
-/// Samples of 1, 2 or 4 bits, highest bits first, to one a byte.
+/// Unpacks samples of 1, 2 or 4 bits, highest bits first, to one sample per byte.
 fn unpack(raw: &[u8], width: usize, row_bytes: usize, bits: u8) -> Vec<u8> {
     let in_byte = usize::from(8 / bits);
     let mask = u8::MAX >> (8 - bits);
@@ -286,7 +286,7 @@ fn shades(samples: impl Iterator<Item = u8>, tags: &Tags) -> Vec<u8> {
     }
 }
 
-/// Colour samples of 8 bits to RGB; `None` for kinds that are not read.
+/// Colour samples of 8 bits to RGB; `None` for kinds that are not supported.
 fn colors(samples: Vec<u8>, color: ColorType, tags: &Tags) -> Option<Vec<u8>> {
     let inks =
         |[c, m, y, k]: [u8; 4]| jpeg::inverted_cmyk_to_rgb([255 - c, 255 - m, 255 - y], 255 - k);
@@ -316,7 +316,7 @@ fn colors(samples: Vec<u8>, color: ColorType, tags: &Tags) -> Option<Vec<u8>> {
     })
 }
 
-/// A colour that was multiplied by its alpha, before that.
+/// Undoes the multiplication of a colour by its alpha.
 fn undo_alpha([r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
     let undo = |v: u8| match alpha {
         0 => 0,
@@ -325,7 +325,7 @@ fn undo_alpha([r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
     [undo(r), undo(g), undo(b)]
 }
 
-/// JPEG strips or tiles, read as JPEG files are.
+/// Decodes JPEG strips or tiles as JPEG files are decoded.
 fn jpeg_chunks(
     source: &mut Source<'_>,
     bytes: &[u8],
@@ -340,7 +340,7 @@ fn jpeg_chunks(
         CMYK => Colors::PlainCmyk,
         _ => {
             return Err(unsupported(
-                "JPEG data that are no grey, RGB, YCbCr or CMYK",
+                "JPEG data that are not grey, RGB, YCbCr or CMYK",
             ));
         }
     };
@@ -361,7 +361,7 @@ fn jpeg_chunks(
         Some(tables) => tables.into_u8_vec().map_err(explain)?,
         None => Vec::new(),
     };
-    // Without its end of image; the chunk follows without its start.
+    // Without its end-of-image marker; the chunk follows without its start marker.
     let tables = tables
         .get(..tables.len().saturating_sub(2))
         .unwrap_or_default();
@@ -403,7 +403,7 @@ fn jpeg_chunks(
     Ok(pixels)
 }
 
-/// Turns and mirrors by the orientation tag's value, 1 to 8; others mean nothing.
+/// Rotates and mirrors by the orientation tag's value, 1 to 8; other values are ignored.
 fn orient(width: u32, height: u32, pixels: Vec<u8>, orientation: u16) -> Result<Image, ImageError> {
     if !(2..=8).contains(&orientation) {
         return Image::new(width, height, pixels);
@@ -415,7 +415,7 @@ fn orient(width: u32, height: u32, pixels: Vec<u8>, orientation: u16) -> Result<
         (width, height)
     };
     let source = pixels.as_chunks::<3>().0;
-    let mut turned = Vec::with_capacity(pixels.len());
+    let mut oriented = Vec::with_capacity(pixels.len());
     for y in 0..new_height as usize {
         for x in 0..new_width as usize {
             let (from_x, from_y) = match orientation {
@@ -428,10 +428,10 @@ fn orient(width: u32, height: u32, pixels: Vec<u8>, orientation: u16) -> Result<
                 _ => (last_x - y, x),
             };
             let pixel = source.get(from_y * width as usize + from_x);
-            turned.extend(pixel.copied().unwrap_or_default());
+            oriented.extend(pixel.copied().unwrap_or_default());
         }
     }
-    Image::new(new_width, new_height, turned)
+    Image::new(new_width, new_height, oriented)
 }
 
 fn unsupported(reason: impl Display) -> ImageError {

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: each a named error, none a panic or a guess.
+//! Damaged and foreign files: each gives a named error, never a panic or a guess.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn an_empty_file_is_called_empty() {
 }
 
 #[test]
-fn text_under_a_image_name_is_called_text() {
+fn text_under_an_image_name_is_called_text() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cat.jpg");
     std::fs::write(&file, "this is not an image").unwrap();
@@ -176,7 +176,7 @@ proptest! {
         // Headers are where damage matters most.
         early in any::<bool>(),
     ) {
-        // A wide limit would let a changed dimension take gigabytes, quite rightly.
+        // With a wide limit a changed dimension may rightly take gigabytes.
         let limits = Limits { max_pixels: 4_000_000, ..Limits::default() };
         let small: Vec<_> = images().into_iter().filter(|(_, b)| b.len() < 40_000).collect();
         let mut bytes = which.get(&small).1.clone();

@@ -1,4 +1,4 @@
-//! Small images of every kind that people have, against the pixels that Pillow finds in them.
+//! Small images of every kind in use, against the pixels that Pillow decodes.
 //!
 //! `fixtures/make.py` made them and `fixtures/expected.json`; Pillow 9.5, 12.0, 12.3 and 13.0 agree
 //! on every checksum there.
@@ -57,7 +57,7 @@ fn every_kind_of_image_has_pillows_pixels() {
 }
 
 #[test]
-fn kinds_that_are_not_read_are_named() {
+fn unsupported_kinds_are_named() {
     let jpeg = std::fs::read(folder().join("jpeg_optimised.jpg")).unwrap();
     let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let changed = |place: usize, byte: u8| {
@@ -85,7 +85,7 @@ proptest! {
         end in any::<prop::sample::Index>(),
         cut in any::<bool>(),
     ) {
-        // A wide limit would let a changed dimension take gigabytes, quite rightly.
+        // With a wide limit a changed dimension may rightly take gigabytes.
         let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
         let images = expected();
         let mut bytes = std::fs::read(folder().join(&which.get(&images).0)).unwrap();

@@ -4,9 +4,9 @@ use promptsrc_goldens::{Group, Tensors, has, is_committed, json, number, path};
 use promptsrc_image::{Crop, Image, Limits, Preprocess, open};
 use serde_json::Value;
 
-/// How far a JPEG's samples may be off, in 1/255: what decoders that keep to the standard differ by.
-/// Ours are libjpeg-turbo's own (the largest error is printed, and has been 0); the room is for
-/// versions of libjpeg that round otherwise.
+/// Tolerance of a JPEG's samples, in 1/255: what decoders that keep to the standard differ by.
+/// Ours have been equal to libjpeg-turbo's (the largest error is printed); the tolerance is for
+/// versions of libjpeg that round differently.
 const JPEG_TOLERANCE: f64 = 3.0;
 
 fn is_jpeg(file: &str) -> bool {
@@ -23,7 +23,7 @@ fn files(description: &Value) -> Vec<&String> {
         .collect()
 }
 
-/// Sizes for which the bytes of a file are there.
+/// Sizes for which the goldens have the bytes of a file.
 fn sizes(expected: &Tensors, file: &str) -> Vec<u32> {
     let prefix = format!("{file}/u8_");
     expected

@@ -81,12 +81,12 @@ fn plain(image: &Image, crop: Crop, width: u32, height: u32) -> Vec<u8> {
     result.into_iter().flatten().flatten().collect()
 }
 
-/// Short sides, among them of one pixel, and long ones: with each other, all proportions.
+/// Short sides, one pixel among them, and long ones: together they give all proportions.
 fn side() -> impl Strategy<Value = u32> {
     prop_oneof![1_u32..4, 1_u32..80, 200_u32..400]
 }
 
-/// Noise, of which the extremes make the sums of both signs overshoot.
+/// Noise with many extremes, which make sums overshoot on both sides.
 fn image() -> impl Strategy<Value = Image> {
     (side(), side(), any::<u64>()).prop_map(|(width, height, seed)| {
         let mut state = seed | 1;

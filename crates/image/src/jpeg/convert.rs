@@ -39,11 +39,11 @@ impl pulp::WithSimd for ToRgb<'_> {
     }
 }
 
-/// One line of samples, a row a component, to RGB.
+/// One line of samples, one row per component, to RGB.
 #[inline(always)]
 fn convert(rows: &[Row], colors: Colors, line: &mut [u8]) {
     let line = line.as_chunks_mut::<3>().0;
-    // Of equal length all, which spares the checks within the loops.
+    // All slices have this length, which avoids bounds checks within the loops.
     let width = line.len();
     match rows {
         [grey] => {

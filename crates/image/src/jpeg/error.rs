@@ -9,7 +9,7 @@ pub(super) fn damaged(reason: &str) -> ImageError {
     ImageError::damaged(FORMAT, reason)
 }
 
-/// The error of data that are right but not read here.
+/// The error of valid data that are not supported.
 pub(super) fn unsupported(reason: String) -> ImageError {
     ImageError::unsupported(FORMAT, reason)
 }

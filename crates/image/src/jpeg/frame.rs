@@ -26,7 +26,7 @@ impl FrameHeader {
             .split_first_chunk::<6>()
             .ok_or_else(|| damaged("a short frame header"))?;
         if *precision != 8 {
-            return Err(unsupported(format!("{precision} bits a sample")));
+            return Err(unsupported(format!("{precision} bits per sample")));
         }
         if !matches!(count, 1 | 3 | 4) {
             return Err(unsupported(format!("{count} components")));
@@ -56,14 +56,14 @@ impl FrameHeader {
     }
 }
 
-/// The image as it is being read.
+/// An image while it is being decoded.
 pub(super) struct Frame {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) progressive: bool,
     pub(super) max_h: usize,
     pub(super) max_v: usize,
-    /// Units of interleaved data a row, and rows of them.
+    /// Units of interleaved data per row, and rows of units.
     pub(super) units: (usize, usize),
     pub(super) components: Vec<Component>,
 }
@@ -74,15 +74,15 @@ pub(super) struct Component {
     /// Horizontal and vertical sampling factor.
     pub(super) h: usize,
     pub(super) v: usize,
-    /// Samples a row and rows that belong to the image.
+    /// Samples per row, and rows, that belong to the image.
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Blocks a row and rows of blocks, padded to whole units.
+    /// Blocks per row, and rows of blocks, padded to whole units.
     pub(super) blocks: (usize, usize),
     quantization_index: usize,
     /// The table in force at the component's first scan.
     pub(super) quantization: Option<[u16; 64]>,
-    /// Samples, `8 * blocks.0` a row.
+    /// Samples, `8 * blocks.0` per row.
     pub(super) samples: Vec<u8>,
     /// Of a progressive image: all coefficients, block by block.
     pub(super) coefficients: Vec<[i16; 64]>,
@@ -165,12 +165,13 @@ impl Component {
         Ok(())
     }
 
-    /// Blocks a row and rows of blocks that belong to the image: all of a scan of its own.
+    /// Blocks per row, and rows of blocks, that belong to the image: what a scan of this component
+    /// alone holds.
     pub(super) fn own_blocks(&self) -> (usize, usize) {
         (self.width.div_ceil(8), self.height.div_ceil(8))
     }
 
-    /// Writes the samples of whole rows of blocks, of which the first block has that index.
+    /// Writes the samples of whole rows of blocks, beginning at block number `first`.
     pub(super) fn put(&mut self, first: usize, blocks: &[[i16; 64]]) {
         let Some(table) = &self.quantization else {
             return;

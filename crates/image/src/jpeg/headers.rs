@@ -7,7 +7,7 @@ use crate::ImageError;
 
 /// Coefficients in the order of the file -> place in the block, row by row.
 ///
-/// The entries past the 64th catch runs that corrupt data lead out of the block.
+/// Entries past the 64th are for corrupt data, whose runs may lead out of the block.
 pub(super) const ZIGZAG: [u8; 80] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
@@ -15,13 +15,13 @@ pub(super) const ZIGZAG: [u8; 80] = [
     63, 63, 63, 63, 63, 63,
 ];
 
-/// How the components are to be understood.
+/// What the components are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colors {
     Grey,
     YCbCr,
     Rgb,
-    /// Inks that are stored inverted, as Pillow takes those of every JPEG file to be.
+    /// Inks that are stored inverted, as Pillow assumes of every JPEG file.
     Cmyk,
     /// Inks as they are, as in TIFF files.
     PlainCmyk,
@@ -41,7 +41,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// Takes in a segment that is neither frame nor scan.
+    /// Reads a segment that is neither frame nor scan.
     pub(super) fn read(&mut self, code: u8, segment: &[u8]) -> Result<(), ImageError> {
         match code {
             0xc4 => self.read_huffman(segment),

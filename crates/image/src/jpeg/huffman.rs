@@ -1,4 +1,4 @@
-//! Huffman codes and the bits they are read from.
+//! Huffman codes, and the bits that they are read from.
 
 /// Bits that are looked up at once; longer codes, which are rare, are searched.
 const LOOKUP_BITS: u32 = 9;
@@ -57,7 +57,7 @@ pub(super) struct Bits<'a> {
     /// The next bits, from the top. Below `count` there may be more of them.
     buffer: u64,
     count: u32,
-    /// How many of the bits, the last ones, are not from the data but zeros put behind them.
+    /// How many of the last bits are not data but zeros appended to them.
     padding: u32,
     exhausted: bool,
 }
@@ -79,7 +79,7 @@ impl<'a> Bits<'a> {
         self.position
     }
 
-    /// Whether bits were asked for that the data before the next marker do not have.
+    /// Whether more bits were read than there are before the next marker.
     #[inline(always)]
     pub(super) fn exhausted(&mut self) -> bool {
         if self.count < self.padding {
@@ -88,7 +88,7 @@ impl<'a> Bits<'a> {
         self.exhausted
     }
 
-    /// Provides at least 32 bits: a code and the number behind it.
+    /// Provides at least 32 bits: a code and the number after it.
     #[inline(always)]
     fn refill(&mut self) {
         if self.count >= 32 {
@@ -112,7 +112,7 @@ impl<'a> Bits<'a> {
 
     #[cold]
     fn refill_bytewise(&mut self) {
-        // What was put there in advance is put there again below.
+        // Bits that were stored there in advance are stored again below.
         self.buffer &= !(u64::MAX >> self.count);
         let _ = self.exhausted();
         self.padding = self.padding.min(self.count);
@@ -149,10 +149,10 @@ impl<'a> Bits<'a> {
         self.count -= count;
     }
 
-    /// The next `count` bits, at most 16, of those that are provided.
+    /// The next `count` bits, at most 16, which [`refill`](Self::refill) must have provided.
     #[inline(always)]
     fn provided(&mut self, count: u32) -> i32 {
-        // Two shifts, because one by all 64 bits is none.
+        // Two shifts, because a single shift by 64 bits is not allowed.
         let value = (self.buffer >> 1 >> (63 - count)) as i32;
         self.drop_bits(count);
         value
@@ -175,7 +175,7 @@ impl<'a> Bits<'a> {
         value + (negative & ((-1_i32 << count) + 1))
     }
 
-    /// The next symbol; 0 where the bits are no code, as libjpeg.
+    /// The next symbol; 0 where the bits are not a code, as in libjpeg.
     #[inline(always)]
     pub(super) fn symbol(&mut self, table: &Huffman) -> u8 {
         self.refill();
@@ -205,7 +205,7 @@ impl<'a> Bits<'a> {
         0
     }
 
-    /// Goes to the restart marker of number `expected`, 0 to 7, and past it; where another is found,
+    /// Advances past the restart marker number `expected`, 0 to 7; where another marker is found,
     /// does what libjpeg does (`jpeg_resync_to_restart`).
     pub(super) fn restart(&mut self, expected: u8) {
         (self.buffer, self.count, self.padding) = (0, 0, 0);
@@ -227,7 +227,7 @@ impl<'a> Bits<'a> {
                     self.position += start;
                     return;
                 }
-                // One that is late, a stuffed zero, or no marker at all.
+                // A late marker, a stuffed zero, or not a marker at all.
                 0xd0..=0xd7 if matches!(ahead, 6 | 7) => self.position += end,
                 0x00..=0xbf => self.position += end,
                 0xd0..=0xd7 => {

@@ -133,7 +133,7 @@ mod tests {
             block[0] = dc;
             let mut quick = [0; 64];
             inverse(&block, &[1; 64], &mut quick, 8);
-            // A coefficient quantized to nothing takes the long way.
+            // A coefficient that is quantized to zero takes the general path.
             block[63] = 1;
             let mut table = [1; 64];
             table[63] = 0;

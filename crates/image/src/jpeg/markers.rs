@@ -11,11 +11,11 @@ pub(super) enum Marker<'a> {
     Scan(&'a [u8]),
     /// Any other segment.
     Other(u8, &'a [u8]),
-    /// The regular end.
+    /// The end of the image.
     EndOfImage,
 }
 
-/// Walks from marker to marker, passing over stray bytes as libjpeg does.
+/// Walks from marker to marker, skipping stray bytes as libjpeg does.
 #[derive(Clone)]
 pub(super) struct Markers<'a> {
     rest: &'a [u8],
@@ -31,7 +31,7 @@ impl<'a> Markers<'a> {
         self.rest
     }
 
-    /// Passes over bytes of [`rest`](Self::rest).
+    /// Skips bytes of [`rest`](Self::rest).
     pub(super) fn advance(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
@@ -54,7 +54,7 @@ impl<'a> Markers<'a> {
 
     fn step(&mut self) -> Option<Marker<'a>> {
         loop {
-            // Entropy-coded data and stray bytes are passed over like each other.
+            // Entropy-coded data and stray bytes are skipped alike.
             let start = self.rest.iter().position(|b| *b == 0xff)?;
             self.advance(start);
             let fill = self.rest.iter().position(|b| *b != 0xff)?;

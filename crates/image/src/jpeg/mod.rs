@@ -3,9 +3,9 @@
 //! Pillow, and with it every published number of a CLIP, sees JPEG through libjpeg: its integer
 //! inverse DCT ("islow"), its triangle-filtered ("fancy") chroma upsampling, its fixed-point colour
 //! conversion. Other decoders are off by up to 7/255 where chroma is subsampled. So the arithmetic
-//! is libjpeg's here, while the reading is plain, safe Rust. Baseline, extended and progressive
+//! here is libjpeg's, in plain, safe Rust. Baseline, extended and progressive
 //! Huffman-coded images of 8 bits are read; Pillow reads few others (arithmetic coding). One thing
-//! is left out: where the scans of a progressive image stop early, libjpeg smooths its blocks.
+//! is not done here: where the scans of a progressive image stop early, libjpeg smooths its blocks.
 
 mod convert;
 mod error;
@@ -38,7 +38,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError>
     decode_as(bytes, limits, None)
 }
 
-/// Decodes a JPEG whose components are to be understood as `colors`, whatever it says itself.
+/// Decodes a JPEG whose components are `colors`, whatever its own segments say.
 pub(crate) fn decode_as(
     bytes: &[u8],
     limits: &Limits,
@@ -56,7 +56,7 @@ pub(crate) fn decode_as(
                 }
                 let header = FrameHeader::read(code, segment)?;
                 limits.check_pixels(header.width.into(), header.height.into())?;
-                // Before memory is taken: what is missing must not become a grey rest.
+                // Before memory is allocated: missing data must not become a grey area.
                 if !markers.clone().reach_end_of_image() {
                     return Err(ImageError::Truncated(FORMAT));
                 }

@@ -27,7 +27,7 @@ struct Member {
 #[derive(Default)]
 struct State {
     dc: [i32; 4],
-    /// Blocks that are known to have no more coefficients in this scan.
+    /// Number of following blocks that have no more coefficients in this scan.
     end_of_band_run: u32,
 }
 
@@ -78,7 +78,7 @@ impl Scan {
         Ok(scan)
     }
 
-    /// Decodes the scan from the data behind its header; how many bytes it took.
+    /// Decodes the scan from the data after its header; returns how many bytes it read.
     pub(super) fn decode(
         &self,
         data: &[u8],
@@ -91,7 +91,7 @@ impl Scan {
             }
         }
         let tables = self.tables(frame.progressive, headers)?;
-        // A scan of a single component holds its own blocks only, one a unit.
+        // A scan of a single component holds only its own blocks, one per unit.
         let alone = match self.members.as_slice() {
             [member] => frame
                 .components
@@ -166,7 +166,7 @@ impl Scan {
         Ok(bits.position())
     }
 
-    /// Whether a table is not set that a sequential scan needs.
+    /// Whether a table that a sequential scan needs is not set.
     pub(super) fn lacks_a_table(&self, headers: &Headers) -> bool {
         let lacks = |tables: &[Option<Huffman>; 4], index: usize| {
             tables.get(index).is_some_and(Option::is_none)
@@ -321,7 +321,7 @@ fn dc_of<'a>(state: &'a mut State, member: &Member) -> &'a mut i32 {
     &mut state.dc[member.component & 3]
 }
 
-/// Where the coefficient of that number in the file belongs.
+/// Place in the block of coefficient number `k` of the file.
 #[inline]
 fn place(k: usize) -> usize {
     ZIGZAG.get(k).map_or(63, |place| usize::from(*place))

@@ -2,7 +2,7 @@
 
 use super::frame::Component;
 
-/// One row of a component at the image's resolution, and the buffer it is made with.
+/// One row of a component at the image's resolution, and a buffer for making it.
 #[derive(Default)]
 pub(super) struct Row {
     samples: Vec<u8>,
@@ -17,7 +17,7 @@ impl Row {
         self.samples.get(..width).unwrap_or_default()
     }
 
-    /// Makes row `y` of the image, at least `width` samples, from a component's samples.
+    /// Makes row `y` of the image, at least `width` samples, from the component's samples.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
@@ -63,7 +63,7 @@ impl Row {
             }
             _ => row.extend(near.iter().flat_map(|v| std::iter::repeat_n(*v, across))),
         }
-        // An image never needs more samples than its components give; this keeps that plain.
+        // An image never needs more samples than its components have; this makes sure of it.
         let row = &mut self.samples;
         row.resize(row.len().max(width), 0);
     }
@@ -73,7 +73,7 @@ impl Row {
         self.sums.clear();
         self.sums.push(0);
         self.sums.extend(sums);
-        // The outermost samples stand for their missing neighbours.
+        // The outermost samples take the place of their missing neighbours.
         let last = self.sums.last().copied().unwrap_or(0);
         self.sums.push(last);
         if let [edge, first, ..] = self.sums.as_mut_slice() {
