@@ -45,11 +45,11 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
 
 /// Decodes an image file's bytes.
 ///
-/// The content decides the format. As in Pillow's `convert("RGB")`: grey is repeated, palettes
-/// are expanded, alpha is dropped (not composited), the EXIF orientation is ignored (TIFF's is
-/// applied), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is converted
-/// by the naive formula (JPEG's taken as inverted, Adobe's custom). Of an animation the first frame
-/// is decoded, of several pages the first.
+/// The content decides the format. As in Pillow's `convert("RGB")`: grey is repeated, palettes are
+/// expanded, alpha is dropped (not composited), the EXIF orientation is ignored (TIFF's is
+/// applied), 16-bit grey is clipped to 255 while 16-bit colour keeps its high byte, CMYK is
+/// converted by the naive formula (JPEG's taken as inverted, Adobe's custom). Of an animation the
+/// first frame is decoded, of several pages the first.
 ///
 /// # Errors
 /// Any [`ImageError`] but [`ImageError::File`]. Truncated data are an error, never an image

@@ -12,8 +12,8 @@
 //!
 //! This is what every Pillow up to 12.2 does. Pillow 12.3 makes the vertical pass first where the
 //! height is more than 100 times the width, and Pillow 13 wherever the height shrinks much, which
-//! changes a few bytes of images about twice as tall as wide, or taller. Published numbers are older
-//! than that, so the order here is the old one.
+//! changes a few bytes of images about twice as tall as wide, or taller. Published numbers are
+//! older than that, so the order here is the old one.
 
 use crate::{Crop, Image, ImageError};
 

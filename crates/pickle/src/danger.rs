@@ -1,8 +1,8 @@
-//! Names by which a pickle runs code.
+//! Classes and functions by which a pickle could run code.
 
 /// Whether calling `module.name` lets a pickle run code, start programs, or touch files or the
-/// network. Nothing is called here in any case; a file that asks for it is no weight file, and
-/// whoever opens it elsewhere should know.
+/// network. Nothing is called here in any case; but a file that asks for it is not a weight
+/// file, and people should be warned before they open it in Python.
 pub fn runs_code(module: &str, name: &str) -> bool {
     let top = module.split('.').next().unwrap_or(module);
     match top {

@@ -27,35 +27,35 @@ pub enum PickleErrorKind {
         limit: usize,
     },
     /// The pickle builds more than [`Pickle::MAX_VALUES`](crate::Pickle::MAX_VALUES) values.
-    #[error("more than {limit} values are built")]
+    #[error("it builds more than {limit} values")]
     TooManyValues {
         /// The largest number of values that is built.
         limit: usize,
     },
     /// The input ends inside an instruction, or before the STOP instruction.
-    #[error("the pickle is cut off: {needed} more bytes are needed and {left} are left")]
+    #[error("the pickle is cut off: {needed} more bytes are needed and {left} remain")]
     Truncated {
         /// Bytes that the instruction asks for.
         needed: u64,
-        /// Bytes that are left.
+        /// Bytes that remain.
         left: usize,
     },
-    /// A line that never ends.
+    /// A line of text without an end.
     #[error("the pickle is cut off: the line of text has no end")]
     UnendedLine,
-    /// A byte that is no instruction of any protocol.
+    /// A byte that is not an instruction of any protocol.
     #[error("byte {byte:#04x} is not a pickle instruction")]
     UnknownInstruction {
         /// The byte.
         byte: u8,
     },
     /// A protocol newer than 5.
-    #[error("protocol {protocol} is not known; protocols 0 to 5 are")]
+    #[error("protocol {protocol} is unknown; protocols 0 to 5 are supported")]
     UnknownProtocol {
         /// The protocol's number.
         protocol: u8,
     },
-    /// An instruction whose meaning lies outside the file.
+    /// An instruction that refers to something outside the file.
     #[error("{what} cannot be resolved from the file alone")]
     OutsideTheFile {
         /// What the instruction refers to.
@@ -67,7 +67,7 @@ pub enum PickleErrorKind {
     /// An instruction needs a mark and none was set.
     #[error("it needs a mark and none was set")]
     NoMark,
-    /// The memo has no entry of that number.
+    /// The memo has no entry with this number.
     #[error("memo entry {key} was never stored")]
     NoMemo {
         /// Number of the entry.
@@ -82,7 +82,7 @@ pub enum PickleErrorKind {
         found: &'static str,
     },
     /// A dictionary gets a key without a value.
-    #[error("a dictionary got {count} values, which is not pairs of key and value")]
+    #[error("a dictionary got {count} values, which are not pairs of key and value")]
     OddPairs {
         /// Number of values.
         count: usize,
@@ -95,14 +95,14 @@ pub enum PickleErrorKind {
         /// What it should be.
         expected: &'static str,
     },
-    /// Text in an encoding that does not hold.
-    #[error("text that is not valid {encoding}")]
+    /// Text that is not valid in its encoding.
+    #[error("the text is not valid {encoding}")]
     BadText {
         /// The encoding's name.
         encoding: &'static str,
     },
     /// A negative length.
-    #[error("a length of {length}")]
+    #[error("the length {length} is negative")]
     NegativeLength {
         /// The length.
         length: i64,

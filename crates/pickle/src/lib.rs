@@ -6,14 +6,14 @@
 //! ([`Value::Object`]). Nothing is imported and nothing is called.
 //!
 //! - [`Pickle`] parses one pickle of protocol 0 to 5; [`Node`] walks its values.
-//! - [`TorchFile`] opens what PyTorch saves (`torch.save`, TorchScript, and the form before
+//! - [`TorchFile`] opens what PyTorch saves (`torch.save`, TorchScript, and the format before
 //!   PyTorch 1.6), names its tensors and reads them straight from the mapped file.
-//! - [`torch_save`] writes plain values and tensors in that form, which PyTorch loads with
+//! - [`torch_save`] writes plain values and tensors in that format, which PyTorch loads with
 //!   `weights_only=True`.
 //!
 //! Work and memory are bounded by the size of the input: values are shared, not copied, so a
 //! pickle that doubles a list thirty times costs thirty values. Values live in one arena, so
-//! deep nesting and cycles need no recursion to build or to drop.
+//! building and dropping deep nesting and cycles needs no recursion.
 //!
 //! ```
 //! use promptsrc_pickle::Pickle;
@@ -27,8 +27,11 @@
 
 mod danger;
 mod error;
-mod machine;
+mod instructions;
+mod literals;
+mod reader;
 mod torch;
+mod unpickler;
 mod value;
 
 pub use danger::runs_code;

@@ -54,7 +54,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The kind of value, in words.
+    /// The kind of value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::None => "None",
@@ -89,13 +89,13 @@ pub enum Construction {
 pub struct Object {
     /// How it would have been made.
     pub construction: Construction,
-    /// What would have been called: as a rule a [`Value::Global`].
+    /// What would have been called: usually a [`Value::Global`].
     pub callable: ValueId,
-    /// The arguments: as a rule a [`Value::Tuple`].
+    /// The arguments: usually a [`Value::Tuple`].
     pub args: ValueId,
     /// Keyword arguments, where there are any.
     pub kwargs: Option<ValueId>,
-    /// What `__setstate__` would have got: as a rule a dictionary of attributes.
+    /// What `__setstate__` would have received: usually a dictionary of attributes.
     pub state: Option<ValueId>,
     /// Pairs set on it as on a dictionary.
     pub entries: Vec<(ValueId, ValueId)>,
@@ -124,7 +124,8 @@ impl Pickle {
         }
     }
 
-    /// All values in the order they were built, those that are no part of the root included.
+    /// All values in the order in which they were built, including those that are not part of the
+    /// root.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         (0..self.values.len() as u32).map(|id| Node {
             pickle: self,
@@ -149,8 +150,8 @@ impl Pickle {
     }
 }
 
-/// A value in its pickle, cheap to copy. Look-ups that do not fit the value give `None` or
-/// nothing at all.
+/// A value in its pickle, cheap to copy. Look-ups that the kind of value does not
+/// have return `None` or nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'p> {
     pickle: &'p Pickle,
@@ -172,7 +173,7 @@ impl<'p> Node<'p> {
 
     /// The value.
     pub fn value(self) -> &'p Value {
-        // Every id is made together with its value; the fallback is never met.
+        // Every id is made together with its value; the fallback is never used.
         self.pickle
             .values
             .get(self.id.index())
@@ -207,7 +208,7 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// An integer that is a size or an index.
+    /// A non-negative integer: a size or an index.
     pub fn as_usize(self) -> Option<usize> {
         self.as_int().and_then(|value| usize::try_from(value).ok())
     }
@@ -258,7 +259,7 @@ impl<'p> Node<'p> {
         let object = self.as_object()?;
         let (module, name) = self.at(object.callable).as_global()?;
         if matches!(module, "copyreg" | "copy_reg") && name == "_reconstructor" {
-            // How protocols 0 and 1 say `__new__`: the class is the first argument.
+            // How protocols 0 and 1 write `__new__`: the class is the first argument.
             return self.at(object.args).elements().next()?.as_global();
         }
         Some((module, name))
@@ -294,7 +295,7 @@ impl<'p> Node<'p> {
             .map(move |(key, value)| (self.at(*key), self.at(*value)))
     }
 
-    /// Attributes that an object would have been given: the pairs of its state. (A state may be a
+    /// Attributes that an object would have received: the pairs of its state. (A state may be a
     /// pair of dictionaries, the second for `__slots__`.)
     pub fn attributes(self) -> impl Iterator<Item = (Node<'p>, Node<'p>)> + use<'p> {
         let state = self

@@ -1,4 +1,6 @@
-//! Pickles by hand and from Python: what parses, what is refused, and that nothing is run.
+//! Pickles written by hand and by Python: what parses, what is refused, and that nothing runs.
+
+mod common;
 
 use promptsrc_pickle::{Construction, Pickle, PickleError, PickleErrorKind, Value};
 use proptest::prelude::*;
@@ -60,7 +62,7 @@ fn a_pickle_cut_anywhere_is_an_error() {
 }
 
 #[test]
-fn what_follows_a_pickle_is_left_alone() {
+fn bytes_after_a_pickle_are_not_read() {
     let (_, taken) = Pickle::parse_prefix(b"\x80\x02K\x07.K\x08.").unwrap();
     assert_eq!(taken, 5);
 }
@@ -144,12 +146,7 @@ fn a_list_may_contain_itself() {
 
 #[test]
 fn doubling_lists_share_their_values() {
-    // Each level is a list of the one before, twice: 2^60 leaves.
-    let mut bytes = b"\x80\x02]q\x00".to_vec();
-    for level in 0..60u8 {
-        bytes.extend([b']', b'q', level + 1, b'(', b'h', level, b'h', level, b'e']);
-    }
-    bytes.push(b'.');
+    let bytes = common::doubling_lists();
     let pickle = Pickle::parse(&bytes).unwrap();
     assert!(pickle.nodes().count() <= bytes.len());
 }

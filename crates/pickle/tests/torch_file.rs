@@ -1,4 +1,6 @@
-//! Files of PyTorch's: the goldens, files by hand, and damaged ones.
+//! PyTorch files: the goldens, files written by hand, and damaged ones.
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -213,7 +215,7 @@ fn a_tensor_beyond_its_storage_is_named() {
 }
 
 #[test]
-fn element_types_that_are_not_read_are_named() {
+fn unsupported_element_types_are_named() {
     let pickle = tensor_pickle("ComplexFloatStorage", 1, 0, &[1], &[1]);
     let error = TorchFile::from_bytes(
         "a.pt",
@@ -224,7 +226,7 @@ fn element_types_that_are_not_read_are_named() {
 }
 
 #[test]
-fn archives_that_are_not_torchs_say_what_is_missing() {
+fn errors_about_other_archives_say_what_is_missing() {
     let error = TorchFile::from_bytes("a.pt", archive(&[("readme", b"hello")])).unwrap_err();
     assert!(matches!(error, TorchFileError::NoEntry { .. }), "{error}");
     let pickle = tensor_pickle("FloatStorage", 1, 0, &[1], &[1]);
@@ -246,7 +248,7 @@ fn archives_that_are_not_torchs_say_what_is_missing() {
 }
 
 #[test]
-fn other_files_are_refused_by_what_they_are() {
+fn errors_about_other_files_say_what_they_are() {
     for (bytes, word) in [
         (&b""[..], "empty"),
         (b"<!DOCTYPE html>", "<!DOCTYPE"),
@@ -301,11 +303,7 @@ fn a_cut_legacy_file_is_an_error() {
 
 #[test]
 fn tensors_of_doubling_lists_end_in_an_error() {
-    let mut pickle = b"\x80\x02]q\x00".to_vec();
-    for level in 0..60u8 {
-        pickle.extend([b']', b'q', level + 1, b'(', b'h', level, b'h', level, b'e']);
-    }
-    pickle.push(b'.');
+    let pickle = common::doubling_lists();
     let error = TorchFile::from_bytes("a.pt", archive(&[("data.pkl", &pickle)])).unwrap_err();
     assert!(matches!(error, TorchFileError::Entangled { .. }), "{error}");
 }

@@ -1,4 +1,5 @@
-//! libjpeg's "fancy" upsampling (`jdsample.c`): a triangle filter for ratios of 2, copies otherwise.
+//! libjpeg's "fancy" upsampling (`jdsample.c`): a triangle filter for ratios of 2, copies
+//! otherwise.
 
 use super::frame::Component;
 

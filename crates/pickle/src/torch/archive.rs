@@ -1,4 +1,4 @@
-//! The zip form of a torch file.
+//! The zip format of a torch file.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -7,12 +7,13 @@ use std::path::Path;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Parts, TorchFileError, TorchFileKind};
+use super::error::TorchFileError;
+use super::format::{Parts, TorchFileKind};
 use crate::value::Pickle;
 
 const PICKLE: &str = "data.pkl";
 
-/// Where an entry's bytes lie, or why they cannot be used as they lie.
+/// Where an entry's bytes are, or why they cannot be used as they are.
 enum Entry {
     Stored(Range<usize>),
     Packed(String),
@@ -35,7 +36,7 @@ pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileEr
         }
     };
 
-    // Everything lies in one folder, named after the file as it was called when it was saved.
+    // Everything is in one folder, which has the name of the file when it was saved.
     let prefix = entries
         .keys()
         .filter_map(|name| name.strip_suffix(PICKLE))

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of PyTorch's.
+//! What can be wrong with a file that PyTorch saved.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::error::PickleError;
 
-/// A file that cannot be opened as one of PyTorch's, or a tensor that cannot be read from it.
+/// A file that cannot be opened as a PyTorch file, or a tensor that cannot be read from it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TorchFileError {
@@ -15,7 +15,7 @@ pub enum TorchFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is neither a torch archive nor a pickle.
@@ -26,7 +26,7 @@ pub enum TorchFileError {
     NotTorch {
         /// The file.
         path: PathBuf,
-        /// Its first bytes, in words.
+        /// Its first bytes, for the message.
         start: String,
     },
     /// The zip archive around the tensors is damaged.
@@ -38,16 +38,16 @@ pub enum TorchFileError {
         problem: String,
     },
     /// A zip archive without PyTorch's entries.
-    #[error("{}: a zip archive, but no torch file: it has no entry {missing}", path.display())]
+    #[error("{}: a zip archive, but not a torch file: it has no entry {missing}", path.display())]
     NoEntry {
         /// The file.
         path: PathBuf,
         /// The entry.
         missing: String,
     },
-    /// An entry that PyTorch would have stored as it is.
+    /// An entry that is compressed or encrypted, which PyTorch's are not.
     #[error(
-        "{}: entry {entry} is {how}; torch stores its entries plainly: save the file again with torch.save",
+        "{}: entry {entry} is {how}; torch stores its entries uncompressed: save the file again with torch.save",
         path.display()
     )]
     NotStored {
@@ -91,18 +91,18 @@ pub enum TorchFileError {
         /// A function by which it would run code in Python.
         code: Option<String>,
     },
-    /// A form of file that is not read.
+    /// A format that is not supported.
     #[error(
         "{}: {what}; open it with torch.load where it was made and save it again with torch.save",
         path.display()
     )]
-    OldForm {
+    OldFormat {
         /// The file.
         path: PathBuf,
-        /// What is not read.
+        /// What is not supported.
         what: String,
     },
-    /// A tensor that does not fit its storage, or is of a kind that is not read.
+    /// A tensor that does not fit its storage, or is of a kind that is not supported.
     #[error("{}: tensor {tensor}: {problem}", path.display())]
     Tensor {
         /// The file.
@@ -112,7 +112,7 @@ pub enum TorchFileError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Values that contain each other so often that naming the tensors has no end.
+    /// Values that contain each other so often that naming the tensors would not end.
     #[error("{}: values contain each other too often to name the tensors", path.display())]
     Entangled {
         /// The file.

@@ -1,11 +1,13 @@
-//! The form of `torch.save` before PyTorch 1.6: five pickles, then the storages.
+//! The format of `torch.save` before PyTorch 1.6: five pickles, then the storages.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::tensor::{self, DType};
-use super::{Parts, TorchFileError, TorchFileKind};
+use super::dtype::DType;
+use super::error::TorchFileError;
+use super::format::{Parts, TorchFileKind};
+use super::tensor;
 use crate::value::{Pickle, Value};
 
 /// `0x1950a86a20f9469cfc6c`, little-endian: what the first pickle holds.
@@ -14,12 +16,12 @@ const PROTOCOL: i64 = 1001;
 
 pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileError> {
     if bytes.get(257..262) == Some(b"ustar") {
-        return Err(TorchFileError::OldForm {
+        return Err(TorchFileError::OldFormat {
             path: path.to_path_buf(),
-            what: "a tar archive, the form of torch.save before PyTorch 0.1.10".to_string(),
+            what: "a tar archive, the format of torch.save before PyTorch 0.1.10".to_string(),
         });
     }
-    // Protocol 2 and later say so in their first byte; 0 and 1 are known by what they parse to.
+    // Protocol 2 and later say so in their first byte; 0 and 1 are recognised by parsing.
     let first = match Pickle::parse(bytes) {
         Ok(pickle) => pickle,
         Err(source) if bytes.first() == Some(&0x80) => {
@@ -67,9 +69,9 @@ pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileEr
     next("the magic number")?;
     let (protocol, _) = next("the protocol")?;
     if protocol.root().as_int() != Some(PROTOCOL) {
-        return Err(TorchFileError::OldForm {
+        return Err(TorchFileError::OldFormat {
             path: path.to_path_buf(),
-            what: format!("another protocol of torch.save than {PROTOCOL}"),
+            what: format!("a protocol of torch.save other than {PROTOCOL}"),
         });
     }
     let (system, _) = next("the system's description")?;
@@ -103,7 +105,7 @@ pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileEr
     })
 }
 
-/// Each storage begins with its number of elements, of which the size is not said there.
+/// Each storage begins with its number of elements, but does not say how large they are.
 fn storage_range(bytes: &[u8], position: usize, dtype: DType) -> Option<Range<usize>> {
     let count = bytes.get(position..)?.first_chunk::<8>()?;
     let count = usize::try_from(i64::from_le_bytes(*count)).ok()?;

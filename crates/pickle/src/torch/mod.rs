@@ -1,7 +1,10 @@
-//! Files that PyTorch saves: opened, their tensors named, and read from the mapped file.
+//! Files that PyTorch saves: opening them, naming their tensors, reading tensors from the mapped
+//! file.
 
 mod archive;
+mod dtype;
 mod error;
+mod format;
 mod legacy;
 mod names;
 mod save;
@@ -16,34 +19,16 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
+pub use dtype::DType;
 pub use error::TorchFileError;
+pub use format::TorchFileKind;
 pub use save::{Saved, SavedTensor, TorchSaveError, torch_save};
-pub use tensor::{DType, TensorInfo};
+pub use tensor::TensorInfo;
 
+use self::format::Parts;
 use crate::value::{Node, Pickle};
 
-/// Which of PyTorch's forms a file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TorchFileKind {
-    /// `torch.save` since PyTorch 1.6: a zip archive of one pickle and raw storages.
-    Archive,
-    /// `torch.jit.save`: such an archive with the module's code beside it.
-    TorchScript,
-    /// `torch.save` before PyTorch 1.6: pickles, then raw storages, one after the other.
-    Legacy,
-}
-
-impl fmt::Display for TorchFileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TorchFileKind::Archive => "torch.save archive",
-            TorchFileKind::TorchScript => "TorchScript archive",
-            TorchFileKind::Legacy => "torch.save file of the form before PyTorch 1.6",
-        })
-    }
-}
-
-/// One open file of PyTorch's.
+/// An open file that PyTorch saved.
 ///
 /// Opening reads the pickle and checks every tensor against the storages that are there; no
 /// tensor is read before [`TorchFile::read`].
@@ -82,19 +67,12 @@ impl std::ops::Deref for Bytes {
     }
 }
 
-/// What the two forms of a file have in common once they are taken apart.
-struct Parts {
-    kind: TorchFileKind,
-    pickle: Pickle,
-    storages: HashMap<String, Range<usize>>,
-}
-
 impl TorchFile {
-    /// Opens a file of any of the forms in [`TorchFileKind`], told apart by content.
+    /// Opens a file of any format in [`TorchFileKind`]; the content decides which.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, is none of these forms, or is damaged.
+    /// Where the file cannot be read, has none of these formats, or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TorchFileError> {
         let path = path.as_ref();
         let io = |source| TorchFileError::Io {
@@ -117,11 +95,11 @@ impl TorchFile {
         Self::from_parts(path, Bytes::Mapped(map))
     }
 
-    /// As [`TorchFile::open`], from memory; `name` is what errors call it.
+    /// As [`TorchFile::open`], from memory; errors call it `name`.
     ///
     /// # Errors
     ///
-    /// Where the bytes are none of the forms, or damaged.
+    /// Where the bytes have none of these formats, or are damaged.
     pub fn from_bytes(name: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, TorchFileError> {
         Self::from_parts(name.as_ref(), Bytes::Owned(bytes))
     }
@@ -152,7 +130,7 @@ impl TorchFile {
         &self.path
     }
 
-    /// The form it has.
+    /// The file's format.
     pub fn kind(&self) -> TorchFileKind {
         self.kind
     }
@@ -168,18 +146,18 @@ impl TorchFile {
     }
 
     /// All tensors by dotted name: keys of dictionaries, attributes of objects and indices of
-    /// lists on the way from the root, joined by dots. A module saved whole or as TorchScript
+    /// lists on the path from the root, joined by dots. A module saved whole or as TorchScript
     /// gives the names of its state dictionary.
     pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
         &self.tensors
     }
 
-    /// A tensor's values in row-major order, little-endian; borrowed from the file where they
-    /// lie there in that order.
+    /// A tensor's values in row-major order, little-endian; borrowed from the file where it has
+    /// them in that order.
     ///
     /// # Errors
     ///
-    /// Where the tensor is not of this file, or repeats its storage so often that it would be
+    /// Where the tensor is not in this file, or repeats its storage so often that it would be
     /// larger than a storage ever is.
     pub fn read(&self, tensor: &TensorInfo) -> Result<Cow<'_, [u8]>, TorchFileError> {
         let storage = self

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
 
-use super::{TorchFileError, tensor};
+use super::error::TorchFileError;
+use super::tensor;
 use crate::value::{Node, Pickle, Value, ValueId};
 
-/// Deepest nesting at which tensors are looked for.
+/// Deepest nesting in which tensors are searched.
 const MAX_DEPTH: usize = 64;
-/// Most bytes that all names may have together.
+/// Largest number of bytes of all names together.
 const MAX_NAMES: usize = 64 << 20;
 
 pub(super) fn tensors(

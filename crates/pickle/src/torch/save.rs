@@ -6,7 +6,7 @@ use thiserror::Error;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::DType;
+use super::dtype::DType;
 
 /// Name of the folder in the archive. `torch.save` takes the file's name, or this one where it
 /// writes to no file; one name for all makes the bytes independent of where they go.
@@ -51,7 +51,7 @@ pub struct SavedTensor {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TorchSaveError {
-    /// A tensor of another size than its values.
+    /// A tensor whose shape does not fit its values.
     #[error("a tensor of shape {shape:?} and type {dtype:?} cannot have {bytes} bytes")]
     Shape {
         /// Its shape.
@@ -61,7 +61,7 @@ pub enum TorchSaveError {
         /// Bytes of its values.
         bytes: usize,
     },
-    /// Text longer than the format can say.
+    /// Text longer than the format can hold.
     #[error("a text of {bytes} bytes is longer than a pickle of protocol 2 can hold")]
     Text {
         /// Its length.
@@ -85,7 +85,7 @@ impl SavedTensor {
         let expected = shape
             .iter()
             .try_fold(dtype.size(), |product, extent| product.checked_mul(*extent));
-        // A size that memory could not hold is no size that fits.
+        // A pickle of protocol 2 writes sizes as signed 64-bit integers here.
         let sizes_fit = shape.iter().all(|extent| i64::try_from(*extent).is_ok());
         if expected != Some(bytes.len()) || !sizes_fit {
             let bytes = bytes.len();
@@ -104,7 +104,7 @@ impl SavedTensor {
 }
 
 /// The bytes of a file that holds `value`, as `torch.save` of PyTorch 1.6 and later writes it: a
-/// zip archive of `data.pkl` (protocol 2), `byteorder`, one entry `data/<n>` a tensor and `version`,
+/// zip archive of `data.pkl` (protocol 2), `byteorder`, one entry `data/<n>` per tensor, and `version`,
 /// nothing compressed, each storage at a multiple of 64 bytes. The same value gives the same bytes.
 ///
 /// # Errors
@@ -136,7 +136,7 @@ pub fn torch_save(value: &Saved) -> Result<Vec<u8>, TorchSaveError> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// Writes the pickle's instructions and gathers the storages they name. Nothing is memoised: no
+/// Writes the pickle's instructions and collects the storages that they name. Nothing is memoised: no
 /// value here appears twice.
 struct Pickler<'v> {
     bytes: Vec<u8>,
@@ -226,7 +226,7 @@ impl<'v> Pickler<'v> {
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.bytes.extend(b"((");
         self.text("storage")?;
-        self.global("torch", storage_class(tensor.dtype));
+        self.global("torch", tensor.dtype.storage_class());
         self.text(&self.storages.len().to_string())?;
         self.text("cpu")?;
         self.size(elements);
@@ -270,19 +270,4 @@ fn row_major_strides(shape: &[usize]) -> Vec<usize> {
         .collect();
     strides.reverse();
     strides
-}
-
-fn storage_class(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F64 => "DoubleStorage",
-        DType::F32 => "FloatStorage",
-        DType::F16 => "HalfStorage",
-        DType::BF16 => "BFloat16Storage",
-        DType::I64 => "LongStorage",
-        DType::I32 => "IntStorage",
-        DType::I16 => "ShortStorage",
-        DType::I8 => "CharStorage",
-        DType::U8 => "ByteStorage",
-        DType::Bool => "BoolStorage",
-    }
 }

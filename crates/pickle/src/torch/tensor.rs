@@ -2,70 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::dtype::DType;
 use crate::value::Node;
 
-/// Type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DType {
-    /// 64-bit float.
-    F64,
-    /// 32-bit float.
-    F32,
-    /// 16-bit float (IEEE).
-    F16,
-    /// 16-bit float with the exponent of a 32-bit one.
-    BF16,
-    /// 64-bit integer.
-    I64,
-    /// 32-bit integer.
-    I32,
-    /// 16-bit integer.
-    I16,
-    /// 8-bit integer.
-    I8,
-    /// 8-bit integer without sign.
-    U8,
-    /// One byte, zero or one.
-    Bool,
-}
-
-impl DType {
-    /// Bytes of one element.
-    pub fn size(self) -> usize {
-        match self {
-            DType::F64 | DType::I64 => 8,
-            DType::F32 | DType::I32 => 4,
-            DType::F16 | DType::BF16 | DType::I16 => 2,
-            DType::I8 | DType::U8 | DType::Bool => 1,
-        }
-    }
-
-    fn of_storage(module: &str, name: &str) -> Option<Self> {
-        if !matches!(module, "torch" | "torch.cuda" | "torch.storage") {
-            return None;
-        }
-        Some(match name {
-            "DoubleStorage" => DType::F64,
-            "FloatStorage" => DType::F32,
-            "HalfStorage" => DType::F16,
-            "BFloat16Storage" => DType::BF16,
-            "LongStorage" => DType::I64,
-            "IntStorage" => DType::I32,
-            "ShortStorage" => DType::I16,
-            "CharStorage" => DType::I8,
-            "ByteStorage" | "UntypedStorage" => DType::U8,
-            "BoolStorage" => DType::Bool,
-            _ => return None,
-        })
-    }
-}
-
-/// Most axes that a tensor may have.
+/// Largest number of axes of a tensor.
 const MAX_AXES: usize = 32;
 /// A tensor may repeat its storage (stride 0) up to this many elements.
 const MAX_REPEATED: usize = 1 << 20;
 
-/// Where a tensor's values lie and how they are laid out.
+/// Where a tensor's values are, and how they are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
     dtype: DType,
@@ -113,7 +58,7 @@ impl TensorInfo {
                 .and_then(|range| storage.get(range));
             return bytes
                 .map(Cow::Borrowed)
-                .ok_or_else(|| "is not of this file".to_string());
+                .ok_or_else(|| "is not in this file".to_string());
         }
         if elements > (storage.len() / size).max(MAX_REPEATED) {
             return Err(format!(
@@ -128,7 +73,7 @@ impl TensorInfo {
             let element = position
                 .checked_mul(size)
                 .and_then(|start| storage.get(start..start.checked_add(size)?))
-                .ok_or_else(|| "is not of this file".to_string())?;
+                .ok_or_else(|| "is not in this file".to_string())?;
             out.extend_from_slice(element);
             // Count up, last axis fastest.
             for ((index, extent), stride) in
@@ -193,7 +138,7 @@ pub(super) fn storage(node: Node<'_>) -> Result<Storage<'_>, String> {
         .ok_or_else(|| "its storage has no type".to_string())?;
     let dtype = DType::of_storage(module, name).ok_or_else(|| {
         format!(
-            "its storage is a {module}.{name}, which is not read; save it as float32 or float16"
+            "its storage is a {module}.{name}, which is not supported; save it as float32 or float16"
         )
     })?;
     let (Some(key), Some(elements)) = (key.as_str(), elements.as_usize()) else {
@@ -285,7 +230,7 @@ fn rebuild(
             .take(MAX_AXES + 1)
             .map(Node::as_usize)
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| format!("has a {what} that is not of sizes"))
+            .ok_or_else(|| format!("has a {what} that is not a list of sizes"))
     };
     let (shape, strides) = (sizes(shape, "shape")?, sizes(strides, "stride")?);
     if shape.len() != strides.len() || shape.len() > MAX_AXES {
