@@ -22,8 +22,8 @@ impl Pickle {
         Self::parse_prefix(bytes).map(|(pickle, _)| pickle)
     }
 
-    /// Parses the pickle at the start of `bytes` and returns how many bytes it takes, for files that
-    /// hold several.
+    /// Parses the pickle at the start of `bytes` and returns how many bytes it takes, for files
+    /// that hold several.
     ///
     /// # Errors
     ///

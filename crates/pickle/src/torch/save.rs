@@ -85,7 +85,7 @@ impl SavedTensor {
         let expected = shape
             .iter()
             .try_fold(dtype.size(), |product, extent| product.checked_mul(*extent));
-        // A pickle of protocol 2 writes sizes as signed 64-bit integers here.
+        // Sizes are written as signed 64-bit integers.
         let sizes_fit = shape.iter().all(|extent| i64::try_from(*extent).is_ok());
         if expected != Some(bytes.len()) || !sizes_fit {
             let bytes = bytes.len();
@@ -104,8 +104,9 @@ impl SavedTensor {
 }
 
 /// The bytes of a file that holds `value`, as `torch.save` of PyTorch 1.6 and later writes it: a
-/// zip archive of `data.pkl` (protocol 2), `byteorder`, one entry `data/<n>` per tensor, and `version`,
-/// nothing compressed, each storage at a multiple of 64 bytes. The same value gives the same bytes.
+/// zip archive of `data.pkl` (protocol 2), `byteorder`, one entry `data/<n>` per tensor, and
+/// `version`, nothing compressed, each storage at a multiple of 64 bytes. The same value gives the
+/// same bytes.
 ///
 /// # Errors
 ///
@@ -136,8 +137,8 @@ pub fn torch_save(value: &Saved) -> Result<Vec<u8>, TorchSaveError> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// Writes the pickle's instructions and collects the storages that they name. Nothing is memoised: no
-/// value here appears twice.
+/// Writes the pickle's instructions and collects the storages that they name. Nothing is memoised:
+/// no value here appears twice.
 struct Pickler<'v> {
     bytes: Vec<u8>,
     storages: Vec<&'v [u8]>,
