@@ -11,8 +11,9 @@ use promptsrc_image::Image;
 use serde_json::{Map, Value, json};
 
 use crate::WorldError;
-use crate::render::{SIDE, draw};
-use crate::sets::WorldSet;
+use crate::canvas::SIDE;
+use crate::render::draw;
+use crate::set::WorldSet;
 
 impl WorldSet {
     /// Writes the set into a folder of its name below `dir`, and returns that folder: images as

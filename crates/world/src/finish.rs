@@ -4,13 +4,12 @@ use crate::arithmetic::{fract, mix, noise, smooth};
 use crate::canvas::Canvas;
 use crate::colour::{Rgb, blend, luminance, scale};
 use crate::random::{Random, grid_unit};
-use crate::render::SIDE;
 use crate::style::Style;
 
 /// Light, the style, noise.
 pub(crate) fn finish(canvas: &mut Canvas, style: Style, random: &mut Random) {
     let seed = random.bits() as u32;
-    let unit = canvas.side as f32 / SIDE as f32;
+    let unit = canvas.unit();
     if !matches!(
         style,
         Style::Sketch | Style::Poster | Style::Cartoon | Style::Night
@@ -111,10 +110,7 @@ fn blur(canvas: &mut Canvas, radius: isize) {
     let side = canvas.side as isize;
     let width = (2 * radius + 1) as f32;
     for horizontal in [true, false] {
-        let before = Canvas {
-            side: canvas.side,
-            pixels: canvas.pixels.clone(),
-        };
+        let before = canvas.clone();
         let at = |along, line| {
             if horizontal {
                 before.at(along, line)
@@ -162,10 +158,7 @@ fn pixelate(canvas: &mut Canvas, block: usize) {
 
 /// Colours are dragged about by a brush.
 fn paint(canvas: &mut Canvas, unit: f32, seed: u32) {
-    let before = Canvas {
-        side: canvas.side,
-        pixels: canvas.pixels.clone(),
-    };
+    let before = canvas.clone();
     canvas.paint(|x, y, _| {
         let (u, v) = (x as f32 / unit, y as f32 / unit);
         let dx = 5.0 * (noise(u * 0.30, v * 0.30, seed) - 0.5) * unit;
@@ -191,10 +184,7 @@ fn dirty(canvas: &mut Canvas, unit: f32, seed: u32) {
 
 /// Slanted stitches.
 fn embroider(canvas: &mut Canvas, unit: f32, seed: u32) {
-    let before = Canvas {
-        side: canvas.side,
-        pixels: canvas.pixels.clone(),
-    };
+    let before = canvas.clone();
     canvas.paint(|x, y, _| {
         let (u, v) = (x as f32 / unit, y as f32 / unit);
         let row = (v / 3.0).floor();
@@ -209,10 +199,7 @@ fn embroider(canvas: &mut Canvas, unit: f32, seed: u32) {
 
 /// Stones of one colour each.
 fn mosaic(canvas: &mut Canvas, stone: f32, seed: u32) {
-    let before = Canvas {
-        side: canvas.side,
-        pixels: canvas.pixels.clone(),
-    };
+    let before = canvas.clone();
     canvas.paint(|x, y, _| {
         let (u, v) = ((x as f32 + 0.5) / stone, (y as f32 + 0.5) / stone);
         let (iu, iv) = (u.floor() as i32, v.floor() as i32);
