@@ -1,4 +1,4 @@
-//! Many images of the world on one: `contact_sheet OUT.png [SET] [SIDE]`; without a set, the
+//! Many images of the world on one sheet: `contact_sheet OUT.png [SET] [SIDE]`; without a set, the
 //! stream for pretraining, with its captions on the terminal.
 
 use std::error::Error;

@@ -1,9 +1,10 @@
-//! Arithmetic in which every machine agrees: only `+ - * /`, `sqrt` and rounding, which IEEE 754
-//! defines to the last bit. The sine of the standard library comes from the platform and does not.
+//! Arithmetic with the same result on every machine: only `+ - * /`, `sqrt` and rounding, which
+//! IEEE 754 defines to the last bit. The sine of the standard library comes from the platform and
+//! does not.
 
 use crate::random::grid_unit;
 
-/// Sine of an angle in turns, to 0.0011: Bhaskara's parabola, corrected once.
+/// Sine of an angle in turns, accurate to 0.0011: Bhaskara's parabola, corrected once.
 pub(crate) fn sine(turns: f32) -> f32 {
     let x = fract(turns) * 2.0 - 1.0;
     let parabola = 4.0 * x * (x.abs() - 1.0);
@@ -29,7 +30,7 @@ pub(crate) fn smooth(low: f32, high: f32, x: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// Smooth noise, 0 to 1, that changes about once a unit.
+/// Smooth noise, 0 to 1, that changes about once per unit.
 pub(crate) fn noise(x: f32, y: f32, seed: u32) -> f32 {
     let (ix, iy) = (x.floor(), y.floor());
     let (fx, fy) = (x - ix, y - iy);

@@ -24,7 +24,7 @@ vocabulary! {
 }
 
 impl Place {
-    /// Ways to say that something is there; the first is the usual one.
+    /// Phrases that say that something is there; the first is the usual one.
     pub(crate) fn phrases(self) -> &'static [&'static str] {
         match self {
             Self::Grass => &["on grass", "on the grass", "in a meadow"],

@@ -9,6 +9,7 @@ use crate::pattern::Pattern;
 use crate::random::Random;
 use crate::scene::{Content, Position, Scene, Size, Subject};
 use crate::style::Style;
+use crate::vocabulary;
 
 /// A caption of a scene, in lower case and with a full stop.
 pub(crate) fn caption(scene: &Scene, random: &mut Random) -> String {
@@ -22,11 +23,11 @@ pub(crate) fn caption(scene: &Scene, random: &mut Random) -> String {
         } => match (random.below(100), scene.background) {
             (0..6, Background::Place(place)) => Phrase::whole(noun(place)),
             _ => {
-                let told = Told::choose(random);
-                if let Some(sentence) = sized(scene, &subject, count, size, told, random) {
+                let mentions = Mentions::choose(random);
+                if let Some(sentence) = sized(scene, &subject, count, size, mentions, random) {
                     return sentence;
                 }
-                things(scene, &subject, count, size, position, told, random)
+                things(scene, &subject, count, size, position, mentions, random)
             }
         },
         Content::Pair {
@@ -48,7 +49,7 @@ pub(crate) fn caption(scene: &Scene, random: &mut Random) -> String {
 struct Phrase {
     /// Without article.
     bare: String,
-    /// Whether "a" can stand before it.
+    /// Whether "a" can come before it.
     single: bool,
     /// Whether it brings its own article, or needs none.
     complete: bool,
@@ -74,14 +75,14 @@ impl Phrase {
             };
             return template.replace("{a}", bare).replace("{the}", bare);
         }
-        // Nor will "a photo of my several cups", but for a few: see below.
+        // Nor will "a photo of my several cups", except at times: see below.
         let template = if !self.single && template.contains("{}") && random.chance(75) {
             "a photo of {a}."
         } else {
             template
         };
         let with_article = if !self.single {
-            // Class names are put behind "a" whatever they are; see a little of that here too.
+            // Templates put "a" before any class name; captions do so too at times.
             if random.chance(12) {
                 format!("a {bare}")
             } else {
@@ -99,31 +100,30 @@ impl Phrase {
 
 /// "a" or "an". Templates write "a" before any class name, so captions do too at times.
 fn article(word: &str, random: &mut Random) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) && random.chance(65) {
-        "an"
-    } else {
-        "a"
+    match vocabulary::article(word) {
+        "an" if random.chance(65) => "an",
+        _ => "a",
     }
 }
 
-/// What a caption tells of a subject.
+/// What a caption mentions of a subject.
 #[derive(Clone, Copy)]
-struct Told {
+struct Mentions {
     thing: bool,
     colour: bool,
     pattern: bool,
     part: bool,
-    around: bool,
+    surroundings: bool,
 }
 
-impl Told {
+impl Mentions {
     fn choose(random: &mut Random) -> Self {
         let nothing = Self {
             thing: false,
             colour: false,
             pattern: false,
             part: false,
-            around: false,
+            surroundings: false,
         };
         match random.below(100) {
             0..40 => Self {
@@ -140,7 +140,7 @@ impl Told {
             },
             52..60 => Self {
                 thing: true,
-                around: true,
+                surroundings: true,
                 ..nothing
             },
             _ => Self {
@@ -148,7 +148,7 @@ impl Told {
                 colour: random.chance(66),
                 pattern: random.chance(58),
                 part: random.chance(45),
-                around: random.chance(45),
+                surroundings: random.chance(45),
             },
         }
     }
@@ -160,13 +160,13 @@ fn describe(
     subject: &Subject,
     count: usize,
     size: Option<Size>,
-    told: Told,
+    mentions: Mentions,
     random: &mut Random,
 ) -> String {
-    let colour = (told.colour && style.shows_colour()).then_some(subject.colour);
-    let pattern = (told.pattern && (subject.pattern != Pattern::Plain || random.chance(25)))
+    let colour = (mentions.colour && style.shows_colour()).then_some(subject.colour);
+    let pattern = (mentions.pattern && (subject.pattern != Pattern::Plain || random.chance(25)))
         .then_some(subject.pattern);
-    let noun = match (told.thing, count) {
+    let noun = match (mentions.thing, count) {
         (true, 0..=1) => subject.thing.word().to_string(),
         (true, _) => subject.thing.plural(),
         (false, 0..=1) => random.pick(&["thing", "object", "shape"]).into(),
@@ -179,7 +179,7 @@ fn describe(
     if let Some(size) = size {
         words.push(size.word().into());
     }
-    // "of one colour" would ask which.
+    // "of one colour" would raise the question of which.
     let behind = pattern.is_some_and(|p| p != Pattern::Plain) && random.chance(30);
     let mut adjectives: Vec<&str> = colour.map(Colour::word).into_iter().collect();
     if let (Some(pattern), false) = (pattern, behind) {
@@ -193,7 +193,7 @@ fn describe(
     if let (Some(pattern), true) = (pattern, behind) {
         words.push(pattern.phrase().into());
     }
-    if let (true, true, Some(part)) = (told.part, told.thing, subject.thing.part())
+    if let (true, true, Some(part)) = (mentions.part, mentions.thing, subject.thing.part())
         && style.shows_colour()
     {
         // The natural colour of a part is seldom worth a word.
@@ -242,14 +242,19 @@ fn number(count: usize, random: &mut Random) -> Option<&'static str> {
 }
 
 /// Where the things are and what is behind them.
-fn around(scene: &Scene, position: Option<Position>, told: Told, random: &mut Random) -> String {
+fn surroundings(
+    scene: &Scene,
+    position: Option<Position>,
+    mentions: Mentions,
+    random: &mut Random,
+) -> String {
     let mut text = String::new();
     if let Some(position) = position
         && random.chance(9)
     {
         text = format!(" {position}");
     }
-    if !told.around {
+    if !mentions.surroundings {
         return text;
     }
     match scene.background {
@@ -282,26 +287,26 @@ fn things(
     count: usize,
     size: Size,
     position: Position,
-    told: Told,
+    mentions: Mentions,
     random: &mut Random,
 ) -> Phrase {
     let size = (count == 1 && size != Size::Medium && random.chance(28)).then_some(size);
-    let words = describe(scene.style, subject, count, size, told, random);
+    let words = describe(scene.style, subject, count, size, mentions, random);
     let position = (count == 1).then_some(position);
     Phrase {
-        bare: words + &around(scene, position, told, random),
+        bare: words + &surroundings(scene, position, mentions, random),
         single: count <= 1,
         complete: false,
     }
 }
 
-/// Sentences that only fit some sizes or numbers, sometimes.
+/// Sometimes, a sentence that only fits certain sizes or numbers.
 fn sized(
     scene: &Scene,
     subject: &Subject,
     count: usize,
     size: Size,
-    told: Told,
+    mentions: Mentions,
     random: &mut Random,
 ) -> Option<String> {
     if !random.chance(16) {
@@ -327,15 +332,15 @@ fn sized(
         ],
     };
     let template = random.pick(templates);
-    // The template has the word for the number.
+    // The template already has a word for the number.
     let words = if several {
-        let mut all = describe(scene.style, subject, count, None, told, random);
+        let mut all = describe(scene.style, subject, count, None, mentions, random);
         if let Some(space) = all.find(' ') {
             all.drain(..=space);
         }
         all
     } else {
-        describe(scene.style, subject, 1, None, told, random)
+        describe(scene.style, subject, 1, None, mentions, random)
     };
     Some(template.replace("{}", &words))
 }
@@ -354,18 +359,18 @@ fn pair(
         Position::Top => random.pick(&["above", "over", "above", "and"]),
         Position::Bottom => random.pick(&["below", "under", "below", "and"]),
     };
-    let told = |random: &mut Random| Told {
+    let mentions = |random: &mut Random| Mentions {
         thing: true,
         part: random.chance(15),
-        ..Told::choose(random)
+        ..Mentions::choose(random)
     };
-    let (one, other) = (told(random), told(random));
+    let (one, other) = (mentions(random), mentions(random));
     let head = describe(scene.style, first, 1, None, one, random);
     let tail = describe(scene.style, second, 1, None, other, random);
-    let around = around(scene, None, one, random);
+    let surroundings = surroundings(scene, None, one, random);
     Phrase {
         bare: format!(
-            "{head} {relation} {} {tail}{around}",
+            "{head} {relation} {} {tail}{surroundings}",
             article(&tail, random)
         ),
         single: true,

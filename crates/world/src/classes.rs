@@ -9,6 +9,7 @@ use crate::random::stable_hash;
 use crate::recipe::{Class, Recipe};
 use crate::scene::{Subject, is_place_held_out, is_surface_held_out};
 use crate::thing::Thing;
+use crate::vocabulary::article;
 
 pub(crate) fn objects() -> Vec<Class> {
     const LEFT_OUT: [Thing; 6] = [
@@ -83,7 +84,7 @@ pub(crate) fn fish() -> Vec<Class> {
             .copied()
             .filter(|tail| Some(*tail) != body.recipe.colour)
             .collect();
-        // The least used ones first, so that each colour has its turn.
+        // The least used ones first, so that all colours are used.
         colours.sort_by_cached_key(|tail| {
             let hash = stable_hash(&format!("{}|{tail}", body.name));
             (tails.get(tail).copied().unwrap_or(0), hash)
@@ -100,14 +101,6 @@ pub(crate) fn fish() -> Vec<Class> {
         }
     }
     classes
-}
-
-fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    }
 }
 
 pub(crate) fn scenes() -> Vec<Class> {
@@ -164,7 +157,7 @@ pub(crate) fn scenes() -> Vec<Class> {
 
 pub(crate) fn patterned_things() -> Vec<Class> {
     let candidates = pairs(Thing::ALL, Pattern::ALL)
-        .filter(|(thing, pattern)| *pattern != Pattern::Plain && is_bulky(*thing))
+        .filter(|(thing, pattern)| *pattern != Pattern::Plain && has_room_for_pattern(*thing))
         .filter(|(thing, pattern)| held_out_choices(pairs(Colour::ALL, &[*pattern]), *thing) >= 3)
         .map(|(thing, pattern)| {
             let class = Class {
@@ -201,7 +194,7 @@ pub(crate) fn coloured_things() -> Vec<Class> {
     choose("source", candidates, 30)
 }
 
-/// Of some colours and patterns how many are held out for a thing.
+/// How many of these colours and patterns are held out for a thing.
 fn held_out_choices(choices: impl Iterator<Item = (Colour, Pattern)>, thing: Thing) -> usize {
     choices
         .filter(|(colour, pattern)| {
@@ -217,7 +210,7 @@ fn held_out_choices(choices: impl Iterator<Item = (Colour, Pattern)>, thing: Thi
 }
 
 /// Whether a thing has room for a pattern.
-fn is_bulky(thing: Thing) -> bool {
+fn has_room_for_pattern(thing: Thing) -> bool {
     !matches!(
         thing,
         Thing::Bolt | Thing::Chair | Thing::Key | Thing::Moon | Thing::Ring | Thing::Rocket
@@ -228,8 +221,8 @@ fn pairs<'a, A: Copy, B: Copy>(a: &'a [A], b: &'a [B]) -> impl Iterator<Item = (
     a.iter().flat_map(move |a| b.iter().map(move |b| (*a, *b)))
 }
 
-/// Candidates in an order of their own, which depends on nothing but their names, and no more of
-/// them than `most`; each of a candidate's keys may occur only so many times.
+/// Up to `most` of the candidates, in an order that depends only on their names. A candidate has
+/// keys, each with the number of chosen classes that may have it.
 fn choose(
     set: &str,
     mut candidates: Vec<(Class, Vec<(String, usize)>)>,

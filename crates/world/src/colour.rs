@@ -1,4 +1,4 @@
-//! Colours: words and their red, green and blue.
+//! Colours: their words, and their red, green and blue.
 
 use crate::arithmetic::mix;
 use crate::vocabulary::vocabulary;
@@ -21,7 +21,7 @@ vocabulary! {
     }
 }
 
-/// Red, green and blue, 0 to 1, as a screen takes them.
+/// Red, green and blue, 0 to 1, as screens take them.
 pub(crate) type Rgb = [f32; 3];
 
 pub(crate) const BLACK: Rgb = [0.05, 0.05, 0.06];

@@ -17,10 +17,10 @@ use crate::set::WorldSet;
 
 impl WorldSet {
     /// Writes the set into a folder of its name below `dir`, and returns that folder: images as
-    /// `images/<class>/<number>.png`, the split as `split_zhou_<Set>.json` in the form of CoOp's.
+    /// `images/<class>/<number>.png`, the split as `split_zhou_<Set>.json` in CoOp's format.
     ///
-    /// Files of the same names are written over. The split comes last: a folder that has one is
-    /// whole.
+    /// Existing files are overwritten. The split is written last: a folder that has one is
+    /// complete.
     ///
     /// # Errors
     /// [`WorldError::Write`].

@@ -6,7 +6,7 @@ use crate::colour::{Rgb, blend, luminance, scale};
 use crate::random::{Random, grid_unit};
 use crate::style::Style;
 
-/// Light, the style, noise.
+/// Applies light, the style, and noise.
 pub(crate) fn finish(canvas: &mut Canvas, style: Style, random: &mut Random) {
     let seed = random.bits() as u32;
     let unit = canvas.unit();
@@ -156,7 +156,7 @@ fn pixelate(canvas: &mut Canvas, block: usize) {
     }
 }
 
-/// Colours are dragged about by a brush.
+/// Brush strokes that drag colours about.
 fn paint(canvas: &mut Canvas, unit: f32, seed: u32) {
     let before = canvas.clone();
     canvas.paint(|x, y, _| {
@@ -172,7 +172,7 @@ fn paint(canvas: &mut Canvas, unit: f32, seed: u32) {
     });
 }
 
-/// Blotches of dirt, and blocks as of a bad compression.
+/// Blotches of dirt, and blocks as of strong compression.
 fn dirty(canvas: &mut Canvas, unit: f32, seed: u32) {
     canvas.paint(|x, y, c| {
         let (u, v) = (x as f32 / unit, y as f32 / unit);

@@ -1,5 +1,5 @@
-//! Outlines of the things: polygons in a square from -1 to 1, `y` downwards, painted one over the
-//! other.
+//! Layers of the things, painted one over the other: polygons in a square from -1 to 1, `y`
+//! downwards.
 
 use std::sync::LazyLock;
 
@@ -28,7 +28,7 @@ pub(crate) enum Role {
     Glow,
 }
 
-/// Polygons that are filled together; a hole is one that runs the other way round.
+/// Polygons that are filled together; a hole is one of opposite orientation.
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) role: Role,
@@ -93,7 +93,7 @@ fn flatten(steps: &[Step]) -> Vec<Vec<[f32; 2]>> {
             }
         }
     }
-    // All run the same way round, so that those that overlap join; holes run the other way.
+    // All have the same orientation, so that overlapping ones join; holes have the opposite one.
     polygons
         .into_iter()
         .map(|(hole, mut points)| {

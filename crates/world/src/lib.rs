@@ -1,11 +1,11 @@
 //! A small world of drawn images: scenes with captions to pretrain a CLIP on, and data sets to
 //! learn prompts on, with nothing to download.
 //!
-//! Everything is a function of names and numbers: an image has the same bytes on every machine and
+//! Everything is a function of names and seeds: an image has the same bytes on every machine and
 //! in every build. Some combinations, of things with colours and patterns, of numbers of things
 //! with places, never occur in the stream for pretraining; the data sets are made of them, so that
-//! a CLIP that knows the classes without training has understood the words, not memorised images.
-//! Such a CLIP is here too: [`mini_clip`].
+//! a CLIP that knows the classes without training has learned the words, not memorised images.
+//! Such a CLIP is built in: [`mini_clip`].
 //!
 //! ```
 //! use promptsrc_world::{WorldSet, pretrain_sample};

@@ -1,9 +1,9 @@
-//! Light that pretraining never shows, and that data sets use as real ones do: not at random.
+//! Light, which pretraining never varies and data sets do not vary at random.
 //!
-//! In real images a class comes with more than its name says: a bird with its habitat, an
-//! aircraft with the sky of the airline's home. Here it is the light. Each class is mostly seen in
-//! one of its own, which no name mentions: it can be learned for the classes that are shown, is of no
-//! use for those that are not, and misleads a model that has come to rely on it.
+//! Real images of a class share more than the class name says: birds a habitat, aircraft the sky
+//! above their airline's home. Here they share the light. Each class is mostly seen in a light of
+//! its own, which no name mentions: a model can learn it for the classes that it is trained on, but
+//! it is useless for all others, and misleads a model that relies on it.
 
 use crate::arithmetic::mix;
 use crate::canvas::Canvas;
@@ -23,7 +23,7 @@ vocabulary! {
 }
 
 impl Light {
-    /// What becomes of a colour where this much of the light falls on it, from 0 to 1.
+    /// A colour in this light, of a strength from 0 to 1.
     fn shine(self, colour: Rgb, strength: f32) -> Rgb {
         let [r, g, b] = colour;
         let lit = match self {
@@ -54,7 +54,7 @@ impl Light {
     }
 }
 
-/// Puts an image into a light, of which there is so much in 100.
+/// Lights an image, with a strength in percent.
 pub(crate) fn illuminate(canvas: &mut Canvas, light: Light, percent: u8) {
     if light != Light::Clear {
         let strength = f32::from(percent.min(100)) / 100.0;

@@ -1,4 +1,4 @@
-//! The mini CLIP: pretrained on this world, and carried inside the program.
+//! The mini CLIP, pretrained on this world and built into the program.
 
 use std::io::Read;
 
@@ -7,12 +7,12 @@ use promptsrc_clip::{ClipWeights, WeightError};
 
 use crate::WorldError;
 
-/// Its name where a CLIP is asked for.
+/// Its name, where an option takes a CLIP.
 pub const MINI: &str = "mini";
 
-/// An ordinary safetensors file in OpenAI's naming, in f16. Packed, because of the 49,408 rows of
-/// the standard vocabulary all but a few hundred are zero: no text of this world uses them.
-const PACKED: &[u8] = include_bytes!("../assets/mini.safetensors.gz");
+/// An ordinary safetensors file in OpenAI's naming, in f16. Compressed, because all but a few
+/// hundred of the 49,408 rows of the standard vocabulary are zero: no text of this world uses them.
+const COMPRESSED: &[u8] = include_bytes!("../assets/mini.safetensors.gz");
 
 /// The bytes of its weight file, for any other program.
 ///
@@ -20,7 +20,7 @@ const PACKED: &[u8] = include_bytes!("../assets/mini.safetensors.gz");
 /// [`WorldError::Mini`], if the program itself is damaged.
 pub fn mini_file() -> Result<Vec<u8>, WorldError> {
     let mut file = Vec::new();
-    match GzDecoder::new(PACKED).read_to_end(&mut file) {
+    match GzDecoder::new(COMPRESSED).read_to_end(&mut file) {
         Ok(_) => Ok(file),
         Err(e) => Err(WorldError::Mini(e)),
     }

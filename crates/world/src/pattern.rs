@@ -45,8 +45,8 @@ impl Pattern {
         }
     }
 
-    /// How much of the second colour a point has, 0 to 1. The pattern repeats about once a unit;
-    /// `pixel` is the width of a pixel in that unit, over which edges are softened.
+    /// How much of the second colour a point has, 0 to 1. The pattern repeats about once per unit;
+    /// `pixel` is the width of a pixel in that unit: edges are softened over it.
     pub(crate) fn second(self, u: f32, v: f32, pixel: f32, seed: u32) -> f32 {
         let edge = |inside: f32| (inside / pixel + 0.5).clamp(0.0, 1.0);
         let stripe = |x: f32| edge(0.2 - (fract(x) - 0.5).abs());
@@ -110,7 +110,7 @@ impl Pattern {
                 best
             }
             Self::Honeycomb => {
-                // Distance to the border of hexagons with centres a unit apart.
+                // Distance to the border of hexagons with centres one unit apart.
                 const HEIGHT: f32 = 1.732_050_8;
                 let cell = |x: f32, y: f32| {
                     let (x, y) = (

@@ -12,7 +12,7 @@ use crate::scene::Scene;
 pub struct Captioned {
     /// The image, `[side, side, 3]`.
     pub image: Image,
-    /// What somebody wrote under it.
+    /// Its caption.
     pub caption: String,
 }
 

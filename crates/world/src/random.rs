@@ -33,12 +33,12 @@ impl Random {
         self.0.below(u32::try_from(n).unwrap_or(u32::MAX)) as usize
     }
 
-    /// One of a few; they are never none.
+    /// One of the items, of which there must be one at least.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
 
-    /// One of a few, each as often as its weight says.
+    /// One of the items, with probabilities in proportion to the weights.
     pub(crate) fn weighted<T: Copy>(&mut self, items: &[(u32, T)]) -> T {
         let total: u32 = items.iter().map(|(weight, _)| weight).sum();
         let mut left = self.0.below(total);
@@ -52,7 +52,7 @@ impl Random {
     }
 }
 
-/// FNV-1a, finished by one scrambling round so that all bits are good.
+/// FNV-1a, and a round of mixing after it so that all bits are good.
 pub(crate) fn stable_hash(text: &str) -> u64 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -60,7 +60,7 @@ pub(crate) fn stable_hash(text: &str) -> u64 {
     Stream::new(hash, 0, 0).next_u64()
 }
 
-/// Bits of a place on the integer grid; for textures.
+/// Hash of a place on the integer grid; for textures.
 pub(crate) fn grid_hash(x: i32, y: i32, seed: u32) -> u32 {
     let mut h = (x as u32).wrapping_mul(0x9e37_79b1)
         ^ (y as u32).wrapping_mul(0x85eb_ca77)
@@ -70,7 +70,7 @@ pub(crate) fn grid_hash(x: i32, y: i32, seed: u32) -> u32 {
     h ^ (h >> 15)
 }
 
-/// 0 <= x < 1 of a place on the integer grid.
+/// Hash of a place on the integer grid, 0 <= x < 1.
 pub(crate) fn grid_unit(x: i32, y: i32, seed: u32) -> f32 {
     (grid_hash(x, y, seed) >> 8) as f32 / (1_u32 << 24) as f32
 }

@@ -18,10 +18,10 @@ pub(crate) struct Class {
     pub(crate) recipe: Recipe,
 }
 
-/// What is fixed of a scene; the rest is drawn by chance.
+/// What a class fixes of a scene; the rest is random.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Recipe {
-    /// `None` for a surface.
+    /// What is shown; `None` for a surface.
     pub(crate) thing: Option<Thing>,
     pub(crate) colour: Option<Colour>,
     pub(crate) pattern: Option<Pattern>,
@@ -31,7 +31,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// A scene by this recipe, held out of pretraining by what is fixed or by what is not.
+    /// A random scene of this recipe that is held out of pretraining.
     pub(crate) fn scene(&self, random: &mut Random) -> Scene {
         loop {
             let scene = self.any_scene(random);
@@ -85,7 +85,7 @@ impl Recipe {
         }
     }
 
-    /// A pattern cannot be told where the thing is tiny.
+    /// A pattern cannot be recognised on a tiny thing.
     fn size(&self, random: &mut Random) -> Size {
         if self.pattern.is_some() {
             random.weighted(&[(2, Size::Medium), (2, Size::Large), (1, Size::Huge)])

@@ -1,4 +1,4 @@
-//! A scene to an image: background, clutter, things with shadows, then the style.
+//! Draws a scene: background, clutter, things with shadows, then the style.
 
 use promptsrc_image::Image;
 
@@ -18,7 +18,7 @@ use crate::surface::{Surface, vary};
 /// The paper that sketches are on.
 const PAPER: Rgb = [0.96, 0.95, 0.92];
 
-/// Draws a scene as `side` x `side` pixels, from 16 to 1024; beyond that the nearest of these.
+/// Draws a scene as `side` x `side` pixels; sides below 16 become 16, above 1024 they become 1024.
 ///
 /// The bytes depend on the scene and the side, not on machine, build or threads.
 pub fn draw(scene: &Scene, side: u32) -> Image {
@@ -40,7 +40,7 @@ struct Painter<'a> {
     scene: &'a Scene,
     random: Random,
     canvas: Canvas,
-    /// Masks, kept from thing to thing.
+    /// Masks, reused from thing to thing.
     shapes: Vec<Shape>,
 }
 
@@ -57,7 +57,7 @@ struct Spot {
 }
 
 impl Spot {
-    /// A point of an outline to pixels.
+    /// The place in the image of a point of an outline.
     fn place(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let (x, y) = (x * self.stretch.0, y * self.stretch.1);
         let (c, s) = self.turn;
@@ -179,9 +179,13 @@ impl Painter<'_> {
         }
     }
 
-    /// A spot of that radius, turned and stretched by chance.
+    /// A spot of that radius, turned and stretched at random.
     fn spot(&mut self, subject: Subject, x: f32, y: f32, radius: f32) -> Spot {
-        let most = if subject.thing.stands() { 0.035 } else { 0.09 };
+        let most = if subject.thing.has_upper_side() {
+            0.035
+        } else {
+            0.09
+        };
         let angle = self.random.between(-most, most);
         let width = self.random.between(0.9, 1.08);
         let mirrored = self.random.chance(50);
@@ -350,7 +354,7 @@ impl Painter<'_> {
                 Role::Stalk => [0.18, 0.48, 0.16],
                 Role::Glow => [0.98, 0.62, 0.12],
             };
-            // The outline lies below its layer, so that parts that overlap have one around all.
+            // The outline is below its layer, so that overlapping parts share one outline.
             let ink = match style {
                 Style::Cartoon => Some((BLACK, 3.0)),
                 Style::Sketch => Some((scale(flat, 0.55), 2.6)),
@@ -396,7 +400,7 @@ impl Painter<'_> {
     }
 }
 
-/// Whether a layer lies inside of others and needs no outline.
+/// Whether a layer is inside others and needs no outline.
 fn is_detail(role: Role) -> bool {
     matches!(role, Role::Dark | Role::Light | Role::Shade)
 }

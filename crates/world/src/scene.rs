@@ -1,4 +1,4 @@
-//! A scene: everything that a caption may say of an image, and a seed for all that it does not.
+//! A scene: everything that a caption may say of an image, and a seed for everything else.
 
 use crate::background::{Background, Place};
 use crate::colour::Colour;
@@ -31,7 +31,7 @@ vocabulary! {
     }
 }
 
-/// Most things of a kind in one image.
+/// Largest number of things of a kind in one image.
 pub const MAX_COUNT: usize = 5;
 
 /// One or more things that look the same.
@@ -43,7 +43,7 @@ pub struct Subject {
     pub colour: Colour,
     /// The pattern of its body.
     pub pattern: Pattern,
-    /// The colour of its part, where it has one and that is not the natural one.
+    /// The colour of its part, where it has a part and the colour is not the natural one.
     pub part_colour: Option<Colour>,
 }
 
@@ -88,18 +88,19 @@ pub struct Scene {
     pub background: Background,
     /// How it was made.
     pub style: Style,
-    /// The light that it is seen in; pretraining knows clear light only.
+    /// The light that it is seen in; pretraining has clear light only.
     pub light: Light,
-    /// How much of that light there is, in 100.
+    /// Strength of that light, in percent.
     pub light_percent: u8,
     /// Decides places, angles, light, clutter and noise.
     pub seed: u64,
 }
 
-/// Of 100 combinations how many are held out of pretraining.
+/// Percentage of the combinations that are held out of pretraining.
 const HELD_OUT: u64 = 30;
 
-fn is_drawn(key: &str) -> bool {
+/// Whether the combination with this key is held out.
+fn is_key_held_out(key: &str) -> bool {
     stable_hash(key) % 100 < HELD_OUT
 }
 
@@ -112,7 +113,7 @@ impl Subject {
             pattern,
             ..
         } = self;
-        is_drawn(&format!("{thing}|{colour}|{pattern}"))
+        is_key_held_out(&format!("{thing}|{colour}|{pattern}"))
     }
 
     /// Any subject.
@@ -137,18 +138,18 @@ impl Subject {
 
 /// Whether pretraining never shows a surface of this colour and pattern.
 pub fn is_surface_held_out(colour: Colour, pattern: Pattern) -> bool {
-    is_drawn(&format!("surface|{colour}|{pattern}"))
+    is_key_held_out(&format!("surface|{colour}|{pattern}"))
 }
 
 /// Whether pretraining never shows that many of these things at that place.
 pub fn is_place_held_out(thing: Thing, count: usize, place: Place) -> bool {
-    is_drawn(&format!("{thing}|{count}|{place}"))
+    is_key_held_out(&format!("{thing}|{count}|{place}"))
 }
 
 impl Scene {
     /// Whether pretraining never shows a scene with any of this one's combinations: thing, colour
     /// and pattern; thing, number and place; surface, colour and pattern. A stable hash of the
-    /// words decides, for 30 in 100 combinations of each kind.
+    /// words decides, for 30 % of the combinations of each kind.
     pub fn is_held_out(&self) -> bool {
         let place = |thing, count| match self.background {
             Background::Place(place) => is_place_held_out(thing, count, place),

@@ -10,33 +10,33 @@ use crate::render::draw;
 use crate::scene::{Scene, any_style};
 use crate::style::Style;
 
-/// What a data set is for.
+/// What a data set is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// To learn half of the classes and be measured on both halves.
+    /// For training on half of the classes and evaluation on both halves.
     BaseToNovel,
-    /// To learn on before being measured on other data sets.
+    /// For training before evaluation on other data sets.
     Source,
     /// The classes and scenes of the source, made in another style.
     Shifted,
-    /// To choose hyper-parameters with; results on it are not reported.
+    /// For choosing hyper-parameters; results on it are not reported.
     Tuning,
 }
 
-/// A data set of the world. Every image is a function of the names and numbers that it goes by.
+/// A data set of the world. Every image is a function of the names and numbers that identify it.
 #[derive(Clone, Debug)]
 pub struct WorldSet {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) purpose: Purpose,
-    /// The set whose scenes these are; the set itself where it is not a shifted one.
+    /// The set that has the same scenes in another style; where it is not shifted, the set itself.
     pub(crate) scenes_of: &'static str,
     pub(crate) classes: Vec<Class>,
     pub(crate) styles: Styles,
     pub(crate) lights: Lights,
 }
 
-/// In which styles a set's images are made.
+/// The styles of a set's images.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Styles {
     Any,
@@ -44,15 +44,15 @@ pub(crate) enum Styles {
     Few(&'static [Style]),
 }
 
-/// In which light a set's images are seen.
+/// The light of a set's images.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lights {
     Clear,
-    /// Each class mostly in its own, so much of it in 100; there are more classes than lights.
+    /// Mostly the light of the class, of this strength in percent. Several classes share a light.
     OfTheClass(u8),
 }
 
-/// Images of a class in a part.
+/// Images per class in a part.
 pub fn images_per_class(part: Part) -> usize {
     match part {
         Part::Train => 32,
@@ -72,7 +72,7 @@ impl WorldSet {
         self.about
     }
 
-    /// What it is for.
+    /// What it is used for.
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
@@ -107,7 +107,7 @@ impl WorldSet {
         Some(scene)
     }
 
-    /// The data set, its images drawn when they are asked for. Their names are the paths that
+    /// The data set; its images are drawn on demand. They have the paths that
     /// [`export`](Self::export) gives them.
     pub fn dataset(&'static self) -> Dataset {
         let part = |part| {
@@ -115,7 +115,7 @@ impl WorldSet {
                 .map(|(label, index)| {
                     let drawing = Drawing::new(move || match self.scene(part, label, index) {
                         Some(scene) => draw(&scene, SIDE),
-                        None => unreachable!("places are of classes that there are"),
+                        None => unreachable!("every place has a class"),
                     });
                     let path = format!("{}/images/{}", self.name, self.file(part, label, index));
                     Item::drawn(path, label, drawing)
@@ -137,8 +137,8 @@ impl WorldSet {
         labels.flat_map(move |label| (0..images_per_class(part)).map(move |i| (label, i)))
     }
 
-    /// File of an image below the folder of images. A class numbers its images through all
-    /// parts.
+    /// File of an image below the folder of images. The images of a class are numbered across
+    /// all parts.
     pub(crate) fn file(&self, part: Part, label: usize, index: usize) -> String {
         let name = self.classes.get(label).map_or("", |c| c.name.as_str());
         let before: usize = Part::ALL

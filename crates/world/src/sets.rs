@@ -15,7 +15,7 @@ pub fn sets() -> &'static [WorldSet] {
 }
 
 impl WorldSet {
-    /// The set of that name.
+    /// The set with that name.
     ///
     /// # Errors
     /// [`WorldError::UnknownSet`].
@@ -39,7 +39,7 @@ const PHOTOS: &[Style] = &[
     Style::Blurred,
 ];
 
-/// Of the source, so that no shifted set shares a style with it.
+/// For the source, so that no shifted set shares a style with it.
 const CLEAR_PHOTOS: &[Style] = &[Style::Photo, Style::Photo, Style::Photo, Style::Bright];
 
 fn all_sets() -> Vec<WorldSet> {
@@ -142,7 +142,7 @@ fn all_sets() -> Vec<WorldSet> {
     sets
 }
 
-/// In the order of their names, as labels usually are.
+/// Sorted by name, as labels usually are.
 fn sorted(mut classes: Vec<Class>) -> Vec<Class> {
     classes.sort_by(|a, b| a.name.cmp(&b.name));
     classes

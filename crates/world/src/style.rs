@@ -23,13 +23,13 @@ vocabulary! {
 }
 
 impl Style {
-    /// Whether colours can be told in it.
+    /// Whether colours can be recognised in it.
     pub(crate) fn shows_colour(self) -> bool {
         self != Self::Monochrome
     }
 
-    /// Sentences for it. `{a}` is a phrase with its article ("a red car", "three cups"), `{the}`
-    /// one with "the", `{}` one without article, only for a single thing.
+    /// Caption templates for it. `{a}` is a phrase with its article ("a red car", "three cups"),
+    /// `{the}` one with "the", `{}` one without article, only for a single thing.
     pub(crate) fn templates(self) -> &'static [&'static str] {
         match self {
             Self::Photo => &[

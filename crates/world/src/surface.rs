@@ -8,11 +8,13 @@ use crate::random::Random;
 /// A pattern in two colours, as all things of a subject have it.
 #[derive(Clone, Copy)]
 pub(crate) struct Surface {
+    /// The colour of the surface where the pattern is not.
     pub(crate) first: Rgb,
     second: Rgb,
     pattern: Pattern,
     /// Pixels after which it repeats.
     period: f32,
+    /// Cosine and sine of its angle.
     turn: (f32, f32),
     seed: u32,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Surface {
 impl Surface {
     pub(crate) fn new(colour: Colour, pattern: Pattern, period: f32, random: &mut Random) -> Self {
         let first = vary(colour.rgb(), random);
-        // Stripes stand in any direction, zigzags and waves lie, the rest is turned a little.
+        // Stripes have four directions, zigzags and waves two; all are turned a little.
         let angle = match pattern {
             Pattern::Striped => random.pick(&[0.0, 0.125, 0.25, 0.375]),
             Pattern::Zigzag | Pattern::Wavy => random.pick(&[0.0, 0.0, 0.25]),
@@ -48,13 +50,13 @@ impl Surface {
     }
 }
 
-/// A colour as it happens to be this time.
+/// A random variation of a colour.
 pub(crate) fn vary(colour: Rgb, random: &mut Random) -> Rgb {
     let brightness = random.between(0.9, 1.08);
     colour.map(|c| (c * brightness + random.between(-0.04, 0.04)).clamp(0.0, 1.0))
 }
 
-/// The colour of a pattern on that colour: never another one that has a word, where it can be helped.
+/// The second colour of a pattern: if possible not one that has a word of its own.
 fn second_colour(colour: Colour, first: Rgb, random: &mut Random) -> Rgb {
     let choice = random.below(10);
     let second = match colour {

@@ -48,14 +48,14 @@ vocabulary! {
 /// A part of a thing with a colour of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Part {
-    /// Its word; where it ends in "s" there are several.
+    /// Its word; a word that ends in "s" is a plural.
     pub word: &'static str,
-    /// Its colour where nothing else is said.
+    /// Its colour unless a scene sets another.
     pub natural: Colour,
 }
 
 impl Thing {
-    /// Its word for several.
+    /// Its plural.
     pub fn plural(self) -> String {
         match self {
             Self::Butterfly => "butterflies".into(),
@@ -92,8 +92,8 @@ impl Thing {
         Some(Part { word, natural })
     }
 
-    /// Whether it has an upper side: it is turned but little.
-    pub(crate) fn stands(self) -> bool {
+    /// Whether it has an upper side, and is therefore turned only a little.
+    pub(crate) fn has_upper_side(self) -> bool {
         !matches!(
             self,
             Self::Arrow

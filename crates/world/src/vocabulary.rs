@@ -1,4 +1,4 @@
-//! Lists of things that have a word.
+//! Words: enumerations whose variants have one, and their articles.
 
 /// An enumeration whose variants have a word each, with `ALL`, `word` and `from_word`.
 macro_rules! vocabulary {
@@ -20,7 +20,7 @@ macro_rules! vocabulary {
                 }
             }
 
-            /// The one of that word.
+            /// The variant with that word.
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.word() == word)
             }
@@ -35,3 +35,12 @@ macro_rules! vocabulary {
 }
 
 pub(crate) use vocabulary;
+
+/// "a" or "an", whichever belongs before a word.
+pub(crate) fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
+}

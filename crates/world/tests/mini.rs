@@ -1,4 +1,4 @@
-//! The CLIP that comes with the world: an ordinary one, which knows its world as PyTorch says.
+//! The mini CLIP: an ordinary CLIP, whose zero-shot results are those of PyTorch.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn it_is_a_small_clip_in_openais_naming_with_the_standard_vocabulary() {
 
 /// Made by OpenCLIP in PyTorch on the exported images: fixtures/zero_shot.py.
 #[test]
-fn zero_shot_is_what_pytorch_finds_on_the_exported_images() {
+fn zero_shot_results_are_those_of_pytorch_on_the_exported_images() {
     let weights = mini_clip().expect("a CLIP");
     let clip = ClipModel::new(&weights, &Default::default()).expect("a CLIP");
     let mut compared = 0;
@@ -49,7 +49,7 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_images() {
             ("base", 0..half),
             ("novel", half..names.len()),
         ];
-        // The shifted sets have a few images compared below.
+        // Of the shifted sets only a few images are compared, below.
         let measured = match set.purpose() {
             Purpose::Shifted => 0,
             Purpose::BaseToNovel => 3,
@@ -95,7 +95,7 @@ fn zero_shot_is_what_pytorch_finds_on_the_exported_images() {
 }
 
 #[test]
-fn zero_shot_is_neither_chance_nor_solved() {
+fn zero_shot_accuracy_is_neither_chance_nor_perfect() {
     let found = fixture();
     for set in sets() {
         let name = set.name();

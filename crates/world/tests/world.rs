@@ -1,4 +1,4 @@
-//! The world keeps its promises: bytes, splits, what pretraining never shows, what captions say.
+//! What the world promises: equal bytes, splits, what pretraining never shows, what captions say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ fn pretraining_never_shows_what_is_held_out() {
     }
     let share = 100 * held_out / all;
     assert!((27..=33).contains(&share), "{share} %");
-    // Whole rows of the cube are not held out: every word is learned.
+    // No word is held out as a whole: every word is learned.
     assert!(shown.len() > 3000, "{}", shown.len());
 }
 
@@ -140,7 +140,7 @@ fn captions_name_each_word_and_often_alone() {
         // Shorter than the text tower's 77 tokens by far.
         assert!(caption.split(' ').count() <= 40, "{caption}");
         let padded = format!(" {} ", caption.replace(['.', ','], " "));
-        // "black and white photo" and "oil painting in orange" are told from colours by the style.
+        // "black and white photo" names a style, not colours.
         let padded = padded.replace("black and white", "");
         let named: Vec<&str> = words
             .iter()
@@ -169,7 +169,7 @@ fn captions_name_each_word_and_often_alone() {
             alone.get(word).copied().unwrap_or(0),
         );
         println!("{word}: {count}, alone {alone}");
-        // Of 36 things, 12 colours, 14 patterns and 12 places each word must be in its share.
+        // Each of 36 things, 12 colours, 14 patterns and 12 places must occur often enough.
         assert!(count >= 100, "{word} is in {count} captions");
         assert!(alone >= 20, "{word} is alone in {alone} captions");
     }
@@ -287,7 +287,7 @@ fn an_export_that_cannot_be_written_names_the_file() {
 }
 
 #[test]
-fn an_unknown_set_is_told_which_there_are() {
+fn the_error_about_an_unknown_set_lists_the_known_ones() {
     let error = WorldSet::find("object").unwrap_err().to_string();
     assert!(
         error.contains("\"object\"") && error.contains("objects, surfaces"),
@@ -322,7 +322,7 @@ fn anything_can_be_drawn_at_any_size() {
                 };
                 let image = draw(&scene, side);
                 assert_eq!(image.width(), side.max(16));
-                // Something is to be seen.
+                // The image shows something.
                 let distinct: BTreeSet<&[u8]> = image.pixels().chunks(3).collect();
                 assert!(distinct.len() > 4, "{scene:?}");
             }
