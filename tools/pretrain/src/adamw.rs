@@ -1,4 +1,4 @@
-//! AdamW with warm-up, a cosine to zero and a bound on the gradient's length.
+//! AdamW with warm-up, cosine decay to zero and clipping of the gradient's norm.
 
 use crate::parameters::Values;
 
@@ -15,7 +15,7 @@ pub struct AdamW {
     pub steps: usize,
 }
 
-/// Moving means of the gradients and of their squares.
+/// Moving averages of the gradients and of their squares.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
     pub first: Values,
@@ -23,7 +23,7 @@ pub struct Moments {
 }
 
 impl AdamW {
-    /// Learning rate of a step, counted from 0.
+    /// Learning rate of a step; steps count from 0.
     pub fn learning_rate(&self, step: usize) -> f64 {
         let (step, warmup) = (step as f64, self.warmup_steps as f64);
         if step < warmup {
@@ -33,8 +33,8 @@ impl AdamW {
         self.lr * 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos())
     }
 
-    /// One step, counted from 0; returns the length of the gradient before it was bounded.
-    /// Only matrices and embeddings decay.
+    /// Makes a step, counted from 0; returns the norm of the gradient before clipping.
+    /// Weight decay applies to matrices and embeddings only.
     pub fn step(
         &self,
         step: usize,
@@ -97,7 +97,7 @@ mod tests {
             epsilon: 1e-6,
             clip_norm: 1e9,
             warmup_steps: 0,
-            // Long, so that the cosine stands still.
+            // Many, so that the learning rate does not change.
             steps: 1_000_000_000,
         };
         let name = "c_fc.weight".to_string();

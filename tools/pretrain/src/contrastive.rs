@@ -4,7 +4,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_clip::{unit, values};
 
-/// The loss of a batch, and what it asks of the features.
+/// The loss of a batch, and its gradients.
 pub struct Contrast {
     /// Mean of the cross-entropies of both directions.
     pub loss: f32,
@@ -12,14 +12,14 @@ pub struct Contrast {
     pub accuracy: f32,
     /// Gradient of the image features, `[batch, embed_dim]`, row-major.
     pub image: Vec<f32>,
-    /// Gradient of the text features.
+    /// Gradient of the text features, `[batch, embed_dim]`.
     pub text: Vec<f32>,
     /// Gradient of the logarithm of the scale.
     pub logit_scale: f32,
 }
 
-/// Symmetric cross-entropy of the scaled cosine similarities of features `[batch, embed_dim]` that
-/// are made unit length here (Radford et al. 2021, figure 3).
+/// Symmetric cross-entropy of the scaled cosine similarities of features `[batch, embed_dim]`,
+/// which are normalised here (Radford et al. 2021, figure 3).
 pub fn contrast(
     image: Vec<f32>,
     text: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Files of a pretraining run: the state to go on from, and the CLIP for everybody else.
+//! Files of a pretraining run: the state for resuming it, and the CLIP for use elsewhere.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::vocabulary::Vocabulary;
 
 const VERSION: u32 = 1;
 
-/// What a state belongs to.
+/// What a state file says of its state.
 #[derive(Serialize, Deserialize)]
 struct Record<R> {
     format_version: u32,
@@ -25,7 +25,7 @@ struct Record<R> {
     recipe: R,
 }
 
-/// Saves all that a resume needs.
+/// Saves everything that resuming needs.
 pub fn save_state(path: &Path, state: &State, recipe: &impl Serialize) -> Result<(), SaveError> {
     let group = |kind: &'static str, values: &Values| {
         let tensors = values.iter().map(move |(name, values)| NamedTensor {
@@ -49,7 +49,7 @@ pub fn save_state(path: &Path, state: &State, recipe: &impl Serialize) -> Result
     tensor_file::save(path, &tensors, Some(&record))
 }
 
-/// Reads a state and the recipe that it was made by.
+/// Reads a state and the recipe that it was made with.
 pub fn load_state<R: for<'a> Deserialize<'a>>(path: &Path) -> Result<(State, R), TensorFileError> {
     let (tensors, record) = tensor_file::load::<Record<R>>(path, "a pretraining state", VERSION)?;
     let mut state = State {

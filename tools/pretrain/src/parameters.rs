@@ -1,4 +1,4 @@
-//! The weights while they are learned: values by name, in OpenAI's naming and layout.
+//! The weights while they are trained: values by name, in OpenAI's naming and layout.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use promptsrc_clip::{ClipConfig, ClipModel, WeightError};
 use promptsrc_datasets::Stream;
 
-/// Values of all tensors, or a value for each of theirs (a gradient, a moment), by name.
+/// Values of all tensors by name, or their gradients or moments.
 pub type Values = BTreeMap<String, Vec<f32>>;
 
 /// Weights drawn as OpenAI draws them before training (`clip/model.py`, `initialize_parameters`).
@@ -19,9 +19,9 @@ pub fn initial(config: &ClipConfig, seed: u64) -> Values {
             let tower = |v: usize, t: usize| if name.starts_with("visual") { v } else { t };
             let width = tower(vision.width, text.width) as f32;
             let layers = tower(vision.layers, text.layers) as f32;
-            // The residual stream takes two contributions a block.
+            // The residual stream receives two contributions per block.
             let residual = width.powf(-0.5) * (2.0 * layers).powf(-0.5);
-            let deviation = if name.ends_with("bias") {
+            let std = if name.ends_with("bias") {
                 0.0
             } else if name == "logit_scale" {
                 return (name, vec![(1.0_f32 / 0.07).ln()]);
@@ -32,7 +32,7 @@ pub fn initial(config: &ClipConfig, seed: u64) -> Values {
             } else if name == "positional_embedding" {
                 0.01
             } else if name.ends_with("conv1.weight") {
-                // PyTorch's convolution: uniform, of this deviation.
+                // PyTorch draws convolutions uniformly, with this standard deviation.
                 (n as f32 / vision.width as f32).powf(-0.5) / 3.0_f32.sqrt()
             } else if name.ends_with("out_proj.weight") || name.ends_with("c_proj.weight") {
                 residual
@@ -43,10 +43,7 @@ pub fn initial(config: &ClipConfig, seed: u64) -> Values {
                 width.powf(-0.5)
             };
             let mut random = Stream::new(seed, index as u64, 0);
-            (
-                name,
-                (0..n).map(|_| deviation * normal(&mut random)).collect(),
-            )
+            (name, (0..n).map(|_| std * normal(&mut random)).collect())
         })
         .collect()
 }
@@ -58,7 +55,7 @@ fn normal(random: &mut Stream) -> f32 {
     (radius * (std::f64::consts::TAU * unit()).cos()) as f32
 }
 
-/// Weights on a device as leaves that gather gradients.
+/// Weights on a device, as leaves of the autodiff graph.
 pub struct Leaves(BTreeMap<String, Tensor<1>>);
 
 impl Leaves {
@@ -70,7 +67,7 @@ impl Leaves {
         Self(values.iter().map(|(n, v)| (n.clone(), leaf(v))).collect())
     }
 
-    /// The towers over these leaves.
+    /// The CLIP with these leaves as its weights.
     pub fn clip(&self, config: &ClipConfig, device: &Device) -> Result<ClipModel, WeightError> {
         ClipModel::from_tensors(config, device, &|name| self.0[name].clone())
     }

@@ -1,9 +1,10 @@
 //! The training state and its step: a batch of captioned images in, better weights out.
 //!
-//! A batch is worked on in parts of a fixed size, each with a graph of its own, by as many threads
-//! as there are. The loss needs the features of the whole batch: it is taken between the parts' way
-//! forward and their way back, as in GradCache (Gao et al. 2021) but without computing the
-//! features twice. Sums are made in the order of the parts, so the threads' number changes nothing.
+//! A batch is processed in parts of a fixed size, each with a graph of its own, by any number of
+//! threads. The loss needs the features of the whole batch: it is computed between the forward and
+//! the backward passes of the parts, as in GradCache (Gao et al. 2021) but without computing the
+//! features twice. Sums are made in the order of the parts, so the number of threads changes
+//! nothing.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc::train::preprocess;
@@ -13,11 +14,9 @@ use serde::Serialize;
 
 use crate::adamw::{AdamW, Moments};
 use crate::contrastive::contrast;
-use crate::parameters::{Leaves, Values};
+use crate::parameters::{Leaves, Values, initial};
+use crate::recipe::{PART, Recipe};
 use crate::vocabulary::Vocabulary;
-
-/// Images of a part; their activations fit a core's cache.
-pub const PART: usize = 16;
 
 /// The logarithm of the scale stays below that of 100, as OpenAI's does.
 const GREATEST_LOGIT_SCALE: f32 = 4.605_17;
@@ -31,28 +30,39 @@ pub struct State {
     pub moments: Moments,
 }
 
+impl State {
+    /// The state before the first step.
+    pub fn initial(recipe: &Recipe, vocab_size: usize) -> Self {
+        Self {
+            step: 0,
+            weights: initial(&recipe.clip(vocab_size), recipe.seed),
+            moments: Moments::default(),
+        }
+    }
+}
+
 /// Trains one CLIP.
 pub struct Trainer {
     pub config: ClipConfig,
     pub vocabulary: Vocabulary,
     pub adam: AdamW,
-    /// Pairs a step.
+    /// Pairs per step.
     pub batch: usize,
-    /// Of the stream of images.
+    /// Seed of the stream of images.
     pub seed: u64,
     pub workers: Vec<rayon::ThreadPool>,
     pub device: Device,
     pub state: State,
 }
 
-/// What a step showed.
+/// What a step reports.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StepReport {
     pub loss: f32,
     /// Share of a batch's images that find their own caption.
     pub accuracy: f32,
     pub lr: f64,
-    /// Length of the gradient.
+    /// Norm of the gradient.
     pub norm: f64,
     /// The factor between similarities and logits.
     pub scale: f32,
@@ -73,7 +83,7 @@ pub enum TrainerError {
     NotFinite { loss: f32, step: usize },
 }
 
-/// A part of a batch on its way.
+/// A part of a batch between its forward and its backward pass.
 struct Part {
     leaves: Leaves,
     image: Tensor<2>,
@@ -81,7 +91,27 @@ struct Part {
 }
 
 impl Trainer {
-    /// One step.
+    /// A trainer that goes on from a state, with a number of threads.
+    pub fn new(
+        recipe: &Recipe,
+        vocabulary: Vocabulary,
+        state: State,
+        threads: usize,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let worker = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        Ok(Self {
+            config: recipe.clip(vocabulary.len()),
+            vocabulary,
+            adam: recipe.adam(),
+            batch: recipe.batch,
+            seed: recipe.seed,
+            workers: (0..threads).map(worker).collect::<Result<_, _>>()?,
+            device: Device::default(),
+            state,
+        })
+    }
+
+    /// Makes one step.
     pub fn step(&mut self) -> Result<StepReport, TrainerError> {
         let parts = self.batch / PART;
         let first = (self.state.step * self.batch) as u64;
@@ -110,11 +140,12 @@ impl Trainer {
             .image
             .chunks_exact(width)
             .zip(found.text.chunks_exact(width));
-        let back = self.in_parallel(graphs.into_iter().zip(upstream), |(part, (image, text))| {
-            part.backward(image, text, &self.device)
-        });
+        let backward = self
+            .in_parallel(graphs.into_iter().zip(upstream), |(part, (image, text))| {
+                part.backward(image, text, &self.device)
+            });
         let mut gradients = Values::new();
-        for part in back {
+        for part in backward {
             for (name, gradient) in part {
                 match gradients.get_mut(&name) {
                     Some(sum) => sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g),
@@ -144,7 +175,7 @@ impl Trainer {
         })
     }
 
-    /// The features of the [`PART`] pairs from `first` on.
+    /// Forward pass of [`PART`] pairs, the first of which is number `first` of the stream.
     fn forward(&self, first: u64) -> Result<Part, TrainerError> {
         let leaves = Leaves::new(&self.state.weights, &self.device);
         let clip = leaves.clip(&self.config, &self.device)?;
@@ -166,7 +197,7 @@ impl Trainer {
         })
     }
 
-    /// Maps jobs by turns over the workers; results are in the order of the jobs.
+    /// Distributes jobs over the workers in turn; results are in the order of the jobs.
     fn in_parallel<T: Send, R: Send>(
         &self,
         jobs: impl Iterator<Item = T>,
@@ -200,7 +231,7 @@ impl Trainer {
 }
 
 impl Part {
-    /// The weights' gradients, given the features'.
+    /// Backward pass: gradients of the weights, given those of the features.
     fn backward(self, image: &[f32], text: &[f32], device: &Device) -> Values {
         let weigh = |features: Tensor<2>, upstream: &[f32]| {
             let data = TensorData::new(upstream.to_vec(), features.dims());
@@ -213,63 +244,26 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
-    use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
-
     use super::*;
-    use crate::parameters::initial;
 
     fn trainer(threads: usize) -> Trainer {
         let vocabulary = Vocabulary::of_world(1, 3000).expect("texts of the world");
-        let config = ClipConfig {
-            embed_dim: 16,
-            vision: VisionConfig {
-                width: 64,
-                layers: 1,
-                heads: 1,
-                mlp_width: 256,
-                patch_size: 16,
-                resolution: promptsrc_world::SIDE as usize,
-            },
-            text: TextConfig {
-                width: 64,
-                layers: 1,
-                heads: 1,
-                mlp_width: 256,
-                context_length: crate::vocabulary::CONTEXT_LENGTH,
-                vocab_size: vocabulary.len(),
-            },
-            activation: Activation::QuickGelu,
-            layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
-            mean: ClipConfig::MEAN,
-            std: ClipConfig::STD,
-        };
-        let worker = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        Trainer {
-            state: State {
-                step: 0,
-                weights: initial(&config, 1),
-                moments: Moments::default(),
-            },
-            config,
-            vocabulary,
-            adam: AdamW {
-                lr: 3e-3,
-                weight_decay: 0.05,
-                beta1: 0.9,
-                beta2: 0.98,
-                epsilon: 1e-6,
-                clip_norm: 1.0,
-                warmup_steps: 2,
-                steps: 1000,
-            },
-            batch: 64,
+        let recipe = Recipe {
             seed: 1,
-            workers: (0..threads)
-                .map(worker)
-                .collect::<Result<_, _>>()
-                .expect("threads"),
-            device: Device::default(),
-        }
+            steps: 1000,
+            batch: 64,
+            lr: 3e-3,
+            weight_decay: 0.05,
+            warmup: 2,
+            embed_dim: 16,
+            vision_width: 64,
+            vision_layers: 1,
+            patch: 16,
+            text_width: 64,
+            text_layers: 1,
+        };
+        let state = State::initial(&recipe, vocabulary.len());
+        Trainer::new(&recipe, vocabulary, state, threads).expect("threads")
     }
 
     #[test]
@@ -334,7 +328,7 @@ mod tests {
         let own = vocabulary.tokens(text).expect("tokens");
         let expected = clip.text().encode(&[own]).expect("a text");
         for (a, b) in values(found).iter().zip(values(expected)) {
-            // Rounded to f16 on the way.
+            // The exported weights are rounded to f16.
             assert!((a - b).abs() < 5e-3, "{a} {b}");
         }
     }

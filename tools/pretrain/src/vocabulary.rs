@@ -1,7 +1,7 @@
 //! The tokens that the world's texts are made of, numbered without gaps while the CLIP is trained.
 //!
-//! The standard vocabulary has 49,408 tokens and the world uses a few hundred. Training on those
-//! alone saves the rest of the embedding's gradient; afterwards each row goes to its place in
+//! The standard vocabulary has 49,408 tokens and the world uses a few hundred. Training only these
+//! saves the gradient of all other rows of the embedding; afterwards each row goes to its place in
 //! the full table, and the rows of all other tokens are zero.
 
 use std::collections::BTreeSet;
@@ -15,11 +15,12 @@ pub const FULL: usize = 49_408;
 /// Positions of the text tower.
 pub const CONTEXT_LENGTH: usize = 77;
 
-/// The used tokens, ascending: so the end-of-text token stays the greatest.
+/// The used tokens in ascending order, so that the end-of-text token has the highest number.
 pub struct Vocabulary(Vec<u32>);
 
 impl Vocabulary {
-    /// Of the captions of a stream, as far as `captions`, of the class names and the templates.
+    /// The tokens of the first `captions` captions of a stream, of the class names and the
+    /// templates.
     pub fn of_world(seed: u64, captions: u64) -> Result<Self, TokenizeError> {
         let mut words = BTreeSet::new();
         for index in 0..captions {
@@ -49,7 +50,7 @@ impl Vocabulary {
             .collect())
     }
 
-    /// The full table of a table of the used rows.
+    /// The full table, given the rows of the used tokens.
     pub fn full_table(&self, rows: &[f32]) -> Vec<f32> {
         let width = rows.len() / self.0.len();
         let mut table = vec![0.0; FULL * width];

@@ -1,4 +1,4 @@
-//! How well a CLIP knows the world's data sets without learning any prompt.
+//! Zero-shot accuracy of a CLIP on the world's data sets.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use promptsrc::{Classifier, ClipModel, ClipWeights, evaluate};
 use promptsrc_world::{Purpose, sets};
 
 /// Accuracy in per cent on the validation images of all classes, by data set. The test images
-/// are not looked at.
+/// are not used.
 pub fn measure(
     weights: &ClipWeights,
     threads: usize,
