@@ -33,7 +33,7 @@ impl Random {
         self.0.below(u32::try_from(n).unwrap_or(u32::MAX)) as usize
     }
 
-    /// One of the items, of which there must be one at least.
+    /// One of the items; there must be at least one.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }

@@ -91,7 +91,7 @@ struct Part {
 }
 
 impl Trainer {
-    /// A trainer that goes on from a state, with a number of threads.
+    /// A trainer that continues from `state`, with `threads` worker threads.
     pub fn new(
         recipe: &Recipe,
         vocabulary: Vocabulary,

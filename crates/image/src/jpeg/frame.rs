@@ -152,7 +152,7 @@ impl Frame {
 }
 
 impl Component {
-    /// Keeps the quantization table of the first scan, as the standard asks.
+    /// Keeps the quantization table of the first scan, as the standard requires.
     pub(super) fn begin(&mut self, headers: &Headers) -> Result<(), ImageError> {
         if self.quantization.is_none() {
             let table = headers

@@ -1,4 +1,4 @@
-//! The markers of a JPEG, and the segments behind them.
+//! The markers of a JPEG, and the segments after them.
 
 use super::error::FORMAT;
 use crate::ImageError;
