@@ -1,26 +1,26 @@
-//! An image that is made when it is asked for, instead of read from a file.
+//! An image that is drawn when it is loaded, instead of read from a file.
 
 use std::sync::Arc;
 
 use promptsrc_image::Image;
 
-/// A function that draws one image, the same one each time. Worker threads call it.
+/// A function that draws one image, always the same. Worker threads call it.
 #[derive(Clone)]
 pub struct Drawing(Arc<dyn Fn() -> Image + Send + Sync>);
 
 impl Drawing {
-    /// A drawing by that function.
+    /// The drawing of a function.
     pub fn new(draw: impl Fn() -> Image + Send + Sync + 'static) -> Self {
         Self(Arc::new(draw))
     }
 
-    /// Draws it.
+    /// Draws the image.
     pub fn draw(&self) -> Image {
         (self.0)()
     }
 }
 
-/// Functions cannot be compared: the name that an item bears tells its drawing from others.
+/// Always equal, because functions cannot be compared; the names of items differ instead.
 impl PartialEq for Drawing {
     fn eq(&self, _: &Self) -> bool {
         true

@@ -1,4 +1,4 @@
-//! Images to batches, decoded by worker threads ahead of the training.
+//! Loaders: images in batches, decoded ahead of their use by worker threads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::{Augment, DataError, Item, Stream};
 /// How images are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoaderOptions {
-    /// Images a batch. The reference trains with 4 and tests with 100.
+    /// Images per batch. The reference trains with 4 and tests with 100.
     pub batch_size: usize,
-    /// Threads that decode; 0 for one per processor. Results do not depend on it.
+    /// Threads that decode; 0 for one per processor. Results do not depend on their number.
     pub threads: usize,
-    /// Batches that are prepared while one is in use.
+    /// How many batches are prepared while one is in use.
     pub ahead: usize,
-    /// Limits of an image.
+    /// Limits on the size of an image.
     pub limits: Limits,
 }
 
 impl LoaderOptions {
-    /// Options for batches of a size.
+    /// Default options, for batches of the given size.
     pub fn new(batch_size: usize) -> Self {
         Self {
             batch_size,
@@ -35,20 +35,20 @@ impl LoaderOptions {
     }
 }
 
-/// Images as an image tower reads them.
+/// A batch of images, as an image tower takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Numbers, `[n, 3, resolution, resolution]`.
+    /// Normalised pixels, `[n, 3, resolution, resolution]`.
     pub images: Vec<f32>,
     /// Labels, `[n]`.
     pub labels: Vec<usize>,
-    /// Places in the loader's list of items, `[n]`.
+    /// Indices into the loader's list of items, `[n]`.
     pub indices: Vec<usize>,
-    /// Images of this batch.
+    /// How many images the batch has.
     pub n: usize,
 }
 
-/// Batches for training: shuffled, cropped at random, a new order and new crops each epoch.
+/// Batches for training: shuffled and randomly cropped, with a new order and new crops each epoch.
 #[derive(Debug)]
 pub struct TrainLoader {
     workers: Workers,
@@ -76,8 +76,8 @@ impl TrainLoader {
         })
     }
 
-    /// Batches an epoch. As in the reference a last one that is not full is dropped, unless there
-    /// are too few images for a single full one.
+    /// Batches per epoch. As in the reference, an incomplete last batch is dropped, unless it is
+    /// the only one.
     pub fn batches(&self) -> usize {
         let (items, size) = (self.workers.items.len(), self.workers.options.batch_size);
         if items < size {
@@ -92,10 +92,9 @@ impl TrainLoader {
         &self.workers.items
     }
 
-    /// The batches of an epoch. They are a function of the seed, the epoch and the list of
-    /// images, and of nothing else.
+    /// The batches of an epoch. They depend on the seed, the epoch and the list of images only.
     pub fn epoch(&self, epoch: u64) -> Batches {
-        // Images use their places as keys; the order has one that no image has.
+        // Images use their indices as keys; the order has one that no image has.
         let mut order: Vec<usize> = (0..self.workers.items.len()).collect();
         Stream::new(self.seed, epoch, u64::MAX).shuffle(&mut order);
         order.truncate(
@@ -114,7 +113,7 @@ impl TrainLoader {
     }
 }
 
-/// Batches for evaluation: in order, centre crops, the last one as long as it comes.
+/// Batches for evaluation: in order, centre crops, the last batch possibly smaller.
 #[derive(Debug)]
 pub struct EvalLoader {
     workers: Workers,
@@ -143,7 +142,7 @@ impl EvalLoader {
             .div_ceil(self.workers.options.batch_size)
     }
 
-    /// Whether there are no images at all.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.workers.items.is_empty()
     }
@@ -162,7 +161,7 @@ impl EvalLoader {
     }
 }
 
-/// What both loaders have: images, settings, threads.
+/// What both loaders share: images, settings, threads.
 struct Workers {
     items: Arc<[Item]>,
     preprocess: Preprocess,
@@ -194,7 +193,7 @@ impl Workers {
         let pool = ThreadPoolBuilder::new()
             .num_threads(options.threads)
             .thread_name(|i| format!("images-{i}"))
-            // A panic of a decoder costs its image, not the process; see `finish`.
+            // If a decoder panics, its image fails, not the process; see `finish`.
             .panic_handler(|_| {})
             .build()
             .map_err(|e| DataError::Threads {
@@ -225,35 +224,35 @@ impl Workers {
     }
 }
 
-/// A decoded image and its place in the list, to what the tower sees of it, still in bytes: the
-/// batch is where they become numbers, of four times the size.
+/// From a decoded image and its index to the crop that the tower sees, still in bytes: as floats,
+/// in the batch, it is four times as large.
 type Transform = dyn Fn(&Image, usize) -> Result<Image, ImageError> + Send + Sync;
 
-/// Batches in the making. Dropping it tells the workers to stop.
+/// An iterator over batches that are being loaded. Dropping it stops the workers.
 ///
-/// A batch with images that cannot be decoded comes out as an error that names all of them; the
-/// next one may be fine.
+/// A batch with images that cannot be decoded is an error that names all of them; the next batch
+/// may be fine.
 pub struct Batches {
     items: Arc<[Item]>,
     preprocess: Preprocess,
     options: LoaderOptions,
     pool: Arc<ThreadPool>,
     transform: Arc<Transform>,
-    /// Places that no batch has yet.
+    /// Indices of the images that are not yet in a batch.
     order: VecDeque<usize>,
     in_flight: VecDeque<Pending>,
     cancelled: Arc<AtomicBool>,
 }
 
-/// A batch whose images the workers are at.
+/// A batch whose images are being loaded.
 struct Pending {
     indices: Vec<usize>,
-    /// Place in the batch, and what became of the image.
+    /// Position in the batch, and the image or why it failed.
     results: Receiver<(usize, Result<Image, ImageError>)>,
 }
 
 impl Batches {
-    /// Hands out work until enough batches are ahead.
+    /// Starts batches until enough are being loaded.
     fn fill(&mut self) {
         while self.in_flight.len() <= self.options.ahead && !self.order.is_empty() {
             let count = self.options.batch_size.min(self.order.len());
@@ -275,7 +274,7 @@ impl Batches {
                     let result = item.image(&limits).and_then(|image| {
                         transform(&image, index).map_err(|error| error.in_file(&item.path))
                     });
-                    // Nobody listens any more where the batches were dropped meanwhile.
+                    // Nobody receives if the batches were dropped meanwhile.
                     let _ = sender.send((slot, result));
                 });
             }
@@ -288,7 +287,7 @@ impl Batches {
         let Pending { indices, results } = pending;
         let mut slots: Vec<Option<Result<Image, ImageError>>> = Vec::new();
         slots.resize_with(indices.len(), || None);
-        // Ends when all workers have sent their image or gone without.
+        // Ends when every worker has sent its image or stopped.
         for (slot, result) in results {
             if let Some(place) = slots.get_mut(slot) {
                 *place = Some(result);
@@ -318,7 +317,7 @@ impl Batches {
                 None => failures.push(
                     ImageError::Damaged {
                         format: "image",
-                        reason: "it panicked; please report this file".into(),
+                        reason: "the decoder panicked; please report this file".into(),
                     }
                     .in_file(&item.path),
                 ),
@@ -337,7 +336,7 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let pending = self.in_flight.pop_front()?;
-        // Before waiting: the workers should never be without work.
+        // Before waiting, so that the workers always have work.
         self.fill();
         Some(self.finish(pending))
     }

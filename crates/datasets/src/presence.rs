@@ -1,4 +1,4 @@
-//! Which listed files are there, found out folder by folder.
+//! Which listed files exist, checked folder by folder.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::Presence;
 
-/// Answers whether files exist. A folder is listed once, at the first question about a file in it:
-/// that is many times faster than asking for each of some ten thousand files.
+/// Checks whether files exist. A folder is listed once, for the first file in it: that is many
+/// times faster than asking the system about each of some ten thousand files.
 #[derive(Default)]
 pub(crate) struct Checker {
     folders: HashMap<PathBuf, Folder>,
 }
 
 enum Folder {
-    /// Names of its entries that are no folders.
+    /// Names of its files.
     Files(HashSet<OsString>),
     Missing,
     Unreadable,
@@ -31,7 +31,7 @@ impl Checker {
         }
         match self.folders.get(parent) {
             Some(Folder::Files(names)) if names.contains(name) => Presence::Present,
-            // Asked again: file systems that ignore case or normalise names know better.
+            // The file system decides: it may ignore case or normalise names.
             Some(Folder::Files(_)) if path.is_file() => Presence::Present,
             Some(Folder::Unreadable) => Presence::Unreadable,
             _ => Presence::Missing,

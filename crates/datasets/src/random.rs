@@ -1,7 +1,7 @@
 //! Python's `random`: the Mersenne Twister with CPython's seeding, sampling and shuffling.
 //!
-//! The reference picks its few shots with `random.seed(seed)` and `random.sample`; only the same
-//! numbers in the same order give the same images.
+//! The reference samples its few-shot subsets with `random.seed(seed)` and `random.sample`; only the
+//! same numbers in the same order give the same images.
 
 const LENGTH: usize = 624;
 const MIDDLE: usize = 397;
@@ -32,7 +32,7 @@ impl MersenneTwister {
         random
     }
 
-    /// `init_genrand(19650218)` and `init_by_array(key)` of the authors' code.
+    /// `init_genrand(19650218)` and `init_by_array(key)` of the original C code.
     fn seed_by_array(&mut self, key: &[u32]) {
         let state = &mut self.state;
         state[0] = 19_650_218;
@@ -60,7 +60,7 @@ impl MersenneTwister {
         state[0] = 1 << 31;
     }
 
-    /// The next place of the seeding, which skips place 0 but carries the last into it.
+    /// The next index of the seeding, which skips 0 but copies the last value there.
     fn following(state: &mut [u32; LENGTH], i: usize) -> usize {
         if i + 1 < LENGTH {
             return i + 1;
@@ -117,12 +117,12 @@ impl MersenneTwister {
         }
     }
 
-    /// The places that `random.sample(items, count)` takes from `n` items, in its order.
+    /// The indices that `random.sample(items, count)` takes from `n` items, in its order.
     ///
-    /// Where fewer than `count` items are there (an error in Python) all are taken.
+    /// If there are fewer than `count` items (an error in Python), all are taken.
     pub fn sample(&mut self, n: usize, count: usize) -> Vec<usize> {
         let count = count.min(n);
-        // Above this size a set of the taken is smaller than a copy of the list.
+        // Above this size, a set of the taken items is smaller than a copy of the list.
         let mut set_size = 21;
         if count > 5 {
             let mut power = 1_usize;
@@ -134,7 +134,7 @@ impl MersenneTwister {
         if n <= set_size {
             let mut pool: Vec<usize> = (0..n).collect();
             return (0..count)
-                // The last one left takes the place of the taken one.
+                // The last remaining item takes the place of the taken one.
                 .map(|_| pool.swap_remove(self.randbelow(pool.len())))
                 .collect();
         }
@@ -179,7 +179,7 @@ mod tests {
     const LONG: (u64, u64) = (822974591194, 17301799233109514933);
 
     #[test]
-    fn edges_are_not_traps() {
+    fn empty_and_too_short_lists_are_handled() {
         let mut random = MersenneTwister::new(0);
         assert_eq!(random.getrandbits(0), 0);
         assert_eq!(random.randbelow(0), 0);

@@ -1,4 +1,4 @@
-//! Loaders: the same batches whatever the threads, errors with names, no hanging.
+//! Loaders: the same batches for any number of threads, errors that name files, no deadlock.
 
 use std::path::Path;
 
@@ -80,7 +80,7 @@ fn epochs_and_seeds_differ_and_repeat() {
 }
 
 #[test]
-fn training_drops_leftovers_unless_there_is_no_full_batch() {
+fn training_drops_an_incomplete_batch_unless_it_is_the_only_one() {
     let folder = tempfile::tempdir().unwrap();
     let items = images(folder.path(), 11);
     let loader = train(&items, 4, 1, 1);
@@ -102,7 +102,7 @@ fn training_drops_leftovers_unless_there_is_no_full_batch() {
 }
 
 #[test]
-fn evaluation_keeps_order_and_remainder_and_takes_the_centre() {
+fn evaluation_keeps_the_order_and_the_last_batch_and_crops_the_centre() {
     let folder = tempfile::tempdir().unwrap();
     let items = images(folder.path(), 7);
     let preprocess = Preprocess::clip(RESOLUTION);
@@ -117,7 +117,7 @@ fn evaluation_keeps_order_and_remainder_and_takes_the_centre() {
 }
 
 #[test]
-fn broken_images_are_all_named_at_their_batch_and_the_rest_goes_on() {
+fn broken_images_are_all_named_in_their_batch_and_the_rest_continues() {
     let folder = tempfile::tempdir().unwrap();
     let mut items = images(folder.path(), 9);
     std::fs::write(&items[3].path, "no image").unwrap();
@@ -148,7 +148,7 @@ fn dropping_batches_early_stops_the_workers() {
         assert_eq!(batches.len(), 14);
         drop(batches);
     }
-    // The threads are free for another epoch, and end with the loader.
+    // The threads are free for another epoch, and outlive the loader while batches are left.
     assert_eq!(all(loader.epoch(2)).len(), 15);
     let batches = loader.epoch(3);
     drop(loader);

@@ -1,4 +1,4 @@
-//! Few-shot picks against Python's `random` and the reference's own lists.
+//! Few-shot subsets compared with Python's `random` and the reference's own lists.
 
 use promptsrc_datasets::{
     Classes, DataSource, Dataset, FewShot, MersenneTwister, Part, Sample, few_shot,
@@ -73,7 +73,7 @@ fn parity_few_shot_mersenne_twister() {
     group.finish(1);
 }
 
-/// The stream as it is after the picks of `few_shot`, which the goldens record.
+/// The next random number after the picks of `few_shot`, which the goldens record.
 fn next_random(dataset: &Dataset, shots: usize, seed: u64) -> f64 {
     let mut random = MersenneTwister::new(seed);
     for (part, shots) in [(Part::Train, shots), (Part::Val, shots.min(4))] {
@@ -101,7 +101,7 @@ fn parity_few_shot_picks_and_classes() {
     }
     let goldens = json("fewshot/fewshot.json");
     let split = path("fewshot").join(goldens["split"].as_str().expect("split is a file name"));
-    // The split's images do not exist: its lists are what counts.
+    // The split's images do not exist; only its lists are used.
     let source = DataSource {
         split: Some(split),
         allow_missing: true,
