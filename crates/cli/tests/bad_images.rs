@@ -125,7 +125,7 @@ fn folders_that_are_no_data_set_are_named() {
 
     let bare = folder.path().join("bare");
     fs::create_dir(&bare).expect("a folder");
-    refused(&bare, &["bare", "no sub-folders"]);
+    refused(&bare, &["bare", "no subfolders"]);
 
     fs::rename(data.join("red_circle"), data.join("blue square")).expect("a new name");
     refused(&data, &["blue square"]);

@@ -2,20 +2,20 @@
 
 use promptsrc_image::Crop;
 
-use crate::DataError;
+use crate::{DataError, Stream};
 
 /// torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`, as the reference configures them.
 ///
-/// The algorithm is torchvision's, the random numbers are not: there they come from torch's
-/// generators inside of loader processes and cannot be reproduced. Here each image of each epoch
-/// has a [`Stream`] of its own, so that results do not depend on the number of threads.
+/// The algorithm is torchvision's; the random numbers are not, because torch's generators in the
+/// loader processes cannot be reproduced. Here each image has a [`Stream`] of its own in each
+/// epoch, so results do not depend on the number of threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Augment {
-    /// Least and largest part of the image's area that a crop covers.
+    /// Smallest and largest fraction of the image's area that a crop covers.
     pub scale: (f64, f64),
-    /// Least and largest ratio of a crop's width to its height.
+    /// Smallest and largest ratio of a crop's width to its height.
     pub ratio: (f64, f64),
-    /// How probable it is that the image is mirrored.
+    /// Probability of a horizontal flip.
     pub flip: f64,
 }
 
@@ -30,7 +30,7 @@ impl Default for Augment {
 }
 
 impl Augment {
-    /// Fails where nothing could be drawn.
+    /// Checks that the settings are valid.
     ///
     /// # Errors
     /// [`DataError::Augment`].
@@ -57,13 +57,13 @@ impl Augment {
         Err(DataError::Augment(wrong))
     }
 
-    /// Draws a crop of an image of `width` x `height` pixels, and whether to mirror it.
+    /// Draws a crop of an image of `width` x `height` pixels, and whether to flip it.
     pub fn draw(&self, width: u32, height: u32, random: &mut Stream) -> (Crop, bool) {
         let crop = self.crop(width, height, random);
         (crop, random.uniform() < self.flip)
     }
 
-    /// `RandomResizedCrop.get_params`: ten tries, then the centre with the nearest ratio.
+    /// `RandomResizedCrop.get_params`: ten attempts, then a centre crop of the nearest valid ratio.
     fn crop(&self, width: u32, height: u32, random: &mut Stream) -> Crop {
         let area = f64::from(width) * f64::from(height);
         let log_ratio = (self.ratio.0.ln(), self.ratio.1.ln());
@@ -98,7 +98,7 @@ impl Augment {
         } else {
             (width, height)
         };
-        // Rounding may lead out of an image that is a pixel or two wide.
+        // Rounding may exceed an image that is only a pixel or two wide.
         let (w, h) = (w.clamp(1, width.max(1)), h.clamp(1, height.max(1)));
         Crop {
             left: (width.max(w) - w) / 2,
@@ -109,87 +109,13 @@ impl Augment {
     }
 }
 
-/// Random numbers that belong to a seed, an epoch and an image (SplitMix64).
-#[derive(Clone, Debug)]
-pub struct Stream(u64);
-
-impl Stream {
-    /// The stream of an image in an epoch.
-    pub fn new(seed: u64, epoch: u64, image: u64) -> Self {
-        Self(
-            [seed, epoch, image]
-                .into_iter()
-                .fold(0, |state, key| scramble(state ^ scramble(key))),
-        )
-    }
-
-    /// 64 random bits.
-    pub fn next_u64(&mut self) -> u64 {
-        let bits = scramble(self.0);
-        self.0 = self.0.wrapping_add(STEP);
-        bits
-    }
-
-    /// A number 0 <= x < 1.
-    pub fn uniform(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, (low, high): (f64, f64)) -> f64 {
-        low + (high - low) * self.uniform()
-    }
-
-    /// A whole number below `n`; 0 where `n` is 0.
-    pub fn below(&mut self, n: u32) -> u32 {
-        // The bias, n / 2^64, is beyond notice.
-        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u32
-    }
-
-    /// Puts items into a random order (Fisher and Yates).
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            let n = u32::try_from(last + 1).unwrap_or(u32::MAX);
-            items.swap(last, self.below(n) as usize);
-        }
-    }
-}
-
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// SplitMix64's step and finaliser.
-fn scramble(state: u64) -> u64 {
-    let mut z = state.wrapping_add(STEP);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     #[test]
-    fn the_stream_is_splitmix64() {
-        // First outputs of the published generator for the state 1234567.
-        let mut stream = Stream(1_234_567);
-        assert_eq!(stream.next_u64(), 6_457_827_717_110_365_317);
-        assert_eq!(stream.next_u64(), 3_203_168_211_198_807_973);
-    }
-
-    #[test]
-    fn streams_of_neighbours_differ() {
-        let mut firsts: Vec<u64> = (0..1000)
-            .flat_map(|i| [(i, 0, 0), (0, i, 1), (1, 1, i)])
-            .map(|(seed, epoch, image)| Stream::new(seed, epoch, image).next_u64())
-            .collect();
-        firsts.sort_unstable();
-        firsts.dedup();
-        assert_eq!(firsts.len(), 3000);
-    }
-
-    #[test]
-    fn crops_cover_what_they_should() {
+    fn crops_and_flips_are_distributed_as_torchvisions() {
         let augment = Augment::default();
         let (mut flips, mut area) = (0, 0.0);
         for i in 0..4000 {
@@ -205,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_settings_are_refused() {
+    fn invalid_settings_are_refused() {
         for wrong in [
             Augment {
                 scale: (0.0, 1.0),

@@ -1,122 +1,87 @@
 //! Which classes take part: all, or one half for base-to-novel generalisation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
-use crate::{DataError, Dataset, FewShot, Part};
+use serde::{Deserialize, Serialize};
 
-/// A choice of classes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// A choice of classes. The halves are those of the sorted labels; novel classes, which the
+/// reference calls "new", are never trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Classes {
-    /// All of them, under their own labels.
+    /// All classes.
     #[default]
     All,
-    /// The first half of the labels (one more where their number is odd).
+    /// The first half of the classes, rounded up.
     Base,
-    /// The rest, never trained on.
+    /// The other half.
+    #[serde(alias = "new")]
+    #[cfg_attr(feature = "clap", value(alias = "new"))]
     Novel,
 }
 
-/// An image of a part and the label it goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Place in the part of the data set.
-    pub index: usize,
-    /// Place in [`Selection::class_names`].
-    pub label: usize,
+impl std::fmt::Display for Classes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::All => "all",
+            Self::Base => "base",
+            Self::Novel => "novel",
+        })
+    }
 }
 
-/// The images of some classes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Names of the chosen classes, by their new labels.
-    pub class_names: Vec<String>,
-    /// Few-shot training images.
-    pub train: Vec<Sample>,
-    /// Few-shot validation images.
-    pub val: Vec<Sample>,
-    /// Test images, all of the chosen classes.
-    pub test: Vec<Sample>,
-}
+/// A text that names no choice of classes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected all, base or novel, found {0:?}")]
+pub struct UnknownClasses(pub String);
 
-impl Selection {
-    /// The samples of a part.
-    pub fn part(&self, part: Part) -> &[Sample] {
-        match part {
-            Part::Train => &self.train,
-            Part::Val => &self.val,
-            Part::Test => &self.test,
+/// The choice of that name; `new`, the reference's word for `novel`, is understood too.
+impl FromStr for Classes {
+    type Err = UnknownClasses;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "all" => Ok(Self::All),
+            "base" => Ok(Self::Base),
+            "novel" | "new" => Ok(Self::Novel),
+            _ => Err(UnknownClasses(name.to_string())),
         }
     }
 }
 
-impl Dataset {
-    /// The images of some classes: few-shot picks for training and validation, all for test.
-    ///
-    /// As in the reference (`subsample_classes`) the choice is made after sampling, so base
-    /// training images are those that a run on all classes would get. The labels that the train
-    /// list (or, without one, the test list) uses are sorted; the first `ceil(n / 2)` are base, the
-    /// others novel; the chosen ones are numbered from 0 again.
-    ///
-    /// # Errors
-    /// [`DataError::NoNovelClasses`] where fewer than two labels are in use and only a half is
-    /// asked for; [`DataError::NoSuchItem`] where a pick is not of this data set.
-    pub fn select(&self, few_shot: &FewShot, classes: Classes) -> Result<Selection, DataError> {
-        let picked = |part: Part, places: &[usize]| {
-            places
-                .iter()
-                .map(|index| match self.part(part).get(*index) {
-                    Some(item) => Ok((*index, item.label)),
-                    None => Err(DataError::NoSuchItem {
-                        part,
-                        index: *index,
-                        len: self.part(part).len(),
-                    }),
-                })
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let train = picked(Part::Train, &few_shot.train)?;
-        let val = picked(Part::Val, &few_shot.val)?;
-        let test: Vec<_> = self.labels(Part::Test).into_iter().enumerate().collect();
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-        let chosen: Vec<usize> = if classes == Classes::All {
-            (0..self.class_names.len()).collect()
-        } else {
-            let known = if train.is_empty() { &test } else { &train };
-            let labels: BTreeSet<usize> = known.iter().map(|(_, label)| *label).collect();
-            if labels.len() < 2 {
-                return Err(DataError::NoNovelClasses {
-                    name: self.name.clone(),
-                });
+    const NAMES: [(&str, Classes); 4] = [
+        ("all", Classes::All),
+        ("base", Classes::Base),
+        ("novel", Classes::Novel),
+        ("new", Classes::Novel),
+    ];
+
+    #[test]
+    fn names_are_the_same_in_text_and_json() {
+        for (name, classes) in NAMES {
+            assert_eq!(name.parse(), Ok(classes));
+            let json = format!("{name:?}");
+            assert_eq!(serde_json::from_str::<Classes>(&json).unwrap(), classes);
+            if name != "new" {
+                assert_eq!(classes.to_string(), name);
+                assert_eq!(serde_json::to_string(&classes).unwrap(), json);
             }
-            let half = labels.len().div_ceil(2);
-            match classes {
-                Classes::Novel => labels.into_iter().skip(half).collect(),
-                _ => labels.into_iter().take(half).collect(),
-            }
-        };
-        let renumbered: BTreeMap<usize, usize> = chosen
-            .iter()
-            .enumerate()
-            .map(|(new, old)| (*old, new))
-            .collect();
-        let keep = |list: Vec<(usize, usize)>| {
-            list.into_iter()
-                .filter_map(|(index, old)| {
-                    renumbered.get(&old).map(|label| Sample {
-                        index,
-                        label: *label,
-                    })
-                })
-                .collect()
-        };
-        Ok(Selection {
-            class_names: chosen
-                .iter()
-                .filter_map(|label| self.class_names.get(*label).cloned())
-                .collect(),
-            train: keep(train),
-            val: keep(val),
-            test: keep(test),
-        })
+        }
+        let error = "old".parse::<Classes>().unwrap_err().to_string();
+        assert_eq!(error, "expected all, base or novel, found \"old\"");
+    }
+
+    #[cfg(feature = "clap")]
+    #[test]
+    fn options_take_the_same_names() {
+        for (name, classes) in NAMES {
+            let found = <Classes as clap::ValueEnum>::from_str(name, false);
+            assert_eq!(found, Ok(classes));
+        }
     }
 }

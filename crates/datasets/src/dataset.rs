@@ -1,128 +1,23 @@
 //! A data set: classes, and images in three parts.
 
-use std::path::PathBuf;
+use crate::{DataError, FewShot, Item, Part, few_shot};
 
-use promptsrc_image::{Image, ImageError, Limits, open};
-
-use crate::{DataError, Drawing, FewShot, NameList, Sample, few_shot};
-
-/// One labelled image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// The image's file; of a drawn image the name that tells it from others.
-    pub path: PathBuf,
-    /// Its class: a place in [`Dataset::class_names`].
-    pub label: usize,
-    /// Whether the file was there when the data set was read.
-    pub presence: Presence,
-    /// What draws the image, where it is in no file.
-    pub drawing: Option<Drawing>,
-}
-
-impl Item {
-    /// An image whose file is taken to be there.
-    pub fn new(path: impl Into<PathBuf>, label: usize) -> Self {
-        Self {
-            path: path.into(),
-            label,
-            presence: Presence::Present,
-            drawing: None,
-        }
-    }
-
-    /// An image that is drawn when it is asked for; `name` tells it from others, as a path would.
-    pub fn drawn(name: impl Into<PathBuf>, label: usize, drawing: Drawing) -> Self {
-        Self {
-            drawing: Some(drawing),
-            ..Self::new(name, label)
-        }
-    }
-
-    /// The image itself: decoded from its file within the limits, or drawn.
-    ///
-    /// # Errors
-    /// Any [`ImageError`] of decoding, with the file's name.
-    pub fn image(&self, limits: &Limits) -> Result<Image, ImageError> {
-        match &self.drawing {
-            Some(drawing) => Ok(drawing.draw()),
-            None => open(&self.path, limits),
-        }
-    }
-}
-
-/// Whether a listed file can be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Presence {
-    /// It is there.
-    #[default]
-    Present,
-    /// There is no such file.
-    Missing,
-    /// Its folder may not be read.
-    Unreadable,
-}
-
-/// The parts of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// Training.
-    Train,
-    /// Validation; PromptSRC never uses it.
-    Val,
-    /// Test.
-    Test,
-}
-
-impl Part {
-    /// All parts, in the order in which the reference reads them.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    /// The part of that name; the usual synonyms of validation are understood.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Some(Self::Train),
-            "val" | "valid" | "validation" | "dev" => Some(Self::Val),
-            "test" | "testing" => Some(Self::Test),
-            _ => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// A data set as its source lists it, files that are missing included.
+/// A data set as its source lists it, missing files included.
 ///
 /// The full lists are kept because few-shot sampling draws from them: dropping a missing file
 /// first would change every pick after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dataset {
-    /// What to call it; from the name of its folder or file.
+    /// Its name, from that of its folder or file.
     pub name: String,
     /// Names of the classes, by label.
     pub class_names: Vec<String>,
-    /// Images to train on.
+    /// Training images.
     pub train: Vec<Item>,
-    /// Images to validate with.
+    /// Validation images.
     pub val: Vec<Item>,
-    /// Images to test with.
+    /// Test images.
     pub test: Vec<Item>,
-}
-
-/// What [`Dataset::items`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resolved {
-    /// The images that are there, in the order asked for.
-    pub items: Vec<Item>,
-    /// How many were left out because their files are not.
-    pub dropped: usize,
 }
 
 impl Dataset {
@@ -158,55 +53,7 @@ impl Dataset {
         )
     }
 
-    /// The images of some samples of a part, with the samples' labels.
-    ///
-    /// # Errors
-    /// [`DataError::MissingImages`] names files that are not there, unless `allow_missing`;
-    /// [`DataError::NothingLeft`] where all of them are not.
-    pub fn items(
-        &self,
-        part: Part,
-        samples: &[Sample],
-        allow_missing: bool,
-    ) -> Result<Resolved, DataError> {
-        let mut resolved = Resolved::default();
-        let (mut missing, mut unreadable) = (NameList::default(), NameList::default());
-        for sample in samples {
-            let Some(item) = self.part(part).get(sample.index) else {
-                let (index, len) = (sample.index, self.part(part).len());
-                return Err(DataError::NoSuchItem { part, index, len });
-            };
-            match item.presence {
-                Presence::Present => {
-                    resolved.items.push(Item {
-                        label: sample.label,
-                        ..item.clone()
-                    });
-                }
-                Presence::Missing => missing.push(&item.path),
-                Presence::Unreadable => unreadable.push(&item.path),
-            }
-        }
-        resolved.dropped = missing.count() + unreadable.count();
-        if resolved.dropped > 0 && !allow_missing {
-            let wanted = samples.len();
-            return Err(DataError::MissingImages {
-                part,
-                wanted,
-                missing,
-                unreadable,
-            });
-        }
-        if resolved.dropped > 0 && resolved.items.is_empty() {
-            return Err(DataError::NothingLeft {
-                part,
-                wanted: samples.len(),
-            });
-        }
-        Ok(resolved)
-    }
-
-    /// Fails where training makes no sense: fewer than two classes, or no training images.
+    /// Checks that a model can be trained: at least two classes, and training images.
     ///
     /// # Errors
     /// [`DataError::TooFewClasses`], [`DataError::EmptyPart`].
@@ -220,7 +67,7 @@ impl Dataset {
         self.check_part(Part::Train)
     }
 
-    /// Fails where a part has no images.
+    /// Checks that a part has images.
     ///
     /// # Errors
     /// [`DataError::EmptyPart`].

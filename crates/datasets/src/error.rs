@@ -6,8 +6,8 @@ use promptsrc_image::ImageError;
 
 use crate::Part;
 
-/// How many names an error spells out.
-const SPELLED_OUT: usize = 10;
+/// How many names an error or report lists in full.
+pub(crate) const SPELLED_OUT: usize = 10;
 
 /// Why a data set could not be read or used.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +16,14 @@ pub enum DataError {
     /// A file or folder could not be opened.
     #[error("{}: cannot be read: {reason}", path.display())]
     Read {
-        /// What was to be read.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's words.
+        /// The operating system's error.
         reason: std::io::Error,
     },
     /// A data set of the paper lacks a file or folder that it cannot be read without.
     #[error(
-        "{}: is not there, but {set} cannot be read without it; it is to be had from {address}",
+        "{}: does not exist, but {set} cannot be read without it; download it from {address}",
         path.display()
     )]
     NotDownloaded {
@@ -34,17 +34,17 @@ pub enum DataError {
         /// Where to get it.
         address: &'static str,
     },
-    /// A symbolic link that leads nowhere, or in a circle.
-    #[error("{}: is a symbolic link to {}, which leads nowhere: {reason}", path.display(), target.display())]
+    /// A symbolic link that is broken or leads in a circle.
+    #[error("{}: is a broken symbolic link to {}: {reason}", path.display(), target.display())]
     BrokenLink {
         /// The link.
         path: PathBuf,
-        /// What it points to.
+        /// Its target.
         target: PathBuf,
-        /// The operating system's words.
+        /// The operating system's error.
         reason: std::io::Error,
     },
-    /// A MATLAB file cannot be read, or holds something else.
+    /// A MATLAB file cannot be read, or has other contents than expected.
     #[error("{}: {message}", file.display())]
     Matlab {
         /// The file.
@@ -62,20 +62,20 @@ pub enum DataError {
     },
     /// A class has too few images for a split to be made.
     #[error(
-        "{}: the class {name:?} has {images} images, too few to divide them ({shares}); add \
-         images or a split file", folder.display()
+        "{}: the class {name:?} has {images} images, too few to divide ({shares}); add images or \
+         a split file", folder.display()
     )]
     TooFewToDivide {
-        /// The data set's folder or annotation.
+        /// The data set's folder or annotation file.
         folder: PathBuf,
         /// The class.
         name: String,
-        /// Its images.
+        /// How many images it has.
         images: usize,
-        /// The shares they were to be divided by.
+        /// How they should be divided.
         shares: &'static str,
     },
-    /// The data path is a file of no known kind.
+    /// The data path is neither a folder nor a known kind of file.
     #[error(
         "{}: not a data set: expected a folder of class folders, a split file (.json) or a list \
          (.csv, .tsv, .jsonl)", path.display()
@@ -84,9 +84,9 @@ pub enum DataError {
         /// The path as given.
         path: PathBuf,
     },
-    /// A folder holds more than one split file.
+    /// A folder has more than one split file.
     #[error(
-        "{}: holds {} split files ({}); say which one to use",
+        "{}: has {} split files ({}); say which one to use",
         folder.display(), found.len(), found.join(", ")
     )]
     ManySplits {
@@ -95,23 +95,23 @@ pub enum DataError {
         /// Names of the split files.
         found: Vec<String>,
     },
-    /// None of a split's or list's images is where it could be.
+    /// None of the images of a split or list was found.
     #[error(
-        "{}: none of its {count} images is there (for example {example:?}); looked below {}; \
-         give the folder that the split's paths are relative to as the data folder",
+        "{}: none of its {count} images was found (for example {example:?}) in {}; as the data \
+         folder, give the one that the split's paths are relative to",
         split.display(), tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoImages {
         /// The split or list.
         split: PathBuf,
-        /// Images that it names.
+        /// How many images it lists.
         count: usize,
         /// One of them.
         example: PathBuf,
-        /// Folders that were tried.
+        /// The folders searched.
         tried: Vec<PathBuf>,
     },
-    /// A split or list is not of its format.
+    /// A split or list is not in its format.
     #[error("{}:{line}: {message}", file.display())]
     Malformed {
         /// The file.
@@ -124,17 +124,17 @@ pub enum DataError {
     /// A list's header lacks a column.
     #[error(
         "{}: its header has no column {column:?}; found {found:?} (the columns are path, label \
-         and, if wanted, class_name and split)", file.display()
+         and, optionally, class_name and split)", file.display()
     )]
     MissingColumn {
         /// The file.
         file: PathBuf,
         /// The column.
         column: &'static str,
-        /// The columns there are.
+        /// The columns found.
         found: Vec<String>,
     },
-    /// A split or list names no image at all.
+    /// A split or list has no images.
     #[error("{}: lists no images", file.display())]
     EmptyList {
         /// The file.
@@ -152,21 +152,21 @@ pub enum DataError {
         at: String,
         /// The label.
         label: usize,
-        /// How many names there are.
+        /// How many class names there are.
         classes: usize,
     },
-    /// Labels are numbers, and nothing says what they mean.
+    /// Labels are numbers, and nothing gives the names of their classes.
     #[error(
         "{}: its labels are numbers without names; add a column class_name or give a file of class \
-         names, one a line", file.display()
+         names, one per line", file.display()
     )]
     NamelessLabels {
         /// The file.
         file: PathBuf,
     },
-    /// A label is skipped: there are higher ones, but no image of it tells its name.
+    /// A label is skipped: higher ones occur, but no image has it.
     #[error(
-        "{}: no entry has label {label}, but there are labels up to {highest}; labels must count \
+        "{}: no entry has label {label}, but labels go up to {highest}; labels must count \
          from 0 without a gap", file.display()
     )]
     LabelGap {
@@ -177,8 +177,8 @@ pub enum DataError {
         /// The highest label.
         highest: usize,
     },
-    /// One label goes by two names.
-    #[error("{}: {at}: label {label} is called {second:?} here and {first:?} before", file.display())]
+    /// One label has two names.
+    #[error("{}: {at}: label {label} is called {second:?} here but {first:?} earlier", file.display())]
     TwoNames {
         /// The file.
         file: PathBuf,
@@ -191,9 +191,9 @@ pub enum DataError {
         /// Its name here.
         second: String,
     },
-    /// Two labels share a name; a text encoder could not tell them apart.
+    /// Two labels share a name; a text encoder cannot tell them apart.
     #[error(
-        "{}: {at}: the name {name:?} belongs to label {second} here and to label {first} before",
+        "{}: {at}: the name {name:?} belongs to label {second} here but to label {first} earlier",
         file.display()
     )]
     TwoLabels {
@@ -218,74 +218,74 @@ pub enum DataError {
     },
     /// A folder has no class folders.
     #[error(
-        "{}: has no sub-folders, so no classes; expected one folder of images per class, or \
-         train, val and test folders of such", folder.display()
+        "{}: has no subfolders and therefore no classes; expected one folder of images per class, \
+         or folders train, val and test with one each", folder.display()
     )]
     NoClasses {
         /// The folder.
         folder: PathBuf,
     },
     /// A class folder has no images.
-    #[error("{}: this class folder holds no images; fill it or remove it", folder.display())]
+    #[error("{}: this class folder has no images; add some or remove it", folder.display())]
     EmptyClass {
         /// The folder.
         folder: PathBuf,
     },
-    /// Two folders hold the same part, such as `val` and `validation`.
-    #[error("{}: is a second folder of {part} images; join the two", folder.display())]
+    /// Two folders are the same part, such as `val` and `validation`.
+    #[error("{}: is a second folder of {part} images; merge the two", folder.display())]
     TwoFolders {
         /// The second one.
         folder: PathBuf,
         /// The part.
         part: Part,
     },
-    /// Files that are needed are not there.
+    /// Some of the images that are needed are missing.
     #[error("{}", describe_missing(*part, *wanted, missing, unreadable))]
     MissingImages {
         /// The part they belong to.
         part: Part,
-        /// How many images were wanted.
+        /// How many images are needed.
         wanted: usize,
-        /// Files that are not there.
+        /// Files that do not exist.
         missing: NameList,
-        /// Files whose folder may not be read.
+        /// Files whose folder cannot be read for lack of permission.
         unreadable: NameList,
     },
-    /// All files that are needed are missing.
-    #[error("none of the {wanted} {part} images is there; check the data folder")]
+    /// All images that are needed are missing.
+    #[error("none of the {wanted} {part} images exists; check the data folder")]
     NothingLeft {
         /// The part.
         part: Part,
-        /// How many images were wanted.
+        /// How many images are needed.
         wanted: usize,
     },
-    /// A pick does not belong to the data set.
-    #[error("there is no image {index} in the {part} part, which has {len}")]
+    /// A pick is not an image of the data set.
+    #[error("there is no image {index} in the {part} part, which has {len} images")]
     NoSuchItem {
         /// The part.
         part: Part,
-        /// The place asked for.
+        /// The index asked for, from 0.
         index: usize,
-        /// Images of the part.
+        /// How many images the part has.
         len: usize,
     },
-    /// Nothing to tell apart.
+    /// Training needs at least two classes.
     #[error(
         "{name}: has {} ({}); training needs at least two", count_of(classes.len()), classes.join(", ")
     )]
     TooFewClasses {
         /// The data set.
         name: String,
-        /// The classes there are.
+        /// Its classes.
         classes: Vec<String>,
     },
-    /// A half of the classes was asked for where there are no two halves.
+    /// Half of the classes was asked for, but there are fewer than two.
     #[error("{name}: base and novel classes need at least two classes")]
     NoNovelClasses {
         /// The data set.
         name: String,
     },
-    /// A part without images.
+    /// A part has no images.
     #[error("{name}: has no {part} images")]
     EmptyPart {
         /// The data set.
@@ -293,10 +293,10 @@ pub enum DataError {
         /// The part.
         part: Part,
     },
-    /// A loader was asked for batches of nothing.
+    /// A loader was asked for batches of size 0.
     #[error("the batch size is 0; expected at least 1")]
     ZeroBatch,
-    /// A random crop that cannot be drawn.
+    /// The settings of the augmentation are invalid.
     #[error("augmentation: {0}")]
     Augment(String),
     /// The worker threads could not be started.
@@ -304,7 +304,7 @@ pub enum DataError {
     Threads {
         /// How many were asked for.
         threads: usize,
-        /// The operating system's words.
+        /// The operating system's error.
         reason: String,
     },
     /// Images of a batch could not be decoded; each error names its file.
@@ -312,7 +312,17 @@ pub enum DataError {
     Images(Vec<ImageError>),
 }
 
-/// Some names and a count of all.
+impl DataError {
+    /// The error that a file or folder cannot be read, for `map_err`.
+    pub(crate) fn read(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        |reason| Self::Read {
+            path: path.to_path_buf(),
+            reason,
+        }
+    }
+}
+
+/// The first few of some file names, and the count of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameList {
     names: Vec<PathBuf>,
@@ -320,7 +330,7 @@ pub struct NameList {
 }
 
 impl NameList {
-    /// Counts a file, and keeps its name while the list is short.
+    /// Counts a file, and keeps its name if it is one of the first few.
     pub fn push(&mut self, path: &Path) {
         self.count += 1;
         if self.names.len() < SPELLED_OUT {
@@ -333,7 +343,7 @@ impl NameList {
         self.count
     }
 
-    /// The first of them.
+    /// The first few of them.
     pub fn names(&self) -> &[PathBuf] {
         &self.names
     }
@@ -365,11 +375,11 @@ fn describe_missing(
     if unreadable.count() > 0 {
         let count = unreadable.count();
         message += &format!(
-            "{count} of the {wanted} {part} images are in folders that may not be \
-             read:{unreadable}\n"
+            "{count} of the {wanted} {part} images are in folders without read \
+             permission:{unreadable}\n"
         );
     }
-    message + "fetch them, or go on without them by allowing missing images (--allow-missing)"
+    message + "restore them, or continue without them (--allow-missing)"
 }
 
 fn describe_images(errors: &[ImageError]) -> String {

@@ -1,33 +1,31 @@
 //! Few-shot sampling: which images of a split the reference trains on.
 
-use std::collections::HashMap;
+use crate::{MersenneTwister, group};
 
-use crate::MersenneTwister;
-
-/// Most images of a class that a few-shot validation list gets, whatever the shots.
+/// A few-shot validation list has at most this many images per class, whatever the shots.
 const MAX_VAL_SHOTS: usize = 4;
 
-/// Places of a split's train and validation lists, in the reference's order.
+/// A few-shot subset: indices into a split's train and validation lists, in the reference's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FewShot {
-    /// Places in the train list.
+    /// Indices into the train list.
     pub train: Vec<usize>,
-    /// Places in the validation list.
+    /// Indices into the validation list.
     pub val: Vec<usize>,
-    /// Classes of the train list that have fewer images than shots: label and images.
+    /// Classes of the train list with fewer images than shots: label and number of images.
     pub short: Vec<(usize, usize)>,
 }
 
-/// Picks `shots` images of every class, from the labels of the train and validation lists.
+/// Picks `shots` images per class, given the labels of the train and validation lists.
 ///
 /// The reference (Dassl's `generate_fewshot_dataset`, called by each of its data sets) seeds
 /// Python's generator and samples the train list, then the validation list with at most 4 shots,
-/// in one stream. Classes come in the order of their first appearance in the list. A class with
-/// fewer images than shots is taken whole, in the list's order, and draws no random numbers; one
-/// with exactly as many is sampled all the same, which permutes it. The split's full lists must be
-/// given, whether or not their files exist, and classes are chosen afterwards.
+/// in one stream of random numbers. Classes come in the order of their first appearance in the
+/// list. A class with fewer images than shots is taken whole, in the list's order, and draws no
+/// random numbers; one with exactly as many is sampled nevertheless, which permutes it. The lists
+/// must be the split's full ones, whether or not the files exist; classes are chosen afterwards.
 ///
-/// With 0 shots both lists are taken whole, as the reference does.
+/// With 0 shots, both lists are taken whole, as in the reference.
 pub fn few_shot(train: &[usize], val: &[usize], shots: usize, seed: u64) -> FewShot {
     if shots == 0 {
         return FewShot {
@@ -61,22 +59,10 @@ fn pick(
     shots: usize,
     mut too_few: impl FnMut(usize, usize),
 ) -> Vec<usize> {
-    let mut order = Vec::new();
-    let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (place, label) in labels.iter().enumerate() {
-        places
-            .entry(*label)
-            .or_insert_with(|| {
-                order.push(*label);
-                Vec::new()
-            })
-            .push(place);
-    }
+    let classes = labels.iter().enumerate();
+    let classes = group::by_label(classes.map(|(index, label)| (*label, index)));
     let mut picked = Vec::new();
-    for label in order {
-        let Some(class) = places.get(&label) else {
-            continue;
-        };
+    for (label, class) in classes {
         if class.len() >= shots {
             let sample = random.sample(class.len(), shots);
             picked.extend(sample.into_iter().filter_map(|i| class.get(i)));
@@ -93,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_class_is_taken_whole_without_using_the_stream() {
+    fn a_short_class_is_taken_whole_and_draws_no_random_numbers() {
         let random = MersenneTwister::new(3);
         let (mut with, mut without) = (random.clone(), random);
         let picks = few_shot_with(&mut with, &[5, 9, 9, 9, 5], &[], 3);
@@ -110,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_number_of_shots_is_not_a_trap() {
+    fn an_absurd_number_of_shots_takes_every_image() {
         let picks = few_shot(&[1, 0, 1], &[0], usize::MAX, 1);
         assert_eq!(picks.train, [0, 2, 1]);
     }

@@ -1,32 +1,30 @@
-//! What reading a data set found out, for a person to know.
+//! The report on a data set that was read: counts, duplicates, notes.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
+use crate::error::SPELLED_OUT;
 use crate::{Dataset, Part, Presence};
 
-/// How many duplicates are named.
-const SPELLED_OUT: usize = 10;
-
-/// Findings that are no errors.
+/// What a person should know about a data set, short of errors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// What was read: "split", "folder" or "list", and from where.
     pub source: String,
-    /// The split file or list that was read, if it was one.
+    /// The split file or list, if one was read.
     pub listing: Option<PathBuf>,
     /// The folder that the images' paths are relative to.
     pub images: PathBuf,
     /// Counts of each part, in the order of [`Part::ALL`].
     pub parts: [PartReport; 3],
-    /// Files of a folder that are no images by their extension, and were passed over.
+    /// How many files of a folder were ignored because of their extensions.
     pub ignored: usize,
-    /// Images that are listed twice; the first of them.
+    /// The first few of the images that are listed twice.
     pub duplicates: Vec<Duplicate>,
     /// How many images are listed twice.
     pub duplicate_count: usize,
-    /// Everything else worth a line: fall-backs, splits that were drawn.
+    /// Everything else worth a line: fallbacks, generated splits.
     pub notes: Vec<String>,
 }
 
@@ -35,20 +33,20 @@ pub struct Report {
 pub struct PartReport {
     /// Images listed.
     pub listed: usize,
-    /// Of these, files that are not there.
+    /// Of these, files that do not exist.
     pub missing: usize,
-    /// Of these, files in folders that may not be read.
+    /// Of these, files in folders without read permission.
     pub unreadable: usize,
 }
 
-/// An image that is listed twice: in one part, or for training and for another.
+/// An image that is listed twice: in one part, or in two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
     /// The file.
     pub path: PathBuf,
-    /// Where it comes first, and as what.
+    /// The part and the label that it has first.
     pub first: (Part, usize),
-    /// Where it comes again, and as what.
+    /// The part and the label that it has the second time.
     pub second: (Part, usize),
 }
 
@@ -63,15 +61,15 @@ impl Report {
         }
     }
 
-    /// One line for each finding that deserves attention; none where all is well.
+    /// One line for each finding; none if all is well.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.absences();
         warnings.extend(self.findings());
         warnings
     }
 
-    /// A line for each part with images that are not there. Only those that a run uses matter,
-    /// which [`Dataset::items`] counts.
+    /// A line for each part with missing images. Only those that a run uses matter, which
+    /// [`Dataset::items`] counts.
     pub fn absences(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for part in Part::ALL {
@@ -85,7 +83,7 @@ impl Report {
             }
             if unreadable > 0 {
                 warnings.push(format!(
-                    "{unreadable} of {listed} {part} images are in folders that may not be read"
+                    "{unreadable} of {listed} {part} images are in folders without read permission"
                 ));
             }
         }
@@ -122,7 +120,7 @@ impl Report {
         }
         if self.ignored > 0 {
             warnings.push(format!(
-                "{} files are no images by their names",
+                "{} files were ignored: they do not have the extension of an image",
                 self.ignored
             ));
         }
@@ -149,7 +147,7 @@ impl Report {
                     Entry::Vacant(entry) => {
                         entry.insert(second);
                     }
-                    // Validation and test may well be the same list; ImageNet's are.
+                    // Validation and test may be the same list, as ImageNet's are.
                     Entry::Occupied(entry) if (entry.get().0, part) == (Part::Val, Part::Test) => {}
                     Entry::Occupied(entry) => {
                         self.duplicate_count += 1;

@@ -1,4 +1,4 @@
-//! The 15 data sets of the paper in their exact layouts, right and wrong ones.
+//! The 15 data sets of the paper in their exact layouts, valid and invalid.
 //!
 //! Expected shuffles are CPython's, from `random.seed(1)` and `random.shuffle` in the reference's
 //! own loops over the sorted names.
@@ -42,7 +42,7 @@ fn open(name: &str, root: &TempDir) -> (Dataset, Report) {
         .unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// The error of opening, which must hold all these words.
+/// The error of opening, which must contain all these words.
 #[track_caller]
 fn fails(name: &str, root: &TempDir, words: &[&str]) -> DataError {
     let error = set(name).open(root.path()).unwrap_err();
@@ -69,7 +69,7 @@ fn labels(items: &[Item]) -> Vec<usize> {
 }
 
 #[test]
-fn every_set_goes_by_its_names_and_says_where_it_comes_from() {
+fn every_set_is_found_by_its_names_and_has_download_addresses() {
     for set in &CATALOGUE {
         for name in [set.name, set.published_name, set.folder] {
             for name in [
@@ -137,7 +137,7 @@ fn class_folders_are_divided_as_cpython_shuffles_them() {
     assert!(dataset.train.iter().all(|item| item.path.is_file()));
     let notes = report.notes.join("\n");
     assert!(
-        notes.contains("not saved, because the data set is not whole"),
+        notes.contains("not saved, because the data set is incomplete"),
         "{notes}"
     );
     assert!(notes.contains("2 classes instead of 101"), "{notes}");
@@ -148,13 +148,13 @@ fn class_folders_are_divided_as_cpython_shuffles_them() {
             .exists()
     );
 
-    // The same through the folder alone, which has its name or a link of that name.
+    // The same by the path of its folder alone, which is recognised by its name.
     let source = DataSource::new(root.path().join("food-101"));
     assert_eq!(source.read().unwrap().0.train, dataset.train);
 }
 
 #[test]
-fn a_folder_of_another_layout_is_read_as_before_whatever_its_name() {
+fn a_folder_of_another_layout_is_read_as_class_folders_whatever_its_name() {
     let root = tree(&[
         "dtd/cat/1.jpg",
         "dtd/cat/2.jpg",
@@ -180,7 +180,7 @@ fn whole_dtd() -> TempDir {
 }
 
 #[test]
-fn the_split_of_a_whole_data_set_is_saved_and_read_the_same() {
+fn the_split_of_a_complete_data_set_is_saved_and_read_back_equal() {
     let root = whole_dtd();
     let split = root.path().join("dtd/split_zhou_DescribableTextures.json");
     let checked = &check(root.path())[8];
@@ -192,12 +192,16 @@ fn the_split_of_a_whole_data_set_is_saved_and_read_the_same() {
     assert_eq!(
         checked.downloads.len(),
         1,
-        "the published split is still to be had"
+        "the published split can still be downloaded"
     );
 
-    let (drawn, report) = open("DTD", &root);
+    let (generated, report) = open("DTD", &root);
     assert_eq!(
-        (drawn.train.len(), drawn.val.len(), drawn.test.len()),
+        (
+            generated.train.len(),
+            generated.val.len(),
+            generated.test.len()
+        ),
         (2820, 1128, 1692)
     );
     assert_eq!(report.listing.as_deref(), Some(split.as_path()));
@@ -207,7 +211,7 @@ fn the_split_of_a_whole_data_set_is_saved_and_read_the_same() {
         report.notes
     );
     let (read, report) = open("DTD", &root);
-    assert_eq!(read, drawn);
+    assert_eq!(read, generated);
     assert!(report.notes.is_empty(), "{:?}", report.notes);
     let text = std::fs::read_to_string(&split).unwrap();
     assert!(
@@ -251,7 +255,7 @@ fn caltech_and_eurosat_rename_their_classes() {
     fails(
         "EuroSAT",
         &root,
-        &["2750/Desert", "no class of EuroSAT", "AnnualCrop"],
+        &["2750/Desert", "not a class of EuroSAT", "AnnualCrop"],
     );
 }
 
@@ -305,7 +309,7 @@ fn pets_hold_out_a_fifth_as_cpython_shuffles_them() {
 }
 
 #[test]
-fn wrong_pet_annotations_are_refused_for_what_is_wrong() {
+fn wrong_pet_annotations_are_refused_with_their_line_and_reason() {
     let root = pets();
     let annotation = "oxford_pets/annotations/trainval.txt";
     for (line, words) in [
@@ -339,12 +343,12 @@ fn missing_images_are_counted_and_none_at_all_is_an_error() {
     assert_eq!(report.part(Part::Test).missing, 1);
     assert_eq!(dataset.test[0].presence, Presence::Missing);
     std::fs::remove_dir_all(root.path().join("oxford_pets/images")).unwrap();
-    let error = fails("OxfordPets", &root, &["none of its 11 images is there"]);
+    let error = fails("OxfordPets", &root, &["none of its 11 images was found"]);
     assert!(matches!(error, DataError::NoImages { .. }));
 }
 
 #[test]
-fn cars_are_read_from_matlabs_files_with_the_year_in_front() {
+fn cars_are_read_from_matlab_files_with_the_year_in_front() {
     let root = tempfile::tempdir().unwrap();
     for i in 1..=10 {
         write(
@@ -388,12 +392,12 @@ fn cars_are_read_from_matlabs_files_with_the_year_in_front() {
     place(root.path(), test, "mat/plain.mat");
     fails("Cars", &root, &["\"annotations\"", "bytes, signed"]);
     write(root.path(), test, "<html>not found</html>");
-    fails("Cars", &root, &["withlabels.mat", "no MATLAB file"]);
+    fails("Cars", &root, &["withlabels.mat", "as a MATLAB file"]);
     std::fs::remove_file(root.path().join(test)).unwrap();
     fails(
         "Cars",
         &root,
-        &["is not there", "car196/cars_test_annos_withlabels.mat"],
+        &["does not exist", "car196/cars_test_annos_withlabels.mat"],
     );
 }
 
@@ -585,7 +589,7 @@ fn imagenet() -> TempDir {
 }
 
 #[test]
-fn imagenet_validates_and_tests_on_val_and_may_have_two_classes_of_one_name() {
+fn imagenet_validates_and_tests_on_val_and_may_have_classes_that_share_a_name() {
     let root = imagenet();
     let (dataset, report) = open("ImageNet", &root);
     assert_eq!(dataset.class_names, ["tench", "missile", "missile"]);
@@ -629,7 +633,7 @@ fn imagenet_validates_and_tests_on_val_and_may_have_two_classes_of_one_name() {
 }
 
 #[test]
-fn imagenets_lists_are_the_references_where_it_left_them() {
+fn imagenets_lists_are_those_the_reference_saved_if_it_did() {
     let root = imagenet();
     place(
         root.path(),
@@ -713,7 +717,7 @@ fn imagenets_variants_are_for_testing_and_number_their_own_classes() {
     std::fs::remove_dir_all(folder.join("1")).unwrap();
     fails("ImageNetV2", &root, &["format-val/1"]);
     write(&folder, "1/notes.txt", "");
-    fails("ImageNetV2", &root, &["format-val/1", "holds no images"]);
+    fails("ImageNetV2", &root, &["format-val/1", "has no images"]);
     write(
         root.path(),
         "imagenet-adversarial/imagenet-a/n09999999/a.jpg",
@@ -723,19 +727,16 @@ fn imagenets_variants_are_for_testing_and_number_their_own_classes() {
 }
 
 #[test]
-fn few_shot_files_are_parsed_never_executed_and_known_by_the_ends_of_their_paths() {
+fn few_shot_files_are_parsed_never_executed_and_matched_by_the_ends_of_paths() {
     let root = pets();
     let (dataset, _) = open("OxfordPets", &root);
-    let picks = |fixture: &str| {
-        place(
-            root.path(),
-            "oxford_pets/split_fewshot/shot_2-seed_1.pkl",
-            fixture,
-        );
-        set("pets").few_shot_file(root.path(), &dataset, 2, 1)
+    let file = "oxford_pets/split_fewshot/shot_2-seed_1.pkl";
+    let picks = |fixture: &str, dataset: &Dataset| {
+        place(root.path(), file, fixture);
+        set("pets").few_shot_file(root.path(), dataset, 2, 1)
     };
     // Abyssinian_1 is a validation image here.
-    let error = picks("pickle/pets.pkl").unwrap_err().to_string();
+    let error = picks("pickle/pets.pkl", &dataset).unwrap_err().to_string();
     assert!(
         error.contains("Abyssinian_1") && error.contains("train list"),
         "{error}"
@@ -746,15 +747,7 @@ fn few_shot_files_are_parsed_never_executed_and_known_by_the_ends_of_their_paths
         "test": [["Abyssinian_5.jpg", 0, "abyssinian"]]}"#;
     write(root.path(), "oxford_pets/split_zhou_OxfordPets.json", split);
     let (dataset, _) = open("OxfordPets", &root);
-    let picks = |fixture: &str| {
-        place(
-            root.path(),
-            "oxford_pets/split_fewshot/shot_2-seed_1.pkl",
-            fixture,
-        );
-        set("pets").few_shot_file(root.path(), &dataset, 2, 1)
-    };
-    let found = picks("pickle/pets.pkl").unwrap().unwrap();
+    let found = picks("pickle/pets.pkl", &dataset).unwrap().unwrap();
     assert_eq!(
         (found.train, found.val, found.short),
         (vec![1, 0, 2], vec![0], vec![(1, 1)])
@@ -767,16 +760,16 @@ fn few_shot_files_are_parsed_never_executed_and_known_by_the_ends_of_their_paths
     );
     for (fixture, word) in [
         ("pickle/pets_unknown_image.pkl", "Abyssinian_99"),
-        ("pickle/pets_other_label.pkl", "as label 1"),
+        ("pickle/pets_other_label.pkl", "with label 1"),
         ("pickle/no_datum.pkl", "entry 0 of \"train\""),
         ("pickle/hostile.pkl", "system"),
-        ("mat/plain.mat", "no pickle"),
+        ("mat/plain.mat", "as a pickle"),
     ] {
-        let error = picks(fixture).unwrap_err().to_string();
+        let error = picks(fixture, &dataset).unwrap_err().to_string();
         assert!(error.contains(word), "{fixture}: {error}");
     }
 
-    // A check says what became of each.
+    // A check reports on each.
     place(
         root.path(),
         "oxford_pets/split_fewshot/shot_1-seed_1.pkl",
@@ -786,17 +779,17 @@ fn few_shot_files_are_parsed_never_executed_and_known_by_the_ends_of_their_paths
     assert_eq!(checked.few_shot_files.len(), 1);
     assert!(
         !checked.few_shot_files[0].equal,
-        "three images are no single shot"
+        "three images are not one shot per class"
     );
     assert!(
-        checked.notes.iter().any(|n| n.contains("of no use")),
+        checked.notes.iter().any(|n| n.contains("cannot be used")),
         "{:?}",
         checked.notes
     );
 }
 
 #[test]
-fn a_check_tells_absent_from_broken_and_what_to_download() {
+fn a_check_distinguishes_absent_from_broken_and_lists_downloads() {
     let root = pets();
     std::fs::create_dir(root.path().join("eurosat")).unwrap();
     let checks = check(root.path());
@@ -827,7 +820,7 @@ fn a_check_tells_absent_from_broken_and_what_to_download() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_and_those_that_lead_nowhere_are_named() {
+fn links_are_followed_and_broken_ones_are_named() {
     use std::os::unix::fs::symlink;
     let store = food();
     let root = tempfile::tempdir().unwrap();
@@ -837,7 +830,7 @@ fn links_are_followed_and_those_that_lead_nowhere_are_named() {
     assert_eq!(dataset.train.len(), 9);
     assert_eq!(check(root.path())[5].parts[0].found, 9);
 
-    // A class folder and an image by links; a folder that contains itself is no image.
+    // A link to a class folder; a folder that contains itself is not an image.
     let images = store.path().join("food-101/images");
     symlink(images.join("a"), images.join("c")).unwrap();
     symlink(images.join("a"), images.join("a/again")).unwrap();
@@ -862,7 +855,7 @@ fn links_are_followed_and_those_that_lead_nowhere_are_named() {
     let checked = &check(root.path())[8];
     assert_eq!(checked.state, SetState::Broken);
     assert!(
-        checked.problems[0].contains("leads nowhere"),
+        checked.problems[0].contains("broken symbolic link"),
         "{:?}",
         checked.problems
     );

@@ -1,11 +1,11 @@
-//! Reading data sets of each kind, right and wrong ones.
+//! Reading data sets of each kind, valid and invalid.
 
 use std::path::{Path, PathBuf};
 
 use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Presence, Report};
 use tempfile::TempDir;
 
-/// A folder with the given files; images are never opened here, so their content is nothing.
+/// A folder with the given files; they are empty, because no image is opened here.
 fn tree(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in files {
@@ -75,7 +75,7 @@ fn a_split_is_found_in_its_folder_and_its_images_below() {
         (1, 1)
     );
 
-    // The image folder itself will do as well, and the split file alone.
+    // The image folder with the split file gives the same, and so does the split file alone.
     let source = DataSource {
         split: Some(split.clone()),
         ..DataSource::new(folder.path().join("images"))
@@ -127,7 +127,7 @@ fn only_missing_images_that_are_used_are_errors_and_are_named() {
 }
 
 #[test]
-fn long_lists_of_missing_images_are_cut_and_counted() {
+fn long_lists_of_missing_images_are_truncated_and_counted() {
     let folder = tree(&["a/0.jpg"]);
     let entries: Vec<String> = (0..40)
         .map(|i| format!("[\"a/{i}.jpg\", 0, \"a\"]"))
@@ -166,7 +166,7 @@ fn a_split_without_any_image_names_the_folders_it_tried() {
 }
 
 #[test]
-fn wrong_splits_are_refused_for_what_is_wrong() {
+fn wrong_splits_are_refused_with_the_reason() {
     let check = |content: &str, expected: &str| {
         let folder = tree(&[]);
         write(folder.path(), "split_zhou_X.json", content);
@@ -181,11 +181,11 @@ fn wrong_splits_are_refused_for_what_is_wrong() {
     check("{\"train\": []}", "lists no images");
     check(
         r#"{"train": [["a", 0, "x"], ["b", 0, "y"]]}"#,
-        "label 0 is called \"y\" here and \"x\" before",
+        "label 0 is called \"y\" here but \"x\" earlier",
     );
     check(
         r#"{"train": [["a", 0, "x"]], "val": [["b", 1, "x"]]}"#,
-        "label 1 here and to label 0",
+        "label 1 here but to label 0",
     );
     check(
         r#"{"train": [["a", 0, "x"], ["b", 18446744073709551615, "y"]]}"#,
@@ -194,7 +194,7 @@ fn wrong_splits_are_refused_for_what_is_wrong() {
 }
 
 #[test]
-fn two_splits_in_a_folder_are_a_question() {
+fn two_splits_in_a_folder_are_refused_unless_one_is_named() {
     let folder = tree(&SPLIT_FILES);
     write(folder.path(), "split_zhou_A.json", SPLIT);
     let b = write(folder.path(), "split_zhou_B.json", SPLIT);
@@ -265,7 +265,7 @@ fn class_folders_are_sorted_and_divided_by_their_names_alone() {
 }
 
 #[test]
-fn part_folders_are_parts_and_tests_fall_back() {
+fn part_folders_are_parts_and_validation_images_replace_missing_test_images() {
     let folder = tree(&[
         "train/x/1.jpg",
         "train/y/2.jpg",
@@ -291,7 +291,7 @@ fn part_folders_are_parts_and_tests_fall_back() {
 }
 
 #[test]
-fn class_names_come_from_a_file_beside_in_each_layout() {
+fn class_names_come_from_classnames_txt_in_each_layout() {
     let wordnet = ["n01440764/1.jpg", "n01443537/2.jpg"];
     let folder = tree(&wordnet);
     write(
@@ -330,7 +330,7 @@ fn class_names_come_from_a_file_beside_in_each_layout() {
 }
 
 #[test]
-fn wrong_folders_are_refused_for_what_is_wrong() {
+fn wrong_folders_are_refused_with_the_reason() {
     let folder = tree(&["a/1.jpg"]);
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     let error = failure(folder.path());
@@ -367,7 +367,7 @@ fn wrong_folders_are_refused_for_what_is_wrong() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_not_in_circles_and_odd_names_are_fine() {
+fn links_are_followed_but_not_in_circles_and_any_file_name_is_read() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let folder = tree(&["a/1.jpg", "b/2.jpg"]);
@@ -414,7 +414,7 @@ fn lists_of_each_format_give_the_same_data_set() {
 }
 
 #[test]
-fn a_list_without_parts_is_divided() {
+fn a_list_without_splits_is_divided() {
     let folder = tree(&[]);
     let rows: Vec<String> = (0..10).map(|i| format!("{i}.jpg,x")).collect();
     let list = write(

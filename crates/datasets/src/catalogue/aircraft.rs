@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{CatalogueSet, Read, listed, listing};
-use crate::source::labels::Labels;
-use crate::{DataError, Dataset, Part};
+use super::annotation::{Annotation, listed};
+use super::set::CatalogueSet;
+use crate::labels::Labels;
+use crate::{DataError, Dataset, Part, text};
 
-/// Lines of an image's number and its variant, whose label is its line in `variants.txt`.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// Lines of an image's number and its variant; labels are in the order of `variants.txt`.
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let variants = set.need(folder, "variants.txt")?;
     let mut labels = Labels::new(&variants);
-    for (label, line) in listing::lines(&variants)?.iter().enumerate() {
+    for (label, line) in text::lines(&variants)?.iter().enumerate() {
         labels.add(label, &line.text, || line.place(&variants))?;
     }
     let mut dataset = Dataset {
@@ -28,7 +29,7 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
     for part in Part::ALL {
         let file = set.need(folder, &format!("images_variant_{part}.txt"))?;
         let mut items = Vec::new();
-        for line in listing::lines(&file)? {
+        for line in text::lines(&file)? {
             let Some((image, name)) = line.text.split_once(' ') else {
                 return Err(line.wrong(&file, "expected an image and its variant, found one word"));
             };
@@ -42,5 +43,5 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
     for (part, items) in parts {
         *dataset.part_mut(part) = items;
     }
-    Ok(Read::new(dataset, variants))
+    Ok(Annotation::new(dataset, variants))
 }

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::annotation::{Annotation, listed};
+use super::generate;
 use super::mat::{Array, MatFile};
-use super::{CatalogueSet, Read, draw, listed};
-use crate::source::labels::Labels;
+use super::set::CatalogueSet;
+use crate::labels::Labels;
 use crate::{DataError, Dataset, Part};
 
-/// Structures with the fields `fname` and `class` (from 1), and the classes' names, whose year is
+/// Structures with the fields `fname` and `class` (from 1), and the class names, whose year is
 /// moved to the front: `Audi TT RS Coupe 2012` -> `2012 Audi TT RS Coupe`.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let meta_file = set.need(folder, "devkit/cars_meta.mat")?;
     let meta = MatFile::read(&meta_file)?;
     let mut labels = Labels::new(&meta_file);
@@ -55,11 +57,7 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
             dataset.part_mut(part).push(listed(path, label));
         }
     }
-    draw::hold_out(&mut dataset, &train_file)?;
-    Ok(Read {
-        drawn: Some(draw::HELD_OUT),
-        ..Read::new(dataset, train_file)
-    })
+    generate::held_out(dataset, train_file)
 }
 
 fn year_first(name: &str) -> String {

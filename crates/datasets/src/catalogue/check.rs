@@ -1,79 +1,84 @@
-//! What of the 15 data sets is below a root, and what is missing of it.
+//! Which of the 15 data sets a data set collection has, and what is missing.
 
 use std::path::{Path, PathBuf};
 
-use super::{CATALOGUE, CatalogueSet, Download, Saving, datum};
-use crate::{Classes, Dataset, Part, Report};
+use super::datum;
+use super::entries::CATALOGUE;
+use super::open::Saving;
+use super::set::{CatalogueSet, Download};
+use crate::{Classes, Dataset, Part, Report, folders};
 
 /// What was found of one data set.
 #[derive(Debug)]
 pub struct SetCheck {
     /// The data set.
     pub set: &'static CatalogueSet,
-    /// Where its folder is or would be.
+    /// Its folder, whether or not that exists.
     pub folder: PathBuf,
-    /// The verdict.
+    /// The result of the check.
     pub state: SetState,
-    /// What its lists were read from; empty where they could not be.
+    /// What its lists were read from; empty if they could not be read.
     pub source: String,
     /// Counts of each part, in the order of [`Part::ALL`].
     pub parts: [PartCheck; 3],
-    /// Classes found.
+    /// How many classes were found.
     pub classes: usize,
     /// Test images of the base and of the novel classes.
     pub test_halves: Option<(usize, usize)>,
-    /// What is broken; empty unless the state is [`SetState::Broken`].
+    /// What is wrong; empty unless the state is [`SetState::Broken`].
     pub problems: Vec<String>,
-    /// What a person should know and may well leave as it is.
+    /// What a person should know, and need not change.
     pub notes: Vec<String>,
-    /// What is not there, and where to get it.
+    /// What is missing, and where to download it.
     pub downloads: Vec<&'static Download>,
-    /// The few-shot files that the reference left.
+    /// The few-shot files saved by the reference.
     pub few_shot_files: Vec<FewShotFile>,
 }
 
-/// A verdict on a data set.
+/// The result of checking a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetState {
-    /// It has no folder.
+    /// Its folder does not exist.
     Absent,
-    /// All images of the published lists are there.
+    /// All images of the published lists exist.
     Whole,
-    /// It has a folder, and something is missing or wrong.
+    /// Its folder exists, but something is missing or wrong.
     Broken,
 }
 
 /// Counts of one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartCheck {
-    /// Images that are there.
+    /// Images that exist.
     pub found: usize,
-    /// Images that the lists name.
+    /// Images in its lists.
     pub listed: usize,
-    /// Images that the published lists name.
+    /// Images in the published lists.
     pub expected: usize,
 }
 
-/// A few-shot file of the reference, held against our own picks.
+/// A few-shot file of the reference, compared with our own picks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FewShotFile {
     /// The file.
     pub file: PathBuf,
-    /// Images a class.
+    /// Shots per class.
     pub shots: usize,
     /// Seed.
     pub seed: u64,
-    /// Whether it holds just the training images that [`Dataset::few_shot`] picks, in order.
+    /// Whether it has exactly the training images that [`Dataset::few_shot`] picks, in order.
     pub equal: bool,
 }
 
-/// Looks for each of the 15 data sets below a root. No image is opened and nothing is written.
-pub fn check(root: &Path) -> Vec<SetCheck> {
-    CATALOGUE.iter().map(|set| check_set(set, root)).collect()
+/// Checks each of the 15 data sets in a data set collection. No image is opened and nothing is
+/// written.
+pub fn check(collection: &Path) -> Vec<SetCheck> {
+    let check = |set| check_set(set, collection);
+    CATALOGUE.iter().map(check).collect()
 }
 
-fn check_set(set: &'static CatalogueSet, root: &Path) -> SetCheck {
-    let folder = root.join(set.folder);
+fn check_set(set: &'static CatalogueSet, collection: &Path) -> SetCheck {
+    let folder = collection.join(set.folder);
     let mut check = SetCheck {
         set,
         state: SetState::Absent,
@@ -90,15 +95,15 @@ fn check_set(set: &'static CatalogueSet, root: &Path) -> SetCheck {
         few_shot_files: Vec::new(),
         folder,
     };
-    // A link that leads nowhere is there, and broken.
+    // A broken link exists, and makes the data set broken.
     if check.folder.symlink_metadata().is_err() {
-        // With the published split nobody needs the annotation that it was made from.
+        // The published split replaces the annotation from which it was made.
         let wanted = |d: &&Download| !d.optional || Some(d.path) == set.split_file;
         check.downloads = set.downloads.iter().filter(wanted).collect();
         return check;
     }
     check.downloads = missing(set, &check.folder);
-    match super::listing::reach(&check.folder).and_then(|folder| set.read(&folder, Saving::Never)) {
+    match folders::reach(&check.folder).and_then(|folder| set.read(&folder, Saving::Never)) {
         Ok((dataset, report)) => check.take(&dataset, report),
         Err(error) => check.problems.push(error.to_string()),
     }
@@ -109,19 +114,20 @@ fn check_set(set: &'static CatalogueSet, root: &Path) -> SetCheck {
     check
 }
 
-/// What a data set's folder lacks. The published split makes the annotation needless that it was
-/// made from.
+/// What a data set's folder lacks. With the published split, the annotation from which it was made
+/// is not needed.
 fn missing(set: &'static CatalogueSet, folder: &Path) -> Vec<&'static Download> {
-    let is_there = |path: &str| folder.join(path).exists();
-    let has_split = set.split_file.is_some_and(is_there);
+    let exists = |path: &str| folder.join(path).exists();
+    let has_split = set.split_file.is_some_and(exists);
     let is_missing = |download: &&Download| {
-        let needless = download.optional && has_split;
-        !is_there(download.path) && !needless
+        let replaced = download.optional && has_split;
+        !exists(download.path) && !replaced
     };
     set.downloads.iter().filter(is_missing).collect()
 }
 
 impl SetCheck {
+    /// Enters what reading the data set has found.
     fn take(&mut self, dataset: &Dataset, report: Report) {
         self.source.clone_from(&report.source);
         self.classes = dataset.class_names.len();
@@ -150,13 +156,7 @@ impl SetCheck {
                 found.0, found.1, expected.0, expected.1
             ));
         }
-        let whole = "this is not the whole ";
-        let notes = report.findings();
-        // What it says is among the problems already, in more words.
-        self.notes = notes
-            .into_iter()
-            .filter(|n| !n.starts_with(whole))
-            .collect();
+        self.notes = report.findings();
         let files = datum::few_shot_files(&self.folder);
         for (file, shots, seed) in files {
             let images = report.images.as_path();
@@ -169,7 +169,7 @@ impl SetCheck {
                 }),
                 Err(error) => self
                     .notes
-                    .push(format!("a few-shot file is of no use: {error}")),
+                    .push(format!("a few-shot file cannot be used: {error}")),
             }
         }
     }

@@ -1,19 +1,50 @@
-//! Lists of images that the reference left as pickles: parsed, never executed.
+//! Lists of images that the reference saved as pickles: parsed, never executed.
 //!
 //! A pickle holds a dictionary of lists of Dassl's `Datum`, whose attributes are `_impath`,
 //! `_label`, `_domain` and `_classname`. The paths are those of the machine that wrote it; only
-//! their ends mean something here.
+//! their ends are used here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use promptsrc_pickle::{Node, Pickle};
 
-use super::listed;
+use super::annotation::listed;
+use super::set::CatalogueSet;
+use crate::labels::Labels;
 use crate::{DataError, Dataset, FewShot, Item, Part};
 
-/// Where the reference keeps its few-shot picks.
-pub(super) const FEW_SHOT_FOLDER: &str = "split_fewshot";
+/// The folder in which the reference saves few-shot subsets.
+const FEW_SHOT_FOLDER: &str = "split_fewshot";
+
+impl CatalogueSet {
+    /// The few-shot subset that the reference saved as `split_fewshot/shot_K-seed_S.pkl`, as indices
+    /// into the lists of `dataset`, which must be this one as [`open`](Self::open) reads it; `None`
+    /// if there is no such file.
+    ///
+    /// The pickle is parsed and never executed. Images are matched by the ends of their paths, so
+    /// the file may come from another machine. Without it, [`Dataset::few_shot`] gives the same
+    /// picks, provided that the reference drew them from the same lists.
+    ///
+    /// # Errors
+    /// [`DataError::Pickle`] if it is not such a file or does not fit the data set.
+    pub fn few_shot_file(
+        &self,
+        collection: &Path,
+        dataset: &Dataset,
+        shots: usize,
+        seed: u64,
+    ) -> Result<Option<FewShot>, DataError> {
+        let folder = collection.join(self.folder);
+        let file = folder
+            .join(FEW_SHOT_FOLDER)
+            .join(format!("shot_{shots}-seed_{seed}.pkl"));
+        if !file.exists() {
+            return Ok(None);
+        }
+        few_shot(&file, dataset, &folder.join(self.images), shots).map(Some)
+    }
+}
 
 /// A `Datum`.
 struct Datum {
@@ -31,25 +62,23 @@ fn wrong(file: &Path, message: impl Into<String>) -> DataError {
 }
 
 fn parse(file: &Path) -> Result<Pickle, DataError> {
-    let read = |reason| DataError::Read {
-        path: file.to_path_buf(),
-        reason,
-    };
-    let size = std::fs::metadata(file).map_err(read)?.len();
+    let size = std::fs::metadata(file)
+        .map_err(DataError::read(file))?
+        .len();
     if size > Pickle::MAX_BYTES as u64 {
         let most = Pickle::MAX_BYTES >> 20;
         return Err(wrong(
             file,
-            format!("is larger than {most} MiB; remove it to go on without it"),
+            format!("is larger than {most} MiB; remove it to continue without it"),
         ));
     }
-    let bytes = std::fs::read(file).map_err(read)?;
+    let bytes = std::fs::read(file).map_err(DataError::read(file))?;
     let pickle = Pickle::parse(&bytes)
-        .map_err(|e| wrong(file, format!("is no pickle that can be read: {e}")))?;
+        .map_err(|e| wrong(file, format!("cannot be read as a pickle: {e}")))?;
     if let Some(code) = pickle.code() {
         return Err(wrong(
             file,
-            format!("would run {code} if Python opened it; it is no file of the reference"),
+            format!("would run {code} if Python opened it; it is not a file of the reference"),
         ));
     }
     Ok(pickle)
@@ -92,7 +121,8 @@ fn datum(node: Node) -> Option<Datum> {
 pub(super) fn lists(file: &Path) -> Result<Dataset, DataError> {
     let pickle = parse(file)?;
     let mut dataset = Dataset::default();
-    let mut names: BTreeMap<usize, String> = BTreeMap::new();
+    // Of ImageNet's classes, two are called "missile" and two "sunglasses".
+    let mut names = Labels::with_shared_names(file);
     for (part, name) in [(Part::Train, "train"), (Part::Test, "test")] {
         let Some(list) = list(file, &pickle, name)? else {
             return Err(wrong(file, format!("expected a list {name:?}, found none")));
@@ -112,33 +142,15 @@ pub(super) fn lists(file: &Path) -> Result<Dataset, DataError> {
             };
             let path: PathBuf = tail.iter().collect();
             dataset.part_mut(part).push(listed(path, datum.label));
-            let known = names
-                .entry(datum.label)
-                .or_insert_with(|| datum.class_name.clone());
-            if *known != datum.class_name {
-                return Err(DataError::TwoNames {
-                    file: file.to_path_buf(),
-                    at: datum.path.join("/"),
-                    label: datum.label,
-                    first: known.clone(),
-                    second: datum.class_name,
-                });
-            }
+            names.add(datum.label, &datum.class_name, || datum.path.join("/"))?;
         }
     }
-    if let Some((label, _)) = names.keys().enumerate().find(|(i, label)| i != *label) {
-        return Err(DataError::LabelGap {
-            file: file.to_path_buf(),
-            label,
-            highest: names.keys().next_back().copied().unwrap_or(0),
-        });
-    }
-    dataset.class_names = names.into_values().collect();
+    dataset.class_names = names.finish()?;
     Ok(dataset)
 }
 
-/// A few-shot file's picks as places in a data set's lists. A file without validation picks, as
-/// ImageNet's is, takes the whole validation list, as the reference does.
+/// The picks of a few-shot file as indices into a data set's lists. A file without validation picks,
+/// such as ImageNet's, takes the whole validation list, as in the reference.
 pub(super) fn few_shot(
     file: &Path,
     dataset: &Dataset,
@@ -181,7 +193,7 @@ fn places(
         .map(|(place, item)| (key(item), place))
         .collect();
     let place = |pick: Datum| {
-        // The longest end that is an image of the list.
+        // The longest end of the path that is an image of the list.
         let ends = (0..pick.path.len()).filter_map(|start| pick.path.get(start..));
         let found = ends
             .map(|end| end.join("/"))
@@ -190,7 +202,7 @@ fn places(
         let Some(place) = found else {
             return Err(wrong(
                 file,
-                format!("picks {path:?}, which is not in the {part} list of the data set"),
+                format!("has {path:?}, which is not in the {part} list of the data set"),
             ));
         };
         let label = items.get(*place).map(|item| item.label);
@@ -199,7 +211,7 @@ fn places(
             return Err(wrong(
                 file,
                 format!(
-                    "has {path:?} as label {} ({}), the data set as label {} ({})",
+                    "has {path:?} with label {} ({}), the data set with label {} ({})",
                     pick.label,
                     pick.class_name,
                     label.unwrap_or_default(),
@@ -214,7 +226,7 @@ fn places(
 
 /// The few-shot files of a data set's folder: file, shots and seed, sorted.
 pub(super) fn few_shot_files(folder: &Path) -> Vec<(PathBuf, usize, u64)> {
-    // A folder that is not there or cannot be read has no files to compare with.
+    // A folder that does not exist or cannot be read has no files to compare with.
     let entries = std::fs::read_dir(folder.join(FEW_SHOT_FOLDER));
     let mut files: Vec<(PathBuf, usize, u64)> = entries
         .into_iter()

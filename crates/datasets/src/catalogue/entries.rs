@@ -1,14 +1,12 @@
-//! The table of the 15 data sets: folders, published counts, addresses.
+//! The table of the 15 data sets: folders, published counts, download addresses.
 //!
-//! Folders and addresses are those of the reference's `datasets/*.py` and of CoOp's
-//! `DATASETS.md`, with the addresses that have moved since brought up to date. The counts are
-//! those of the published split files.
+//! Folders and addresses are those of the reference's `datasets/*.py` and of CoOp's `DATASETS.md`;
+//! addresses that have moved since are updated. The counts are those of the published split files.
 
-use super::class_folders::Rules;
-use super::{CatalogueSet, Download, Format};
+use super::set::{CatalogueSet, Download, FolderRules, Format};
 
-/// The 15 data sets, in the order of the paper's tables: eleven to learn from, then the four
-/// variants of ImageNet.
+/// The 15 data sets, in the order of the paper's tables: eleven to train on, then the four variants
+/// of ImageNet.
 pub const CATALOGUE: [CatalogueSet; 15] = [
     CatalogueSet {
         name: "ImageNet",
@@ -22,7 +20,7 @@ pub const CATALOGUE: [CatalogueSet; 15] = [
         downloads: &[
             needed(
                 "images",
-                "https://image-net.org/download.php (ILSVRC2012: train and val, a folder a class)",
+                "https://image-net.org/download.php (ILSVRC2012: train and val, one folder per class)",
             ),
             needed(
                 "classnames.txt",
@@ -163,7 +161,7 @@ pub const CATALOGUE: [CatalogueSet; 15] = [
                 "https://drive.google.com/file/d/1QK0tGi096I0Ba6kggatX1ee6dJFIcEJl/view",
             ),
         ],
-        format: Format::ClassFolders(AS_THEY_ARE),
+        format: Format::ClassFolders(UNCHANGED_NAMES),
         aliases: &["food"],
     },
     CatalogueSet {
@@ -178,23 +176,23 @@ pub const CATALOGUE: [CatalogueSet; 15] = [
         downloads: &[
             needed(
                 "images",
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data)",
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (the folder data in it)",
             ),
             needed(
                 "variants.txt",
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data)",
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (the folder data in it)",
             ),
             needed(
                 "images_variant_train.txt",
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data)",
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (the folder data in it)",
             ),
             needed(
                 "images_variant_val.txt",
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data)",
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (the folder data in it)",
             ),
             needed(
                 "images_variant_test.txt",
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data)",
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (the folder data in it)",
             ),
         ],
         format: Format::Aircraft,
@@ -253,7 +251,7 @@ pub const CATALOGUE: [CatalogueSet; 15] = [
                 "https://drive.google.com/file/d/1u3_QfB467jqHgNXC00UIzbLZRQCg2S7x/view",
             ),
         ],
-        format: Format::ClassFolders(AS_THEY_ARE),
+        format: Format::ClassFolders(UNCHANGED_NAMES),
         aliases: &[],
     },
     CatalogueSet {
@@ -268,7 +266,7 @@ pub const CATALOGUE: [CatalogueSet; 15] = [
         downloads: &[
             needed(
                 "2750",
-                "https://zenodo.org/records/7711810 (EuroSAT_RGB.zip; its folder becomes 2750)",
+                "https://zenodo.org/records/7711810 (EuroSAT_RGB.zip; rename its folder to 2750)",
             ),
             optional(
                 "split_zhou_EuroSAT.json",
@@ -404,13 +402,13 @@ const fn optional(path: &'static str, address: &'static str) -> Download {
     }
 }
 
-const AS_THEY_ARE: Rules = Rules {
+const UNCHANGED_NAMES: FolderRules = FolderRules {
     ignored: &[],
     renamed: &[],
     all_renamed: false,
 };
 
-const CALTECH: Rules = Rules {
+const CALTECH: FolderRules = FolderRules {
     ignored: &["BACKGROUND_Google", "Faces_easy"],
     renamed: &[
         ("airplanes", "airplane"),
@@ -421,7 +419,7 @@ const CALTECH: Rules = Rules {
     all_renamed: false,
 };
 
-const EUROSAT: Rules = Rules {
+const EUROSAT: FolderRules = FolderRules {
     ignored: &[],
     renamed: &[
         ("AnnualCrop", "Annual Crop Land"),

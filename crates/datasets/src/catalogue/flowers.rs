@@ -1,19 +1,21 @@
 //! OxfordFlowers' annotation: `imagelabels.mat` and `cat_to_name.json`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::annotation::{Annotation, listed};
+use super::generate;
 use super::mat::MatFile;
-use super::{CatalogueSet, Read, draw, listed};
-use crate::source::labels::Labels;
-use crate::{DataError, Dataset, Item};
+use super::set::CatalogueSet;
+use crate::labels::Labels;
+use crate::{DataError, Dataset, group, text};
 
 /// The label of each image, from 1, and the names of the labels. Classes are divided in the order
-/// of their first appearance, as the reference does.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// of their first appearance, as in the reference.
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let label_file = set.need(folder, "imagelabels.mat")?;
     let name_file = set.need(folder, "cat_to_name.json")?;
-    let text = crate::source::read_text(&name_file)?;
+    let text = text::read(&name_file)?;
     let names: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|e| DataError::Malformed {
             file: name_file.clone(),
@@ -31,13 +33,12 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
         };
         labels.add(label, name, || format!("key {key:?}"))?;
     }
-    let mut dataset = Dataset {
+    let dataset = Dataset {
         class_names: labels.finish()?,
         ..Dataset::default()
     };
     let labels = MatFile::read(&label_file)?;
-    let mut place: HashMap<usize, usize> = HashMap::new();
-    let mut classes: Vec<Vec<Item>> = Vec::new();
+    let mut items = Vec::new();
     for (number, class) in (1..).zip(labels.numbers("labels")?) {
         let label = super::mat::whole_number(*class).and_then(|class| class.checked_sub(1));
         let Some(label) = label.filter(|label| *label < dataset.class_names.len()) else {
@@ -46,16 +47,8 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
                 dataset.class_names.len()
             )));
         };
-        let item = listed(format!("image_{number:05}.jpg"), label);
-        let place = *place.entry(label).or_insert(classes.len());
-        match classes.get_mut(place) {
-            Some(class) => class.push(item),
-            None => classes.push(vec![item]),
-        }
+        items.push((label, listed(format!("image_{number:05}.jpg"), label)));
     }
-    draw::shares(classes, &mut dataset, &label_file)?;
-    Ok(Read {
-        drawn: Some(draw::SHARES),
-        ..Read::new(dataset, label_file)
-    })
+    let classes = group::by_label(items).into_iter().map(|(_, class)| class);
+    generate::divided(classes.collect(), dataset, label_file)
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{CatalogueSet, Read, datum, listing};
-use crate::{DataError, Dataset, Item, Part};
+use super::annotation::Annotation;
+use super::set::CatalogueSet;
+use super::{datum, listing};
+use crate::{DataError, Dataset, Part, folders, text};
 
-/// The file that ImageNet's lists are kept in by the reference: train and test, in the order in
-/// which its file system gave the images.
+/// The file in which the reference caches ImageNet's lists train and test, in the order in which
+/// the file system listed the images.
 const PREPROCESSED: &str = "preprocessed.pkl";
 
-/// `classnames.txt`: lines of a folder's name and the name of its class.
+/// `classnames.txt`: in each line the name of a folder and of its class.
 struct ClassNames {
     file: PathBuf,
     /// Folder and name, in the order of the lines.
@@ -22,12 +24,13 @@ impl ClassNames {
         let file = set.need(folder, "classnames.txt")?;
         let mut lines: Vec<(String, String)> = Vec::new();
         let mut seen = HashMap::new();
-        for line in listing::lines(&file)? {
+        for line in text::lines(&file)? {
             let Some((class, name)) = line.text.split_once(' ') else {
                 return Err(line.wrong(&file, "expected a folder and the name of its class"));
             };
             if let Some(first) = seen.insert(class.to_string(), lines.len() + 1) {
-                let message = format!("the folder {class:?} has a name already, on line {first}");
+                let message =
+                    format!("the folder {class:?} already has a class name, on line {first}");
                 return Err(line.wrong(&file, message));
             }
             lines.push((class.to_string(), name.trim().to_string()));
@@ -38,8 +41,8 @@ impl ClassNames {
         Ok(Self { file, lines })
     }
 
-    /// The names of class folders. Two classes may share one: of ImageNet's, two are both called
-    /// "missile" and two "sunglasses", and the published numbers were measured with these.
+    /// The class names of folders. Classes may share a name: two of ImageNet's are called "missile",
+    /// two "sunglasses", and the published results were measured with these.
     fn of(&self, folders: &[String], below: &Path) -> Result<Vec<String>, DataError> {
         let known: HashMap<&str, &str> = self
             .lines
@@ -51,7 +54,7 @@ impl ClassNames {
             name.ok_or_else(|| DataError::ClassNames {
                 file: self.file.clone(),
                 message: format!(
-                    "has no class for the folder {}",
+                    "has no class name for the folder {}",
                     below.join(folder).display()
                 ),
             })
@@ -60,25 +63,25 @@ impl ClassNames {
     }
 }
 
-/// ImageNet: `images/{train,val}/<folder>/*`, a label being the place of its folder in sorted
-/// order. The validation images serve as test too.
+/// ImageNet: `images/{train,val}/<folder>/*`, labels in the sorted order of the folders. The
+/// validation images are used for testing too.
 ///
-/// Where the reference has left its `preprocessed.pkl` the lists are taken from it: their order
-/// decides which images are picked for few shots, and it is that of the file system.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// If the reference has saved its `preprocessed.pkl`, the lists are taken from it: few-shot picks
+/// depend on their order, which is that of the reference's file system.
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let preprocessed = folder.join(PREPROCESSED);
     if preprocessed.symlink_metadata().is_ok() {
-        let file = listing::reach(&preprocessed)?;
+        let file = folders::reach(&preprocessed)?;
         let mut dataset = datum::lists(&file)?;
         dataset.val = dataset.test.clone();
-        let mut read = Read::new(dataset, file);
+        let mut read = Annotation::new(dataset, file);
         read.notes.push(format!(
-            "the lists are those that the reference left in {PREPROCESSED}"
+            "the lists are those that the reference saved in {PREPROCESSED}"
         ));
         return Ok(read);
     }
     let names = ClassNames::read(set, folder)?;
-    let root = set.need(folder, set.images)?;
+    let images = set.need(folder, set.images)?;
     let mut dataset = Dataset::default();
     let mut ignored = 0;
     let mut train_folders = Vec::new();
@@ -92,10 +95,10 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
             let odd = folders.iter().find(|f| !train_folders.contains(f));
             let odd = odd.or_else(|| train_folders.iter().find(|f| !folders.contains(f)));
             return Err(DataError::ClassNames {
-                file: root,
+                file: images,
                 message: format!(
-                    "train has {} class folders and val {}, which are not the same ones: {} is in \
-                     one only",
+                    "train has {} class folders and val {}, and they are not the same: {} is in \
+                     only one of them",
                     train_folders.len(),
                     folders.len(),
                     odd.map_or("", String::as_str)
@@ -103,27 +106,28 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
             });
         }
         for (label, class) in train_folders.iter().enumerate() {
-            let items = class_items(&root, &Path::new(name).join(class), label, &mut ignored)?;
+            let items =
+                listing::class_items(&images, &Path::new(name).join(class), label, &mut ignored)?;
             dataset.part_mut(part).extend(items);
         }
     }
     dataset.test = dataset.val.clone();
-    Ok(seen(dataset, names, ignored))
+    Ok(listed_folders(dataset, names, ignored))
 }
 
-/// ImageNetV2: folder k is the k-th line of `classnames.txt`, from 0.
-pub(super) fn read_v2(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// ImageNetV2: the class of folder k is line k of `classnames.txt`, counted from 0.
+pub(super) fn read_v2(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let names = ClassNames::read(set, folder)?;
-    let root = set.need(folder, set.images)?;
-    for class in listing::class_folders(&root)? {
+    let images = set.need(folder, set.images)?;
+    for class in listing::class_folders(&images)? {
         let label = class.parse::<usize>().ok();
         if label.is_none_or(|label| label >= names.lines.len()) {
             let count = names.lines.len();
             return Err(DataError::ClassNames {
                 file: names.file,
                 message: format!(
-                    "names {count} classes, and {} is none of them (0 to {})",
-                    root.join(class).display(),
+                    "names {count} classes, but {} is not one of them (0 to {})",
+                    images.join(class).display(),
                     count.saturating_sub(1)
                 ),
             });
@@ -134,50 +138,34 @@ pub(super) fn read_v2(set: &CatalogueSet, folder: &Path) -> Result<Read, DataErr
     for (label, (_, name)) in names.lines.iter().enumerate() {
         dataset.class_names.push(name.clone());
         let class = PathBuf::from(label.to_string());
-        let items = class_items(&root, &class, label, &mut ignored)?;
+        let items = listing::class_items(&images, &class, label, &mut ignored)?;
         dataset.test.extend(items);
     }
-    Ok(seen(dataset, names, ignored))
+    Ok(listed_folders(dataset, names, ignored))
 }
 
-/// ImageNet-Sketch, -A and -R: a folder a class, numbered in sorted order over those that are
-/// there.
-pub(super) fn read_variant(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// ImageNet-Sketch, -A and -R: one folder per class, labels in the sorted order of the folders that
+/// exist.
+pub(super) fn read_variant(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let names = ClassNames::read(set, folder)?;
-    let root = set.need(folder, set.images)?;
-    let folders = listing::class_folders(&root)?;
+    let images = set.need(folder, set.images)?;
+    let folders = listing::class_folders(&images)?;
     let mut dataset = Dataset {
-        class_names: names.of(&folders, &root)?,
+        class_names: names.of(&folders, &images)?,
         ..Dataset::default()
     };
     let mut ignored = 0;
     for (label, class) in folders.iter().enumerate() {
-        let items = class_items(&root, Path::new(class), label, &mut ignored)?;
+        let items = listing::class_items(&images, Path::new(class), label, &mut ignored)?;
         dataset.test.extend(items);
     }
-    Ok(seen(dataset, names, ignored))
+    Ok(listed_folders(dataset, names, ignored))
 }
 
-/// The images of a class folder, with paths relative to `root`.
-fn class_items(
-    root: &Path,
-    class: &Path,
-    label: usize,
-    ignored: &mut usize,
-) -> Result<Vec<Item>, DataError> {
-    let listing = listing::images(&root.join(class))?;
-    *ignored += listing.ignored;
-    let items = listing.files.into_iter().map(|(file, presence)| Item {
-        presence,
-        ..Item::new(class.join(file), label)
-    });
-    Ok(items.collect())
-}
-
-fn seen(dataset: Dataset, names: ClassNames, ignored: usize) -> Read {
-    Read {
-        seen: true,
+fn listed_folders(dataset: Dataset, names: ClassNames, ignored: usize) -> Annotation {
+    Annotation {
+        presence_known: true,
         ignored,
-        ..Read::new(dataset, names.file)
+        ..Annotation::new(dataset, names.file)
     }
 }

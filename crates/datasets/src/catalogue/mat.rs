@@ -1,18 +1,18 @@
 //! MATLAB's files of version 5: numbers, text, cells and structures.
 //!
-//! Two of the data sets keep their labels in such files. The format is described in "MAT-File
-//! Format" by The MathWorks. A file is untrusted: what it says of sizes is held against the bytes
-//! that are there before any memory is taken, and nesting and unpacking are bounded.
+//! Two of the data sets have their labels in such files. The format is described in "MAT-File
+//! Format" by The MathWorks. A file is untrusted: sizes are checked against the bytes that follow
+//! before memory is allocated, and nesting and decompression are bounded.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
 
-/// Most bytes of a file, and of all its packed variables unpacked: some times what the largest
-/// annotation has.
+/// Limit on the bytes of a file, and of all its compressed variables after decompression: several
+/// times the size of the largest annotation.
 const MAX_BYTES: u64 = 16 << 20;
-/// A structure in an array in a cell is 3 deep.
+/// Limit on the nesting; a structure in an array in a cell is 3 deep.
 const MAX_DEPTH: usize = 16;
 
 /// The variables of a file.
@@ -21,14 +21,14 @@ pub(super) struct MatFile {
     variables: Vec<(String, Array)>,
 }
 
-/// A value of MATLAB's: everything is an array, columns first.
+/// A MATLAB value: everything is an array, in column-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Array {
     Numbers(Vec<f64>),
     Text(String),
     Cells(Vec<Array>),
     Structures(Structures),
-    /// A class that is not read, by its number.
+    /// An array of an unsupported class, by its number.
     Other(u8),
 }
 
@@ -55,7 +55,7 @@ impl<'a> Structure<'a> {
 }
 
 impl Array {
-    /// Its text.
+    /// Its text, if it is text.
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Array::Text(text) => Some(text.clone()),
@@ -83,7 +83,7 @@ impl Array {
             Array::Structures(_) => "structures",
             Array::Other(3) => "objects",
             Array::Other(5) => "a sparse matrix",
-            Array::Other(_) => "an array of a kind that is not read",
+            Array::Other(_) => "an array of an unsupported kind",
         }
     }
 }
@@ -97,19 +97,16 @@ pub(super) fn whole_number(number: f64) -> Option<usize> {
 impl MatFile {
     /// Reads a file.
     pub(super) fn read(file: &Path) -> Result<Self, DataError> {
-        let read = |reason| DataError::Read {
-            path: file.to_path_buf(),
-            reason,
-        };
-        let opened = std::fs::File::open(file).map_err(read)?;
+        let read = DataError::read(file);
+        let opened = std::fs::File::open(file).map_err(&read)?;
         let mut bytes = Vec::new();
         opened
             .take(MAX_BYTES + 1)
             .read_to_end(&mut bytes)
-            .map_err(read)?;
+            .map_err(&read)?;
         let variables = variables(&bytes).map_err(|message| DataError::Matlab {
             file: file.to_path_buf(),
-            message: format!("is no MATLAB file that can be read: {message}"),
+            message: format!("cannot be read as a MATLAB file: {message}"),
         })?;
         Ok(Self {
             file: file.to_path_buf(),
@@ -117,7 +114,7 @@ impl MatFile {
         })
     }
 
-    /// What is wrong with its contents.
+    /// The error for what is wrong with its contents.
     pub(super) fn wrong(&self, message: impl Into<String>) -> DataError {
         DataError::Matlab {
             file: self.file.clone(),
@@ -203,10 +200,10 @@ fn variables(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
                 flate2::read::ZlibDecoder::new(element.data)
                     .take(left + 1)
                     .read_to_end(&mut unpacked)
-                    .map_err(|e| format!("a packed variable cannot be unpacked: {e}"))?;
-                left = left
-                    .checked_sub(unpacked.len() as u64)
-                    .ok_or_else(|| format!("it unpacks to more than {} MiB", MAX_BYTES >> 20))?;
+                    .map_err(|e| format!("a variable cannot be decompressed: {e}"))?;
+                left = left.checked_sub(unpacked.len() as u64).ok_or_else(|| {
+                    format!("it decompresses to more than {} MiB", MAX_BYTES >> 20)
+                })?;
                 let mut inner = Reader {
                     bytes: &unpacked,
                     big_endian,
@@ -225,7 +222,7 @@ fn variables(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 
-/// Elements one after the other.
+/// Reads elements one after the other.
 struct Reader<'a> {
     bytes: &'a [u8],
     big_endian: bool,
@@ -243,7 +240,7 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self
             .bytes
             .split_at_checked(count)
-            .ok_or_else(|| format!("{count} bytes are expected and {} left", self.bytes.len()))?;
+            .ok_or_else(|| format!("{count} bytes are expected, {} are left", self.bytes.len()))?;
         self.bytes = rest;
         Ok(taken)
     }
@@ -318,7 +315,7 @@ impl Element<'_> {
         })
     }
 
-    /// Its text: UTF-8, UTF-16, or a character a number.
+    /// Its text: UTF-8, UTF-16, or one number per character.
     fn text(&self) -> Result<String, String> {
         match self.kind {
             1 | 2 | 16 => match std::str::from_utf8(self.data) {
@@ -360,19 +357,19 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
     let flags = reader.element()?;
     let word = flags.data.get(..4).ok_or("an array without flags")?;
     let class = (unsigned(word, big_endian) & 0xff) as u8;
-    // These have a form of their own from here on.
+    // From here on, these have a different layout.
     if class == 0 || class > 15 {
         return Ok((String::new(), Array::Other(class)));
     }
     let dimensions = reader.element()?.numbers()?;
     let mut count: usize = 1;
     for dimension in &dimensions {
-        let size = whole_number(*dimension).ok_or("a dimension that is no size")?;
+        let size = whole_number(*dimension).ok_or("a dimension that is not a size")?;
         count = count.checked_mul(size).ok_or("dimensions that overflow")?;
     }
     let name = reader.element()?.text()?;
     let children = |count: usize, reader: &mut Reader| {
-        // Each takes at least the 8 bytes of its tag, so the vector grows with what is there.
+        // Each takes at least the 8 bytes of its tag, so the bytes that follow bound the vector.
         let mut values = Vec::new();
         for _ in 0..count {
             values.push(matrix(&reader.element()?, big_endian, depth + 1)?.1);
@@ -386,7 +383,7 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
             let length = length.first().copied().and_then(whole_number);
             let length = length
                 .filter(|l| *l > 0)
-                .ok_or("no length of field names")?;
+                .ok_or("the length of the field names is missing")?;
             let fields: Vec<String> = reader
                 .element()?
                 .data
@@ -405,7 +402,7 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
             let numbers = reader.element()?.numbers()?;
             if numbers.len() != count {
                 return Err(format!(
-                    "{count} numbers are expected, {} are there",
+                    "{count} numbers are expected, {} found",
                     numbers.len()
                 ));
             }
@@ -428,7 +425,7 @@ mod tests {
     const FIXTURES: [&str; 4] = ["plain.mat", "packed.mat", "big_endian.mat", "cars_meta.mat"];
 
     #[test]
-    fn scipys_files_give_scipys_values_plain_packed_and_of_the_other_byte_order() {
+    fn files_of_scipy_give_the_values_plain_compressed_and_big_endian() {
         // What tests/fixtures/mat/make.py saves.
         for name in ["plain.mat", "packed.mat", "big_endian.mat"] {
             let variables = variables(&fixture(name)).unwrap();
@@ -440,7 +437,7 @@ mod tests {
             assert_eq!(get("bytes"), &numbers(&[1.0, 2.0, 255.0]), "{name}");
             assert_eq!(get("signed"), &numbers(&[-1.0, 300.0, -70000.0]), "{name}");
             assert_eq!(get("halves"), &numbers(&[0.5, -2.25]), "{name}");
-            // Columns first.
+            // In column-major order.
             assert_eq!(get("table"), &numbers(&[1.0, 3.0, 2.0, 4.0]), "{name}");
             assert_eq!(
                 get("word"),
@@ -488,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_held_against_the_bytes_before_memory_is_taken() {
+    fn sizes_are_checked_against_the_bytes_before_memory_is_allocated() {
         // A cell array of 2^31 x 2^31 cells in a hundred bytes.
         let mut file = vec![0_u8; 126];
         file.extend(b"IM");
@@ -518,12 +515,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_unpacks_to_too_much_is_refused() {
+    fn a_file_that_decompresses_to_too_much_is_refused() {
         use std::io::Write as _;
         let packer = |_| flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut file = vec![0_u8; 126];
         file.extend(b"IM");
-        // Two bombs, each within the bound.
+        // Two compressed variables, each within the limit.
         for mut packer in (0..2).map(packer) {
             let size = 12_u32 << 20;
             let head = [1_u32.to_le_bytes(), size.to_le_bytes()].concat();
@@ -538,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nest_of_cells_ends() {
+    fn too_deeply_nested_cells_are_refused() {
         let mut data: Vec<u8> = Vec::new();
         for _ in 0..40 {
             let mut body = Vec::new();

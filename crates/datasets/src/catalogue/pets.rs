@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
-use super::{CatalogueSet, Read, draw, listed, listing};
-use crate::source::labels::Labels;
-use crate::{DataError, Dataset, Part};
+use super::annotation::{Annotation, listed};
+use super::generate;
+use super::set::CatalogueSet;
+use crate::labels::Labels;
+use crate::{DataError, Dataset, Part, text};
 
-/// Lines of image, class from 1, species and breed. The class is called as the image without
-/// its last `_number`, in small letters.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// Lines of image, class from 1, species and breed. The class name is the image's name without its
+/// last `_number`, in lower case.
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let mut dataset = Dataset::default();
     let trainval = set.need(folder, "annotations/trainval.txt")?;
     let test = set.need(folder, "annotations/test.txt")?;
     let mut labels = Labels::new(&trainval);
     for (part, file) in [(Part::Train, &trainval), (Part::Test, &test)] {
-        for line in listing::lines(file)? {
+        for line in text::lines(file)? {
             let fields: Vec<&str> = line.text.split_whitespace().collect();
             let [image, class, _species, _breed] = fields.as_slice() else {
                 return Err(line.wrong(
@@ -39,9 +41,5 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
         }
     }
     dataset.class_names = labels.finish()?;
-    draw::hold_out(&mut dataset, &trainval)?;
-    Ok(Read {
-        drawn: Some(draw::HELD_OUT),
-        ..Read::new(dataset, trainval)
-    })
+    generate::held_out(dataset, trainval)
 }

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{CatalogueSet, Read, draw, listed, listing};
-use crate::source::labels::Labels;
-use crate::{DataError, Dataset, Part};
+use super::annotation::{Annotation, listed};
+use super::generate;
+use super::set::CatalogueSet;
+use crate::labels::Labels;
+use crate::{DataError, Dataset, Part, text};
 
-/// Lines of `number Action` and of `Action/video.avi`; the video's middle frame is the image
-/// `Ac_Tion/video.jpg`, and the action is called as its folder.
-pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError> {
+/// Lines of `number ActionName` and of `ActionName/video.avi`. The video's middle frame is the image
+/// `Action_Name/video.jpg`, and `Action_Name` is the class name.
+pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
     let class_file = set.need(folder, "ucfTrainTestlist/classInd.txt")?;
     let mut known = HashMap::new();
     let mut labels = Labels::new(&class_file);
-    for line in listing::lines(&class_file)? {
+    for line in text::lines(&class_file)? {
         let fields: Vec<&str> = line.text.split_whitespace().collect();
         let [number, action] = fields.as_slice() else {
             return Err(line.wrong(
@@ -35,8 +37,8 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
     let train_file = set.need(folder, "ucfTrainTestlist/trainlist01.txt")?;
     let test_file = set.need(folder, "ucfTrainTestlist/testlist01.txt")?;
     for (part, file) in [(Part::Train, &train_file), (Part::Test, &test_file)] {
-        for line in listing::lines(file)? {
-            // The training list has the label behind the video.
+        for line in text::lines(file)? {
+            // In the training list, the label follows the video.
             let video = line.text.split_whitespace().next().unwrap_or_default();
             let Some((action, video)) = video.split_once('/') else {
                 return Err(line.wrong(file, format!("expected action/video.avi, found {video:?}")));
@@ -50,15 +52,11 @@ pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Read, DataError>
                 .push(listed(format!("{}/{image}", words(action)), *label));
         }
     }
-    draw::hold_out(&mut dataset, &train_file)?;
-    Ok(Read {
-        drawn: Some(draw::HELD_OUT),
-        ..Read::new(dataset, train_file)
-    })
+    generate::held_out(dataset, train_file)
 }
 
-/// `ApplyEyeMakeup` -> `Apply_Eye_Makeup`; what stands before the first capital is dropped, as the
-/// reference does (`re.findall("[A-Z][^A-Z]*", ...)`).
+/// `ApplyEyeMakeup` -> `Apply_Eye_Makeup`; anything before the first capital is dropped, as in the
+/// reference (`re.findall("[A-Z][^A-Z]*", ...)`).
 fn words(action: &str) -> String {
     let mut words = String::new();
     for letter in action.chars() {
@@ -76,7 +74,7 @@ fn words(action: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::*;
 
     #[test]
     fn every_capital_begins_a_word() {

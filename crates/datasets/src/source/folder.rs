@@ -1,38 +1,37 @@
-//! A folder with a sub-folder per class, with or without `train`, `val` and `test` above them.
+//! A folder with a subfolder per class, or with such folders `train`, `val` and `test`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{class_names, divide};
-use crate::{DataError, Dataset, Item, Part, Report};
+use crate::{DataError, Dataset, Item, Part, Report, class_names, divide, folders};
 
 /// The images of each class folder.
-type Classes = BTreeMap<OsString, Vec<PathBuf>>;
+type ClassFolders = BTreeMap<OsString, Vec<PathBuf>>;
 
 /// Reads the folder. Classes are numbered in the sorted order of their folders' names (in numeric
-/// order where all names are numbers); images come in the sorted order of their paths.
+/// order if all names are numbers); images are sorted by path.
 pub(super) fn read(
-    root: &Path,
+    folder: &Path,
     names: Option<&Path>,
     report: &mut Report,
 ) -> Result<Dataset, DataError> {
-    report.source = format!("folder {}", root.display());
-    report.images = root.to_path_buf();
-    let top = list(root)?;
+    report.source = format!("folder {}", folder.display());
+    report.images = folder.to_path_buf();
+    let top = list(folder)?;
     if top.folders.is_empty() {
         return Err(DataError::NoClasses {
-            folder: root.to_path_buf(),
+            folder: folder.to_path_buf(),
         });
     }
-    // Only where all sub-folders are parts: "train" may well be the name of a class.
+    // Only if all subfolders are parts: a class may be called "train".
     let parts: Option<Vec<(Part, PathBuf)>> = top
         .folders
         .iter()
-        .map(|name| Part::from_name(name.to_str()?).map(|part| (part, root.join(name))))
+        .map(|name| Some((name.to_str()?.parse().ok()?, folder.join(name))))
         .collect();
 
-    let mut found: Vec<(Option<Part>, Classes)> = Vec::new();
+    let mut found: Vec<(Option<Part>, ClassFolders)> = Vec::new();
     let divided = parts.is_none();
     match parts {
         Some(parts) => {
@@ -44,21 +43,23 @@ pub(super) fn read(
                 found.push((Some(part), classes));
             }
         }
-        None => found.push((None, read_classes(root, report)?)),
+        None => found.push((None, read_classes(folder, report)?)),
     }
 
-    let folders = numbered(
+    let class_folders = numbered(
         found
             .iter()
             .flat_map(|(_, classes)| classes.keys())
             .collect(),
     );
     let mut dataset = Dataset {
-        class_names: names_of(root, names, &folders)?,
+        class_names: names_of(folder, names, &class_folders)?,
         ..Dataset::default()
     };
-    let items = |label: usize, classes: &mut Classes| -> Vec<Item> {
-        let paths = folders.get(label).and_then(|folder| classes.remove(folder));
+    let items = |label: usize, classes: &mut ClassFolders| -> Vec<Item> {
+        let paths = class_folders
+            .get(label)
+            .and_then(|folder| classes.remove(folder));
         paths
             .unwrap_or_default()
             .into_iter()
@@ -66,7 +67,7 @@ pub(super) fn read(
             .collect()
     };
     for (part, mut classes) in found {
-        let by_label: Vec<Vec<Item>> = (0..folders.len())
+        let by_label: Vec<Vec<Item>> = (0..class_folders.len())
             .map(|label| items(label, &mut classes))
             .collect();
         let Some(part) = part else {
@@ -76,7 +77,7 @@ pub(super) fn read(
         };
         let absent = by_label.iter().filter(|items| items.is_empty()).count();
         if absent > 0 {
-            let all = folders.len();
+            let all = class_folders.len();
             report.note(format!(
                 "{absent} of {all} classes have no folder in {part}"
             ));
@@ -88,15 +89,15 @@ pub(super) fn read(
     }
     if dataset.test.is_empty() && !dataset.val.is_empty() {
         dataset.test = dataset.val.clone();
-        report.note("there is no test folder: the validation images serve as test too");
+        report.note("there is no test folder: the validation images are used for testing too");
     } else if dataset.val.is_empty() && !dataset.test.is_empty() && !dataset.train.is_empty() {
         dataset.val = dataset.test.clone();
-        report.note("there is no validation folder: the test images serve as validation too");
+        report.note("there is no validation folder: the test images are used for validation too");
     }
     Ok(dataset)
 }
 
-/// The class folders' names in the order of their labels.
+/// The names of the class folders in the order of their labels.
 fn numbered(names: BTreeSet<&OsString>) -> Vec<OsString> {
     let mut names: Vec<OsString> = names.into_iter().cloned().collect();
     let number = |name: &OsString| name.to_str().and_then(|n| n.parse::<u64>().ok());
@@ -106,10 +107,10 @@ fn numbered(names: BTreeSet<&OsString>) -> Vec<OsString> {
     names
 }
 
-/// The classes' names: of the given file, of `classnames.txt` beside or above the class folders,
-/// or of the folders themselves, with blanks for underscores.
+/// The class names: from the given file, from `classnames.txt` in the data set's folder or the one
+/// above it, or those of the class folders, with spaces for underscores.
 fn names_of(
-    root: &Path,
+    folder: &Path,
     file: Option<&Path>,
     folders: &[OsString],
 ) -> Result<Vec<String>, DataError> {
@@ -117,11 +118,11 @@ fn names_of(
         .iter()
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    let beside = root.join("classnames.txt");
-    let above = root.parent().map(|parent| parent.join("classnames.txt"));
+    let within = folder.join("classnames.txt");
+    let above = folder.parent().map(|parent| parent.join("classnames.txt"));
     let file = match file {
         Some(file) => Some(file.to_path_buf()),
-        None => [Some(beside), above]
+        None => [Some(within), above]
             .into_iter()
             .flatten()
             .find(|file| file.is_file()),
@@ -133,7 +134,7 @@ fn names_of(
             let mut seen = HashSet::new();
             match names.iter().find(|name| !seen.insert(name.as_str())) {
                 Some(name) => Err(DataError::ClassNames {
-                    file: root.to_path_buf(),
+                    file: folder.to_path_buf(),
                     message: format!("two class folders are both called {name:?}"),
                 }),
                 None => Ok(names),
@@ -143,14 +144,14 @@ fn names_of(
 }
 
 /// The images of each class folder, sorted.
-fn read_classes(folder: &Path, report: &mut Report) -> Result<Classes, DataError> {
+fn read_classes(folder: &Path, report: &mut Report) -> Result<ClassFolders, DataError> {
     let listing = list(folder)?;
     if listing.folders.is_empty() {
         return Err(DataError::NoClasses {
             folder: folder.to_path_buf(),
         });
     }
-    // A classnames.txt or README beside the class folders is no stray file of a class.
+    // Files beside the class folders, such as classnames.txt or a README, do not count as ignored.
     let mut classes = BTreeMap::new();
     for name in listing.folders {
         let class = folder.join(&name);
@@ -166,8 +167,8 @@ fn read_classes(folder: &Path, report: &mut Report) -> Result<Classes, DataError
     Ok(classes)
 }
 
-/// The images of a folder and of those below it; each real folder once, so that symbolic links
-/// may form a loop.
+/// The images of a folder and its subfolders; each real folder once, because symbolic links may
+/// form a loop.
 fn collect(
     folder: &Path,
     visited: &mut HashSet<PathBuf>,
@@ -176,10 +177,7 @@ fn collect(
 ) -> Result<(), DataError> {
     let mut open = vec![folder.to_path_buf()];
     while let Some(folder) = open.pop() {
-        let real = std::fs::canonicalize(&folder).map_err(|reason| DataError::Read {
-            path: folder.clone(),
-            reason,
-        })?;
+        let real = std::fs::canonicalize(&folder).map_err(DataError::read(&folder))?;
         if !visited.insert(real) {
             continue;
         }
@@ -187,11 +185,7 @@ fn collect(
         open.extend(listing.folders.iter().map(|name| folder.join(name)));
         for name in listing.files {
             let path = folder.join(name);
-            let is_image = path.extension().is_some_and(|extension| {
-                let extension = extension.to_string_lossy().to_ascii_lowercase();
-                promptsrc_image::EXTENSIONS.contains(&extension.as_str())
-            });
-            if is_image {
+            if folders::is_image(&path) {
                 images.push(path);
             } else {
                 *ignored += 1;
@@ -201,31 +195,20 @@ fn collect(
     Ok(())
 }
 
-/// A folder's entries whose names do not begin with a dot, sorted.
+/// A folder's subfolders and other entries, sorted, hidden ones left out.
 struct Listing {
     folders: Vec<OsString>,
     files: Vec<OsString>,
 }
 
 fn list(folder: &Path) -> Result<Listing, DataError> {
-    let read = |reason| DataError::Read {
-        path: folder.to_path_buf(),
-        reason,
-    };
     let mut listing = Listing {
         folders: Vec::new(),
         files: Vec::new(),
     };
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let kind = entry.file_type().map_err(read)?;
-        // A link counts as what it leads to; one that leads nowhere as a file, for the loader to
-        // complain about by name.
-        let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+    for (name, kind) in folders::entries(folder)? {
+        // A link counts as its target; a broken one as a file, so that the loader names it.
+        let is_folder = kind.is_dir() || (kind.is_symlink() && folder.join(&name).is_dir());
         if is_folder {
             listing.folders.push(name)
         } else {

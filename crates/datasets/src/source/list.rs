@@ -1,27 +1,26 @@
-//! A list of images: CSV or TSV with a header, or one JSON object a line.
+//! A list of images: CSV or TSV with a header, or one JSON object per line.
 //!
-//! Columns, or keys: `path` (relative to the list's folder), `label` (a number or the class name),
-//! and if wanted `class_name` (of a number) and `split` (train, val or test).
+//! Columns or keys: `path` (relative to the list's folder), `label` (a number or the class name)
+//! and, optionally, `class_name` (of a number) and `split` (train, val or test).
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::labels::Labels;
-use super::{class_names, divide, read_text};
-use crate::{DataError, Dataset, Item, Part, Report};
+use crate::labels::Labels;
+use crate::{DataError, Dataset, Item, Report, UnknownPart, class_names, divide, text};
 
-/// How a list is written.
+/// The format of a list.
 #[derive(Clone, Copy)]
 pub(super) enum Format {
-    /// Columns with this separator, the first line being a header.
+    /// Columns with this separator; the first line is a header.
     Separated(u8),
-    /// An object a line.
+    /// One object per line.
     JsonLines,
 }
 
-/// One entry as it stands in the list.
+/// One entry of the list.
 struct Row {
     line: u64,
     path: String,
@@ -37,7 +36,7 @@ pub(super) fn read(
     names: Option<&Path>,
     report: &mut Report,
 ) -> Result<Dataset, DataError> {
-    let text = read_text(file)?;
+    let text = text::read(file)?;
     let rows = match format {
         Format::Separated(separator) => separated(file, &text, separator)?,
         Format::JsonLines => json_lines(file, &text)?,
@@ -69,11 +68,13 @@ pub(super) fn read(
     }
     for (row, label) in rows.iter().zip(labels) {
         let split = row.split.as_deref().unwrap_or_default();
-        let part = Part::from_name(split).ok_or_else(|| DataError::Malformed {
-            file: file.to_path_buf(),
-            line: row.line,
-            message: format!("expected the split train, val or test, found {split:?}"),
-        })?;
+        let part = split
+            .parse()
+            .map_err(|UnknownPart(split)| DataError::Malformed {
+                file: file.to_path_buf(),
+                line: row.line,
+                message: format!("expected the split train, val or test, found {split:?}"),
+            })?;
         dataset.part_mut(part).push(Item::new(&row.path, label));
     }
     Ok(dataset)
@@ -81,8 +82,8 @@ pub(super) fn read(
 
 /// Each row's label, and the names of the labels.
 ///
-/// Numbers get their names from the file of class names or from `class_name`; names are numbered
-/// as in that file, or else in sorted order.
+/// Numbers are named by the file of class names or by `class_name`; names are numbered in the order
+/// of that file or, without it, in sorted order.
 fn number(
     file: &Path,
     rows: &[Row],
@@ -238,7 +239,7 @@ fn json_lines(file: &Path, text: &str) -> Result<Vec<Row>, DataError> {
     Ok(rows)
 }
 
-/// A row whose path and label are not empty.
+/// The row, if its path and label are not empty.
 fn checked(file: &Path, row: Row) -> Result<Row, DataError> {
     let what = match (row.path.is_empty(), row.label.is_empty()) {
         (true, _) => "path",

@@ -1,19 +1,17 @@
-//! Where a data set comes from: a split file, a folder of class folders, or a list.
+//! Where a data set is read from: a split file, a folder of class folders, or a list.
 
-mod class_names;
-mod divide;
 mod folder;
-pub(crate) mod labels;
 mod list;
-pub(crate) mod split_file;
 
 use std::path::{Path, PathBuf};
 
 use crate::presence::Checker;
-use crate::{CatalogueSet, DataError, Dataset, Part, Presence, Report};
+use crate::{
+    CatalogueSet, DataError, Dataset, Part, Presence, Report, class_names, folders, split_file,
+};
 
-/// Sub-folders in which the data sets of CoOp's benchmark keep their images. The paths in a
-/// split file are relative to these.
+/// Subfolders in which the data sets of CoOp's benchmark keep their images. The paths in a split
+/// file are relative to these.
 const IMAGE_FOLDERS: [&str; 7] = [
     "",
     "2750",
@@ -24,7 +22,7 @@ const IMAGE_FOLDERS: [&str; 7] = [
     "UCF-101-midframes",
 ];
 
-/// Where a data set is to be read from.
+/// Where to read a data set from.
 ///
 /// ```no_run
 /// use promptsrc_datasets::{Classes, DataSource, Part};
@@ -41,20 +39,21 @@ const IMAGE_FOLDERS: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSource {
     /// One of:
-    /// - the folder of a data set that has one of CoOp's `split_zhou_*.json` files, or with
-    ///   `split` the folder of its images;
-    /// - the folder of one of the paper's data sets without its split file, known by its name and
-    ///   by what is in it (see [`CatalogueSet::open`]);
-    /// - a folder with a sub-folder per class, or with `train`, `val`, `test` sub-folders of such;
-    /// - a list (`.csv`, `.tsv`, `.jsonl`) or a split file (`.json`) itself.
+    /// - the folder of a data set that has one of CoOp's `split_zhou_*.json` files, or, with
+    ///   `split`, the folder of its images;
+    /// - the folder of one of the paper's data sets without its split file, recognised by its name
+    ///   and contents (see [`CatalogueSet::open`]);
+    /// - a folder with a subfolder per class, or with subfolders `train`, `val` and `test` that
+    ///   have one each;
+    /// - a list (`.csv`, `.tsv`, `.jsonl`) or a split file (`.json`).
     pub data: PathBuf,
-    /// The split file or list, where it is not found by `data` alone.
+    /// The split file or list, if `data` is not enough to find it.
     pub split: Option<PathBuf>,
-    /// A file of class names: one a line in the order of the labels (of the sorted class folders),
-    /// or `folder name words` a line.
+    /// A file of class names: one per line, in the order of the labels (of the sorted class
+    /// folders), or lines `folder name words`.
     pub class_names: Option<PathBuf>,
-    /// Whether a run may go on without the images that are missing. Reading only counts them;
-    /// with this set it does not fail even where none is there.
+    /// Whether a run may continue without missing images. Reading only counts them; with this set,
+    /// it succeeds even if none exists.
     pub allow_missing: bool,
 }
 
@@ -69,28 +68,25 @@ impl DataSource {
         }
     }
 
-    /// Reads what there is; no image is opened.
+    /// Reads the lists of the data set; no image is opened.
     ///
-    /// Missing images are counted in the report and are no error yet: only those that a run uses
-    /// need to exist, which [`Dataset::items`] checks.
+    /// Missing images are counted in the report and are not yet an error: only those that a run
+    /// uses must exist, which [`Dataset::items`] checks.
     ///
     /// # Errors
-    /// Any [`DataError`] but those of loading.
+    /// Any [`DataError`] except those of loading.
     pub fn read(&self) -> Result<(Dataset, Report), DataError> {
         let data = &self.data;
-        let metadata = std::fs::metadata(data).map_err(|reason| DataError::Read {
-            path: data.clone(),
-            reason,
-        })?;
+        let metadata = std::fs::metadata(data).map_err(DataError::read(data))?;
         let mut report = Report::default();
         let mut dataset = match (&self.split, metadata.is_dir()) {
             (Some(split), is_dir) => {
-                let root = if is_dir {
+                let folder = if is_dir {
                     data.as_path()
                 } else {
                     folder_of(data)
                 };
-                self.read_listing(split, root, &mut report)?
+                self.read_listing(split, folder, &mut report)?
             }
             (None, false) => self.read_listing(data, folder_of(data), &mut report)?,
             (None, true) => match find_split(data)? {
@@ -102,13 +98,13 @@ impl DataSource {
             },
         };
         if dataset.name.is_empty() {
-            dataset.name = name_of(data);
+            dataset.name = folders::name_of(data);
         }
         report.take_stock(&dataset);
         Ok((dataset, report))
     }
 
-    /// A data set of the paper that has no split file, by its own annotation.
+    /// A data set of the paper without its split file, from its own annotation.
     fn read_catalogue_set(&self, set: &CatalogueSet) -> Result<(Dataset, Report), DataError> {
         let (mut dataset, report) = set.open_folder(&self.data, self.allow_missing)?;
         if let Some(names) = &self.class_names {
@@ -117,11 +113,11 @@ impl DataSource {
         Ok((dataset, report))
     }
 
-    /// A split file or list, told apart by the extension.
+    /// A split file or list, depending on the extension; `folder` is where its images are.
     fn read_listing(
         &self,
         file: &Path,
-        root: &Path,
+        folder: &Path,
         report: &mut Report,
     ) -> Result<Dataset, DataError> {
         let extension = file
@@ -142,22 +138,22 @@ impl DataSource {
         let (mut dataset, candidates) = match format {
             None => (
                 split_file::read(file, names)?,
-                IMAGE_FOLDERS.map(|f| root.join(f)).into(),
+                IMAGE_FOLDERS.map(|f| folder.join(f)).into(),
             ),
             Some(format) => (
                 list::read(file, format, names, report)?,
-                vec![root.to_path_buf()],
+                vec![folder.to_path_buf()],
             ),
         };
         let kind = if format.is_none() { "split" } else { "list" };
         report.source = format!("{kind} {}", file.display());
         report.listing = Some(file.to_path_buf());
-        dataset.name = name_of(root);
+        dataset.name = folders::name_of(folder);
         self.locate(&mut dataset, file, candidates, report)?;
         Ok(dataset)
     }
 
-    /// Finds the folder that the relative paths of all items belong below: that of most files.
+    /// Completes the relative paths of all items by the candidate folder in which most files exist.
     fn locate(
         &self,
         dataset: &mut Dataset,
@@ -183,7 +179,7 @@ impl DataSource {
             }
         }
         let count: usize = Part::ALL.iter().map(|part| dataset.part(*part).len()).sum();
-        let Some((usable, root, presences)) = best else {
+        let Some((usable, images, presences)) = best else {
             return Err(DataError::UnknownSource {
                 path: self.data.clone(),
             });
@@ -205,24 +201,19 @@ impl DataSource {
         let mut presences = presences.into_iter();
         for part in Part::ALL {
             for item in dataset.part_mut(part) {
-                item.path = root.join(&item.path);
+                item.path = images.join(&item.path);
                 item.presence = presences.next().unwrap_or_default();
             }
         }
-        report.images = root;
+        report.images = images;
         Ok(())
     }
 }
 
-/// The one split file of a folder, if there is any.
+/// The split file of a folder, if it has one.
 fn find_split(folder: &Path) -> Result<Option<PathBuf>, DataError> {
-    let read = |reason| DataError::Read {
-        path: folder.to_path_buf(),
-        reason,
-    };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let name = entry.map_err(read)?.file_name();
+    for (name, _) in folders::entries(folder)? {
         let text = name.to_string_lossy();
         if text.starts_with("split_zhou_") && text.ends_with(".json") {
             found.push(text.into_owned());
@@ -239,46 +230,10 @@ fn find_split(folder: &Path) -> Result<Option<PathBuf>, DataError> {
     }
 }
 
-/// The folder that a file lies in.
+/// The folder that a file is in.
 fn folder_of(file: &Path) -> &Path {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// What to call the data set of a path: its last part, of a relative path the real one.
-pub(crate) fn name_of(path: &Path) -> String {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    match real.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "data".into(),
-    }
-}
-
-/// The text of a small file.
-pub(crate) fn read_text(file: &Path) -> Result<String, DataError> {
-    let bytes = std::fs::read(file).map_err(|reason| DataError::Read {
-        path: file.to_path_buf(),
-        reason,
-    })?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let valid = e.utf8_error().valid_up_to();
-        let line = 1 + e
-            .as_bytes()
-            .iter()
-            .take(valid)
-            .filter(|b| **b == b'\n')
-            .count();
-        DataError::Malformed {
-            file: file.to_path_buf(),
-            line: line as u64,
-            message: "is not UTF-8 text; save it as UTF-8".into(),
-        }
-    })?;
-    // Spreadsheet programs like to begin with a byte order mark.
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .map(str::to_string)
-        .unwrap_or(text))
 }

@@ -1,4 +1,4 @@
-//! The table of labels and names that a split or list builds up, entry by entry.
+//! The table of labels and class names, built up entry by entry from a split or list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -9,19 +9,30 @@ use crate::DataError;
 pub(crate) struct Labels<'a> {
     file: &'a Path,
     names: BTreeMap<usize, String>,
-    labels: HashMap<String, usize>,
+    /// The label of each name; `None` where labels may share a name.
+    labels: Option<HashMap<String, usize>>,
 }
 
 impl<'a> Labels<'a> {
+    /// A table for the entries of a file, each name of which belongs to one label: a text encoder
+    /// cannot tell classes of the same name apart.
     pub(crate) fn new(file: &'a Path) -> Self {
         Self {
-            file,
-            names: BTreeMap::new(),
-            labels: HashMap::new(),
+            labels: Some(HashMap::new()),
+            ..Self::with_shared_names(file)
         }
     }
 
-    /// Takes in one entry; `at` says where it stands.
+    /// A table in which labels may share a name.
+    pub(crate) fn with_shared_names(file: &'a Path) -> Self {
+        Self {
+            file,
+            names: BTreeMap::new(),
+            labels: None,
+        }
+    }
+
+    /// Adds one entry; `at` is its place in the file, for a message.
     pub(crate) fn add(
         &mut self,
         label: usize,
@@ -43,18 +54,18 @@ impl<'a> Labels<'a> {
             }
             None => {}
         }
-        if let Some(first) = self.labels.get(name) {
-            let (first, name) = (*first, name.to_string());
+        if let Some(labels) = &mut self.labels
+            && let Some(first) = labels.insert(name.to_string(), label)
+        {
             return Err(DataError::TwoLabels {
                 file: file(),
                 at: at(),
-                name,
+                name: name.to_string(),
                 first,
                 second: label,
             });
         }
         self.names.insert(label, name.to_string());
-        self.labels.insert(name.to_string(), label);
         Ok(())
     }
 
