@@ -5,8 +5,14 @@
 //! those that are not finished, each in a folder of its own; [`collect`] reads what the folders
 //! hold, and [`tables`] averages it as the paper does and puts the published numbers beside it.
 
+mod accuracies;
+mod column;
+mod comparable;
 mod confidence_interval;
+#[cfg(test)]
+mod example_results;
 pub mod jobs;
+mod missing;
 mod plan;
 mod protocol;
 mod published;
@@ -16,7 +22,10 @@ mod results;
 mod root;
 mod sweep;
 mod table;
+mod tables;
 
+pub use column::Column;
+pub use comparable::TableError;
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
 pub use protocol::{Protocol, Scale, Target, classes_name};
 pub use published::{PAPER, PUBLISHED_FILE, published};
@@ -25,4 +34,5 @@ pub use render::{Format, render};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
 pub use root::{Role, Root, RootError, RootSet, SetSize};
 pub use sweep::{RunState, Sweep, SweepError, SweepEvent};
-pub use table::{Cell, Column, Row, Table, TableError, tables};
+pub use table::{Cell, Row, Table};
+pub use tables::tables;

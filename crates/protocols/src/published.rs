@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::column::Column;
 use crate::protocol::Protocol;
 use crate::root::plain;
-use crate::table::Column;
 
 /// The numbers of the paper's tables, with their source.
 pub const PUBLISHED_FILE: &str = include_str!("../assets/paper_results.json");

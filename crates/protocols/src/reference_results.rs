@@ -147,7 +147,8 @@ fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, tables};
+    use crate::column::Column;
+    use crate::tables::tables;
 
     fn log(total: u64, correct: u64) -> String {
         format!(

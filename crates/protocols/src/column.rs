@@ -1,0 +1,41 @@
+//! The columns of a table of results.
+
+/// What a column shows, in per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// Accuracy on the classes that were learned, among themselves.
+    Base,
+    /// Accuracy on the other classes, among themselves.
+    Novel,
+    /// Harmonic mean of the mean base and the mean novel accuracy.
+    HarmonicMean,
+    /// Accuracy on all classes.
+    Accuracy,
+    /// The same, after so many images a class.
+    Shots(usize),
+}
+
+impl Column {
+    /// Its name in files.
+    pub fn key(self) -> String {
+        match self {
+            Self::Base => "base".into(),
+            Self::Novel => "novel".into(),
+            Self::HarmonicMean => "hm".into(),
+            Self::Accuracy => "accuracy".into(),
+            Self::Shots(shots) => shots.to_string(),
+        }
+    }
+
+    /// Its head on a table.
+    pub fn title(self) -> String {
+        match self {
+            Self::Base => "base".into(),
+            Self::Novel => "novel".into(),
+            Self::HarmonicMean => "harmonic mean".into(),
+            Self::Accuracy => "accuracy".into(),
+            Self::Shots(1) => "1 shot".into(),
+            Self::Shots(shots) => format!("{shots} shots"),
+        }
+    }
+}

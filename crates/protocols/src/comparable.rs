@@ -1,0 +1,92 @@
+//! Whether results may be averaged in one table.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::results::{RunId, RunResult};
+use promptsrc::run_folder;
+
+/// Results that do not belong into one table.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TableError {
+    /// A run occurs twice.
+    #[error("{} and {} are results of the same run", first.display(), second.display())]
+    Twice {
+        /// Folder of one.
+        first: PathBuf,
+        /// Folder of the other.
+        second: PathBuf,
+    },
+    /// They were made otherwise.
+    #[error(
+        "{} and {} cannot stand in one table, they differ in {difference}: collect them from \
+         folders of their own",
+        first.display(),
+        second.display()
+    )]
+    Mixed {
+        /// Folder of one.
+        first: PathBuf,
+        /// Folder of the other.
+        second: PathBuf,
+        /// What differs.
+        difference: String,
+    },
+}
+
+/// Fails where results of a protocol are of different CLIPs, images or configurations.
+pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), TableError> {
+    let mut runs: BTreeMap<&RunId, &PathBuf> = BTreeMap::new();
+    for (folder, result) in results {
+        if let Some(first) = runs.insert(&result.run, folder) {
+            return Err(TableError::Twice {
+                first: first.clone(),
+                second: folder.clone(),
+            });
+        }
+    }
+    // What must agree, under what it must agree for.
+    let mut seen: BTreeMap<String, (&PathBuf, serde_json::Value)> = BTreeMap::new();
+    for (folder, result) in results {
+        let run = &result.run;
+        let mut configuration = result.configuration.clone();
+        if let Some(train) = &mut configuration.train {
+            train.seed = 0;
+        }
+        let value = |v: Result<serde_json::Value, _>| v.unwrap_or_default();
+        let configuration = value(serde_json::to_value(configuration));
+        let mut facts = vec![
+            (
+                format!("{}", run.protocol),
+                serde_json::json!({ "clip": result.configuration.clip }),
+            ),
+            (
+                format!("{} {} {}", run.protocol, run.method, run.data_set),
+                configuration,
+            ),
+        ];
+        for measured in &result.measured {
+            facts.push((
+                format!("{} {}", measured.data_set, measured.classes),
+                serde_json::json!({ "images": measured.images }),
+            ));
+        }
+        for (key, fact) in facts {
+            match seen.get(&key) {
+                None => {
+                    seen.insert(key, (folder, fact));
+                }
+                Some((first, other)) => {
+                    if let Some(difference) = run_folder::difference_of(other, &fact) {
+                        return Err(TableError::Mixed {
+                            first: (*first).clone(),
+                            second: folder.clone(),
+                            difference,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Results made up for the tests of tables.
+
+use std::path::PathBuf;
+
+use crate::protocol::Protocol;
+use crate::results::{Configuration, Measured, RunId, RunResult};
+use promptsrc::config::TrainConfig;
+
+/// A result with percentages of 100 images.
+pub(crate) fn result(
+    protocol: Protocol,
+    method: &str,
+    data_set: &str,
+    shots_and_seed: Option<(usize, u64)>,
+    measured: &[(&str, &str, u64)],
+) -> (PathBuf, RunResult) {
+    let run = RunId {
+        protocol,
+        method: method.into(),
+        data_set: data_set.into(),
+        shots: shots_and_seed.map(|(shots, _)| shots),
+        seed: shots_and_seed.map(|(_, seed)| seed),
+    };
+    let configuration = Configuration {
+        clip: "abc".into(),
+        precision: "f32".into(),
+        allow_missing: false,
+        train: shots_and_seed.map(|(_, seed)| TrainConfig {
+            seed,
+            ..TrainConfig::default()
+        }),
+    };
+    let mut result = RunResult::new(run, configuration, None);
+    for (data_set, classes, correct) in measured {
+        result.measured.push(Measured {
+            data_set: data_set.to_string(),
+            classes: classes.to_string(),
+            names: 10,
+            correct: *correct,
+            total: 100,
+            macro_f1: 0.5,
+            images: format!("{data_set} {classes}"),
+        });
+    }
+    (result.run.path(), result)
+}
+
+fn base_to_novel(
+    method: &str,
+    set: &str,
+    seed: u64,
+    base: u64,
+    novel: u64,
+) -> (PathBuf, RunResult) {
+    let measured = [(set, "base", base), (set, "novel", novel)];
+    result(
+        Protocol::BaseToNovel,
+        method,
+        set,
+        Some((16, seed)),
+        &measured,
+    )
+}
+
+pub(crate) fn example() -> Vec<(PathBuf, RunResult)> {
+    let zero_shot = |set, base, novel| {
+        let measured = [(set, "base", base), (set, "novel", novel)];
+        result(Protocol::BaseToNovel, "zero-shot", set, None, &measured)
+    };
+    vec![
+        base_to_novel("promptsrc", "b", 1, 80, 40),
+        base_to_novel("promptsrc", "b", 2, 90, 60),
+        base_to_novel("promptsrc", "DTD", 1, 60, 60),
+        base_to_novel("promptsrc", "DTD", 2, 70, 80),
+        zero_shot("b", 50, 50),
+        zero_shot("DTD", 60, 20),
+    ]
+}

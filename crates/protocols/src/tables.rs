@@ -1,0 +1,326 @@
+//! Results of runs as tables: which rows and columns there are, and what stands in each cell.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::accuracies::Accuracies;
+use crate::column::Column;
+use crate::comparable::{TableError, check_comparable};
+use crate::missing::missing;
+use crate::protocol::Protocol;
+use crate::published::{AVERAGE, is_published_selection, published};
+use crate::results::{RunId, RunResult};
+use crate::table::{Row, Table};
+use promptsrc::methods;
+
+/// The tables of these results, protocol by protocol, and of `expected` runs that have none yet.
+///
+/// # Errors
+/// [`TableError`].
+pub fn tables(
+    results: &[(PathBuf, RunResult)],
+    expected: &[RunId],
+) -> Result<Vec<Table>, TableError> {
+    check_comparable(results)?;
+    let mut tables = Vec::new();
+    for protocol in Protocol::ALL {
+        let of_it: Vec<&RunResult> = results
+            .iter()
+            .map(|(_, result)| result)
+            .filter(|result| result.run.protocol == protocol)
+            .collect();
+        let expected: Vec<&RunId> = expected
+            .iter()
+            .filter(|run| run.protocol == protocol)
+            .collect();
+        let ids = of_it.iter().map(|result| &result.run);
+        let ids: Vec<&RunId> = ids.chain(expected.iter().copied()).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let shots: BTreeSet<usize> = ids.iter().filter_map(|run| run.shots).collect();
+        if protocol == Protocol::FewShot || shots.len() < 2 {
+            tables.push(table(protocol, &of_it, &expected));
+            continue;
+        }
+        for shots in shots {
+            // What learns nothing is the same for all shots.
+            let belongs = |run: &RunId| run.shots.is_none_or(|own| own == shots);
+            let of_it: Vec<&RunResult> =
+                of_it.iter().copied().filter(|r| belongs(&r.run)).collect();
+            let expected: Vec<&RunId> = expected.iter().copied().filter(|r| belongs(r)).collect();
+            tables.push(table(protocol, &of_it, &expected));
+        }
+    }
+    Ok(tables)
+}
+
+fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Table {
+    let ids = || {
+        let found = results.iter().map(|result| &result.run);
+        found.chain(expected.iter().copied())
+    };
+    let shots: BTreeSet<usize> = ids().filter_map(|run| run.shots).collect();
+    let seeds: BTreeSet<u64> = ids().filter_map(|run| run.seed).collect();
+    let columns = match protocol {
+        Protocol::BaseToNovel => vec![Column::Base, Column::Novel, Column::HarmonicMean],
+        Protocol::FewShot if shots.is_empty() => vec![Column::Accuracy],
+        Protocol::FewShot => shots.iter().map(|shots| Column::Shots(*shots)).collect(),
+        _ => vec![Column::Accuracy],
+    };
+    let accuracies = Accuracies::new(protocol, results, &columns);
+
+    let methods = in_order(
+        ids().map(|run| run.method.as_str()),
+        &methods::all().map(|m| m.name()).collect::<Vec<_>>(),
+    );
+    let sources: BTreeSet<&str> = match protocol.is_transfer() {
+        true => ids().map(|run| run.data_set.as_str()).collect(),
+        false => BTreeSet::new(),
+    };
+    let measured = results.iter().flat_map(|result| &result.measured);
+    let mut data_sets: Vec<&str> = measured.map(|m| m.data_set.as_str()).collect();
+    data_sets.sort_unstable();
+    data_sets.dedup();
+    data_sets.sort_by_key(|set| !sources.contains(set));
+    let averaged: Vec<&str> = data_sets
+        .iter()
+        .copied()
+        .filter(|set| !sources.contains(set))
+        .collect();
+    let has_published_average = is_published_selection(protocol, &averaged);
+
+    let rows = |of: &[&str], name: Option<&str>| -> Vec<Row> {
+        let row = |method: &&str| {
+            let paper_name = methods::find(method).map_or(*method, |m| m.paper_name());
+            let learns = ids().any(|run| run.method == **method && run.shots.is_some());
+            let own_shots = shots.first().copied().filter(|_| learns);
+            let cell = |column: &Column| {
+                let mut cell = accuracies.cell(method, of, *column)?;
+                cell.published =
+                    name.and_then(|set| published(protocol, paper_name, set, own_shots, *column));
+                Some(cell)
+            };
+            Row {
+                method: method.to_string(),
+                cells: columns.iter().map(cell).collect(),
+            }
+        };
+        let known = |row: &Row| row.cells.iter().any(Option::is_some);
+        methods.iter().map(row).filter(known).collect()
+    };
+    Table {
+        protocol,
+        shots: shots.iter().copied().collect(),
+        seeds: seeds.iter().copied().collect(),
+        data_sets: data_sets
+            .iter()
+            .map(|set| (set.to_string(), rows(&[set], Some(set))))
+            .collect(),
+        average: rows(&averaged, has_published_average.then_some(AVERAGE)),
+        missing: missing(protocol, results, expected),
+        columns,
+    }
+}
+
+/// Distinct names, those that are known in their order, then the others.
+fn in_order<'a>(names: impl Iterator<Item = &'a str>, known: &[&str]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.sort_by_key(|name| known.iter().position(|k| k == name).unwrap_or(known.len()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example_results::{example, result};
+    use crate::table::Cell;
+
+    fn cell(rows: &[Row], method: &str, column: usize) -> Cell {
+        let row = rows.iter().find(|row| row.method == method).expect("a row");
+        row.cells[column].expect("a number")
+    }
+
+    #[track_caller]
+    fn near(found: impl Into<Option<f64>>, expected: f64) {
+        let found = found.into().expect("a number");
+        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn means_deviations_and_harmonic_means_by_hand() {
+        let tables = tables(&example(), &[]).expect("a table");
+        let [table] = &tables[..] else {
+            panic!("{tables:?}")
+        };
+        assert_eq!(
+            (&table.shots[..], &table.seeds[..]),
+            (&[16][..], &[1, 2][..])
+        );
+        assert_eq!(table.missing, []);
+        let names: Vec<&str> = table.data_sets.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["DTD", "b"]);
+        let (dtd, b) = (&table.data_sets[0].1, &table.data_sets[1].1);
+
+        // b: base 85 and novel 50, of the means: 2 * 85 * 50 / 135.
+        near(cell(b, "promptsrc", 0).mean, 85.0);
+        near(cell(b, "promptsrc", 0).deviation, 5.0);
+        // Sample deviation sqrt(50), over sqrt(2) is 5, times the quantile at 1 degree.
+        near(cell(b, "promptsrc", 0).interval, 5.0 * 12.706204736);
+        near(cell(b, "promptsrc", 1).mean, 50.0);
+        near(cell(b, "promptsrc", 1).deviation, 10.0);
+        near(cell(b, "promptsrc", 2).mean, 8500.0 / 135.0);
+        // By seed: 6400 / 120 and 10800 / 150 are 53.3.. and 72: half of the difference.
+        near(
+            cell(b, "promptsrc", 2).deviation,
+            (72.0 - 6400.0 / 120.0) / 2.0,
+        );
+
+        // Average: bases 85 and 65, novels 50 and 70; the mean of the harmonic means would be 65.2.
+        near(cell(&table.average, "promptsrc", 0).mean, 75.0);
+        near(cell(&table.average, "promptsrc", 1).mean, 60.0);
+        near(cell(&table.average, "promptsrc", 2).mean, 9000.0 / 135.0);
+        // By seed: bases 70, 80; novels 50, 70.
+        near(cell(&table.average, "promptsrc", 0).deviation, 5.0);
+        near(cell(&table.average, "promptsrc", 1).deviation, 10.0);
+        let (first, second) = (7000.0 / 120.0, 11200.0 / 150.0);
+        near(
+            cell(&table.average, "promptsrc", 2).deviation,
+            (second - first) / 2.0,
+        );
+
+        // Without seeds there is nothing to deviate.
+        let zero_shot = cell(b, "zero-shot", 2);
+        near(zero_shot.mean, 50.0);
+        assert_eq!(
+            (zero_shot.deviation, zero_shot.interval, zero_shot.runs),
+            (None, None, 1)
+        );
+        near(
+            cell(&table.average, "zero-shot", 2).mean,
+            2.0 * 55.0 * 35.0 / 90.0,
+        );
+
+        // The paper: DTD base 83.37; zero-shot 53.24. Its average is of other data sets.
+        near(cell(dtd, "promptsrc", 0).published, 83.37);
+        near(cell(dtd, "promptsrc", 0).difference(), 65.0 - 83.37);
+        near(cell(dtd, "zero-shot", 0).published, 53.24);
+        assert_eq!(cell(b, "promptsrc", 0).published, None);
+        assert_eq!(cell(&table.average, "promptsrc", 0).published, None);
+    }
+
+    #[test]
+    fn a_table_does_not_depend_on_the_order_of_the_results() {
+        let mut turned = example();
+        turned.reverse();
+        assert_eq!(tables(&turned, &[]), tables(&example(), &[]));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_no_average_is_taken_of_less() {
+        let mut results = example();
+        let (_, removed) = results.remove(3);
+        let whole = tables(&results, &[]).expect("a table");
+        assert_eq!(whole[0].missing, std::slice::from_ref(&removed.run));
+        // One seed of one set is missing: the mean stands, the deviation is of one seed.
+        let average = cell(&whole[0].average, "promptsrc", 0);
+        assert_eq!((average.runs, average.deviation), (1, None));
+        results.remove(2);
+        let less = tables(&results, std::slice::from_ref(&removed.run)).expect("a table");
+        assert_eq!(less[0].missing, [removed.run]);
+        let averaged: Vec<&str> = less[0].average.iter().map(|r| r.method.as_str()).collect();
+        assert_eq!(averaged, ["zero-shot"]);
+
+        // A run that has been measured on one half only.
+        let mut half = example();
+        half[0].1.measured.pop();
+        let expected = [half[0].1.run.clone()];
+        assert_eq!(tables(&half, &[]).expect("a table")[0].missing, expected);
+    }
+
+    #[test]
+    fn shots_are_columns_of_few_shot_learning_and_tables_of_the_others() {
+        let few = |method, shots: Option<(usize, u64)>, correct| {
+            let measured = [("EuroSAT", "all", correct)];
+            result(Protocol::FewShot, method, "EuroSAT", shots, &measured)
+        };
+        let results = [
+            few("promptsrc", Some((16, 1)), 90),
+            few("promptsrc", Some((4, 1)), 80),
+            few("zero-shot", None, 40),
+        ];
+        let tables_of = tables(&results, &[]).expect("a table");
+        assert_eq!(tables_of[0].columns, [Column::Shots(4), Column::Shots(16)]);
+        let rows = &tables_of[0].data_sets[0].1;
+        near(cell(rows, "promptsrc", 0).mean, 80.0);
+        near(cell(rows, "promptsrc", 1).mean, 90.0);
+        near(cell(rows, "promptsrc", 1).published, 92.43);
+        near(cell(rows, "zero-shot", 0).mean, 40.0);
+        near(cell(rows, "zero-shot", 1).mean, 40.0);
+
+        let mut several = example();
+        several.push(result(
+            Protocol::BaseToNovel,
+            "promptsrc",
+            "b",
+            Some((4, 1)),
+            &[("b", "base", 1), ("b", "novel", 1)],
+        ));
+        let several = tables(&several, &[]).expect("tables");
+        assert_eq!(several.len(), 2);
+        assert_eq!(
+            (&several[0].shots[..], &several[1].shots[..]),
+            (&[4][..], &[16][..])
+        );
+        assert!(
+            several
+                .iter()
+                .all(|t| t.data_sets[1].1[0].method == "zero-shot")
+        );
+    }
+
+    #[test]
+    fn the_source_of_a_transfer_is_first_and_not_in_the_average() {
+        let measured = [("Z", "all", 70), ("B", "all", 50), ("A", "all", 40)];
+        let run = result(
+            Protocol::CrossDataset,
+            "promptsrc",
+            "Z",
+            Some((16, 1)),
+            &measured,
+        );
+        let tables = tables(&[run], &[]).expect("a table");
+        let names: Vec<&str> = tables[0]
+            .data_sets
+            .iter()
+            .map(|(n, _)| n.as_str())
+            .collect();
+        assert_eq!(names, ["Z", "A", "B"]);
+        near(cell(&tables[0].average, "promptsrc", 0).mean, 45.0);
+    }
+
+    #[test]
+    fn results_that_were_made_otherwise_are_not_averaged() {
+        let mut results = example();
+        let mut change = |f: &dyn Fn(&mut RunResult), words: &str| {
+            let kept = results[1].1.clone();
+            f(&mut results[1].1);
+            let message = tables(&results, &[]).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+            results[1].1 = kept;
+        };
+        change(&|r| r.configuration.clip = "other".into(), "clip");
+        change(
+            &|r| {
+                if let Some(train) = &mut r.configuration.train {
+                    train.epochs = 3;
+                }
+            },
+            "epochs",
+        );
+        change(&|r| r.measured[0].images = "other".into(), "images");
+        change(&|r| r.run.seed = Some(1), "the same run");
+    }
+}
