@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ReferenceCheckpointError;
+use super::error::ReferenceCheckpointError;
 
 /// The folder that the trainers PromptSRC and IVLP save in, below that of the run.
 pub const FOLDER: &str = "VLPromptLearner";

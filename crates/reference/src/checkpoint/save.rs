@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use promptsrc_pickle::{DType, Saved, SavedTensor, TorchSaveError, torch_save};
 
+use super::error::ReferenceCheckpointError;
 use super::place::{FOLDER, NEWEST, file_name};
-use super::{RECORD, ReferenceCheckpointError};
+use super::reference_checkpoint::RECORD;
 use promptsrc::adapter::Adapter;
 use promptsrc_files::{SaveError, write_atomically};
 

@@ -6,7 +6,9 @@
 use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_pickle::TorchFile;
 
-use super::{ReferenceCheckpoint, ReferenceCheckpointError, floats, suffix};
+use super::error::ReferenceCheckpointError;
+use super::reference_checkpoint::ReferenceCheckpoint;
+use super::state_dict::{floats, suffix};
 
 /// Far above what averaging in half precision leaves (3e-4 of a value), far below the distance of
 /// two tokens.

@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use super::{ReferenceResult, subset};
+use super::result::{ReferenceResult, subset};
 
 /// The data sets: their configuration files, after which the scripts name folders, and their classes.
 const DATA_SETS: [(&str, &str); 15] = [

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{ReferenceLogError, ReferenceResult, read};
+use super::error::ReferenceLogError;
+use super::read::read;
+use super::result::ReferenceResult;
 
 const LOG: &str = "log.txt";
 

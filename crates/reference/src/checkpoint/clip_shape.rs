@@ -1,0 +1,94 @@
+//! The CLIP of a checkpoint, as the shapes of its frozen weights tell it.
+
+use promptsrc_pickle::TorchFile;
+
+use super::state_dict::state_dict;
+use promptsrc::adapter::{ClipRecord, PreprocessingRecord};
+
+/// Mean and deviation of the channels that all of OpenAI's CLIPs were trained with.
+const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+
+/// The shape of a CLIP, from its frozen weights in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClipShape {
+    /// Width of its features.
+    pub embed_dim: usize,
+    /// Width and layers of the image tower.
+    pub vision: [usize; 2],
+    /// Width and layers of the text tower.
+    pub text: [usize; 2],
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Side of the square image, in pixels.
+    pub resolution: usize,
+}
+
+impl ClipShape {
+    /// None where the file does not hold both towers.
+    pub(super) fn of(file: &TorchFile) -> Option<Self> {
+        let shape = |wanted: &str| {
+            state_dict(file)
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, info)| info.shape())
+        };
+        let layers = |tower: &str| {
+            let prefix = format!("{tower}.transformer.resblocks.");
+            let weights = state_dict(file)
+                .filter_map(|(name, _)| name.strip_prefix(&prefix)?.strip_suffix(".ln_1.weight"));
+            weights
+                .filter(|layer| layer.parse::<usize>().is_ok())
+                .count()
+        };
+        let &[width, _, _, patch_size] = shape("image_encoder.conv1.weight")? else {
+            return None;
+        };
+        let &[positions, _] = shape("image_encoder.positional_embedding")? else {
+            return None;
+        };
+        let &[_, embed_dim] = shape("image_encoder.proj")? else {
+            return None;
+        };
+        let &[text_width] = shape("text_encoder.ln_final.weight")? else {
+            return None;
+        };
+        Some(Self {
+            embed_dim,
+            vision: [width, layers("image_encoder")],
+            text: [text_width, layers("text_encoder")],
+            patch_size,
+            resolution: positions.checked_sub(1)?.isqrt().checked_mul(patch_size)?,
+        })
+    }
+
+    /// OpenAI's name of a CLIP of this shape.
+    pub fn name(&self) -> &'static str {
+        match (self.vision, self.patch_size, self.resolution) {
+            ([768, 12], 32, 224) => "ViT-B/32",
+            ([768, 12], 16, 224) => "ViT-B/16",
+            ([1024, 24], 14, 224) => "ViT-L/14",
+            ([1024, 24], 14, 336) => "ViT-L/14@336px",
+            _ => "unknown",
+        }
+    }
+
+    pub(super) fn record(&self) -> ClipRecord {
+        ClipRecord {
+            name: self.name().to_string(),
+            // The checkpoint's weights are not CLIP's to the bit.
+            fingerprint: String::new(),
+            embed_dim: self.embed_dim,
+            vision: self.vision,
+            text: self.text,
+        }
+    }
+
+    pub(super) fn preprocessing(&self) -> PreprocessingRecord {
+        PreprocessingRecord {
+            resolution: self.resolution,
+            mean: MEAN,
+            std: STD,
+            interpolation: "bicubic".to_string(),
+        }
+    }
+}

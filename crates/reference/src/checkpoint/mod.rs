@@ -1,0 +1,23 @@
+//! A checkpoint of the Python reference (`model.pth.tar-N`), parsed and never executed.
+//!
+//! The reference's trainers PromptSRC and IVLP save `VLPromptLearner/model.pth.tar-<epoch>`: a
+//! `torch.save` archive of the whole model's state dictionary, the optimiser and the scheduler, the
+//! last two with live Python objects in them. What is taken from it are the prompts, and what its
+//! shapes and settings say of the run. Its frozen weights are CLIP's but for the rounding that
+//! half-precision averaging leaves, so the prompts are used on pristine CLIP.
+
+mod adapter;
+mod clip_shape;
+mod error;
+mod place;
+mod reference_checkpoint;
+mod save;
+mod state_dict;
+mod texts;
+
+pub use adapter::Unsaid;
+pub use clip_shape::ClipShape;
+pub use error::ReferenceCheckpointError;
+pub use place::{FOLDER, find, run_log};
+pub use reference_checkpoint::ReferenceCheckpoint;
+pub use save::{SavedCheckpoint, save, to_bytes};

@@ -1,0 +1,37 @@
+//! Reads one log from its file.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::error::ReferenceLogError;
+use super::parse::parse;
+use super::place;
+use super::result::ReferenceResult;
+
+/// Largest log that is read; a run of fifty epochs on ImageNet prints a few megabytes.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Reads a log; what it does not say is taken from its path. The last result of the test images
+/// counts. Bytes that are no text and lines that mean nothing are passed over.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is no log of the reference.
+pub fn read(path: &Path) -> Result<ReferenceResult, ReferenceLogError> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|source| ReferenceLogError::Read {
+            path: path.into(),
+            source,
+        })?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(ReferenceLogError::TooLarge {
+            path: path.into(),
+            limit: MOST_BYTES,
+        });
+    }
+    let mut found = parse(&bytes).ok_or_else(|| ReferenceLogError::NoLog { path: path.into() })?;
+    place::complete(&mut found, path);
+    Ok(found)
+}
