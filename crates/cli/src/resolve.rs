@@ -9,7 +9,7 @@ use promptsrc::run_folder::{self, RunConfig};
 use promptsrc::{Adapter, ClipModel, ClipWeights, Device, Method, TrainConfig};
 use promptsrc_clip::hub;
 use promptsrc_reference::checkpoint::{
-    self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
+    self, ReferenceCheckpoint, ReferenceCheckpointError, Supplement,
 };
 use promptsrc_reference::log::{self, ReferenceResult};
 use promptsrc_world::MINI;
@@ -270,7 +270,7 @@ fn checkpoint_run(
     };
     warn_of_unfinished(&checkpoint);
     let clip = clip(spec, common)?;
-    let unsaid = Unsaid {
+    let supplement = Supplement {
         // It changes nothing of what is computed.
         method: checkpoint.method.or(Some(Method::PromptSrc)),
         clip: Some((
@@ -278,9 +278,9 @@ fn checkpoint_run(
             promptsrc::train::preprocessing_record(&clip.clip),
         )),
         log: checkpoint_log(path),
-        ..Unsaid::default()
+        ..Supplement::default()
     };
-    let adapter = checkpoint.adapter(&unsaid)?;
+    let adapter = checkpoint.adapter(&supplement)?;
     let fits = |e| Failure::failed(format!("{}: {e}", path.display()));
     adapter.prompts.check_for(&clip.clip).map_err(fits)?;
     if let Some(record) = &checkpoint.record {
@@ -290,7 +290,7 @@ fn checkpoint_run(
     checkpoint
         .check_texts(&clip.clip, &lead, &[])
         .map_err(|e| match e {
-            ReferenceCheckpointError::OtherWords { .. } => Failure::failed(format!(
+            ReferenceCheckpointError::OtherPrefix { .. } => Failure::failed(format!(
                 "{e} (promptsrc convert --ctx-init makes an adapter of it)"
             )),
             e => e.into(),

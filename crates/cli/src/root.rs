@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use promptsrc_clip::templates;
 use promptsrc_datasets::{CATALOGUE, CatalogueSet, Dataset, Part};
-use promptsrc_protocols::{Role, Root, RootError, RootSet, SetSize};
+use promptsrc_protocols::{
+    CollectionError, DatasetCollection, DatasetEntry, DatasetSize, TransferRole,
+};
 use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 
 use crate::failure::Failure;
@@ -16,21 +18,21 @@ pub const WORLD: &str = "world";
 /// The data sets that are drawn.
 pub struct World;
 
-impl Root for World {
-    fn sets(&self) -> Vec<RootSet> {
+impl DatasetCollection for World {
+    fn sets(&self) -> Vec<DatasetEntry> {
         let set = |set: &WorldSet| {
             let classes = set.class_names().len();
-            RootSet {
+            DatasetEntry {
                 name: set.name().to_string(),
                 aliases: vec![format!("world:{}", set.name())],
                 role: match set.purpose() {
-                    Purpose::BaseToNovel => Role::Target,
-                    Purpose::Source => Role::Source,
-                    Purpose::Shifted => Role::Shifted,
-                    Purpose::Tuning => Role::Apart,
+                    Purpose::BaseToNovel => TransferRole::Target,
+                    Purpose::Source => TransferRole::Source,
+                    Purpose::Shifted => TransferRole::Shifted,
+                    Purpose::Tuning => TransferRole::None,
                 },
-                is_own: set.purpose() == Purpose::BaseToNovel,
-                size: SetSize {
+                measured_by_default: set.purpose() == Purpose::BaseToNovel,
+                size: DatasetSize {
                     classes,
                     test: classes * images_per_class(Part::Test),
                 },
@@ -39,10 +41,10 @@ impl Root for World {
         sets().iter().map(set).collect()
     }
 
-    fn open(&self, name: &str) -> Result<Dataset, RootError> {
+    fn open(&self, name: &str) -> Result<Dataset, CollectionError> {
         match WorldSet::find(name) {
             Ok(set) => Ok(set.dataset()),
-            Err(source) => Err(RootError {
+            Err(source) => Err(CollectionError {
                 name: name.to_string(),
                 source: source.into(),
             }),
@@ -53,7 +55,7 @@ impl Root for World {
         templates::PHOTO.to_string()
     }
 
-    fn place(&self, name: &str) -> String {
+    fn location(&self, name: &str) -> String {
         format!("world:{name}")
     }
 }
@@ -99,18 +101,18 @@ impl Folder {
     }
 }
 
-impl Root for Folder {
-    fn sets(&self) -> Vec<RootSet> {
-        let set = |set: &CatalogueSet| RootSet {
+impl DatasetCollection for Folder {
+    fn sets(&self) -> Vec<DatasetEntry> {
+        let set = |set: &CatalogueSet| DatasetEntry {
             name: set.published_name.to_string(),
             aliases: vec![set.name.to_string(), set.folder.to_string()],
             role: match set.folder {
-                "imagenet" => Role::Source,
-                _ if set.is_test_only() => Role::Shifted,
-                _ => Role::Target,
+                "imagenet" => TransferRole::Source,
+                _ if set.is_test_only() => TransferRole::Shifted,
+                _ => TransferRole::Target,
             },
-            is_own: !set.is_test_only(),
-            size: SetSize {
+            measured_by_default: !set.is_test_only(),
+            size: DatasetSize {
                 classes: set.classes,
                 test: set.count(Part::Test),
             },
@@ -118,8 +120,8 @@ impl Root for Folder {
         CATALOGUE.iter().map(set).collect()
     }
 
-    fn open(&self, name: &str) -> Result<Dataset, RootError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| RootError {
+    fn open(&self, name: &str) -> Result<Dataset, CollectionError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| CollectionError {
             name: name.to_string(),
             source,
         };
@@ -138,7 +140,7 @@ impl Root for Folder {
             .to_string()
     }
 
-    fn place(&self, name: &str) -> String {
+    fn location(&self, name: &str) -> String {
         resolve::absolute(&self.folder(name))
     }
 }

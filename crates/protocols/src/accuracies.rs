@@ -9,10 +9,10 @@ use crate::results::RunResult;
 use crate::table::Cell;
 use promptsrc::metrics::harmonic_mean;
 
-/// Accuracies in per cent by seed, 0 where there is none.
+/// Accuracies in per cent by seed; a method that learns nothing has the seed 0.
 type Series = BTreeMap<u64, f64>;
 
-/// What was measured, by method, data set and column.
+/// Accuracies by method, data set and column.
 pub(crate) struct Accuracies {
     series: BTreeMap<(String, String, Column), Series>,
 }
@@ -27,7 +27,7 @@ impl Accuracies {
                     (Protocol::BaseToNovel, "base", _) => vec![Column::Base],
                     (Protocol::BaseToNovel, _, _) => vec![Column::Novel],
                     (Protocol::FewShot, _, Some(shots)) => vec![Column::Shots(shots)],
-                    // It learns nothing and is the same after any number of images.
+                    // A method that learns nothing has the same accuracy at every number of shots.
                     (Protocol::FewShot, _, None) => columns.to_vec(),
                     _ => vec![Column::Accuracy],
                 };
@@ -49,8 +49,8 @@ impl Accuracies {
         self.series.get(&key)
     }
 
-    /// Means over seeds, averaged over data sets, and the averages of each seed that all of them
-    /// have; `None` unless each data set has a number.
+    /// The means over seeds, averaged over data sets; and the average over data sets for each seed
+    /// that all of them have. `None` unless every data set has a result.
     fn average(&self, method: &str, data_sets: &[&str], column: Column) -> Option<(f64, Series)> {
         let all = data_sets.iter().map(|set| self.of(method, set, column));
         let all: Vec<&Series> = all.collect::<Option<_>>()?;
@@ -84,7 +84,7 @@ impl Accuracies {
         let values: Vec<f64> = by_seed.into_values().collect();
         Some(Cell {
             mean,
-            deviation: (values.len() > 1).then(|| deviation(&values)),
+            standard_deviation: (values.len() > 1).then(|| standard_deviation(&values)),
             interval: half_interval(&values),
             runs: values.len(),
             published: None,
@@ -97,8 +97,8 @@ fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> f64 {
     values.sum::<f64>() / n
 }
 
-/// Population deviation.
-fn deviation(values: &[f64]) -> f64 {
+/// Population standard deviation.
+fn standard_deviation(values: &[f64]) -> f64 {
     let average = mean(values.iter());
     let squares: f64 = values.iter().map(|v| (v - average).powi(2)).sum();
     (squares / values.len().max(1) as f64).sqrt()

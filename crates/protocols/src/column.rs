@@ -3,15 +3,15 @@
 /// What a column shows, in per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
-    /// Accuracy on the classes that were learned, among themselves.
+    /// Accuracy on the base classes, which were learned; the candidates are the base classes.
     Base,
-    /// Accuracy on the other classes, among themselves.
+    /// Accuracy on the novel classes; the candidates are the novel classes.
     Novel,
     /// Harmonic mean of the mean base and the mean novel accuracy.
     HarmonicMean,
     /// Accuracy on all classes.
     Accuracy,
-    /// The same, after so many images a class.
+    /// Accuracy on all classes after training on this many images per class.
     Shots(usize),
 }
 
@@ -27,7 +27,7 @@ impl Column {
         }
     }
 
-    /// Its head on a table.
+    /// Its heading in a table.
     pub fn title(self) -> String {
         match self {
             Self::Base => "base".into(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::results::{RunId, RunResult};
 use promptsrc::run_folder;
 
-/// Results that do not belong into one table.
+/// Results that cannot be averaged in one table.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TableError {
     /// A run occurs twice.
@@ -17,10 +17,10 @@ pub enum TableError {
         /// Folder of the other.
         second: PathBuf,
     },
-    /// They were made otherwise.
+    /// They were made with different configurations or images.
     #[error(
-        "{} and {} cannot stand in one table, they differ in {difference}: collect them from \
-         folders of their own",
+        "{} and {} cannot be in one table because they differ in {difference}: put them into \
+         separate folders and make a table of each",
         first.display(),
         second.display()
     )]
@@ -34,7 +34,7 @@ pub enum TableError {
     },
 }
 
-/// Fails where results of a protocol are of different CLIPs, images or configurations.
+/// Fails where results of one protocol have different CLIPs, images or configurations.
 pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), TableError> {
     let mut runs: BTreeMap<&RunId, &PathBuf> = BTreeMap::new();
     for (folder, result) in results {
@@ -45,7 +45,7 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
             });
         }
     }
-    // What must agree, under what it must agree for.
+    // By group of results: what must be the same in all of the group.
     let mut seen: BTreeMap<String, (&PathBuf, serde_json::Value)> = BTreeMap::new();
     for (folder, result) in results {
         let run = &result.run;

@@ -1,4 +1,4 @@
-//! Confidence intervals of a mean of few values, by Student's t.
+//! The confidence interval of the mean of a few values, by Student's t distribution.
 
 /// 97.5 % quantiles of Student's t distribution for 1 to 30 degrees of freedom.
 const QUANTILES: [f64; 30] = [
@@ -33,14 +33,14 @@ const QUANTILES: [f64; 30] = [
     2.045229642,
     2.042272456,
 ];
-/// The same of the normal distribution.
+/// The 97.5 % quantile of the normal distribution.
 const NORMAL: f64 = 1.959963985;
 
-/// The 97.5 % quantile of Student's t for so many degrees of freedom.
+/// The 97.5 % quantile of Student's t distribution with `degrees` degrees of freedom.
 fn quantile(degrees: usize) -> f64 {
     match degrees.checked_sub(1).and_then(|i| QUANTILES.get(i)) {
         Some(quantile) => *quantile,
-        // Cornish and Fisher's expansion; at 31 degrees it is right to five digits.
+        // Cornish-Fisher expansion; at 31 degrees of freedom it is correct to five digits.
         None => {
             let (z, n) = (NORMAL, degrees as f64);
             z + (z.powi(3) + z) / (4.0 * n)
@@ -52,7 +52,7 @@ fn quantile(degrees: usize) -> f64 {
 }
 
 /// Half the width of the 95 % confidence interval of the mean of these values; `None` for fewer
-/// than two. Here the deviation is that of the sample (divided by n - 1), as the interval needs it.
+/// than two. It is computed from the sample standard deviation (divided by n - 1).
 pub fn half_interval(values: &[f64]) -> Option<f64> {
     let n = values.len();
     if n < 2 {
@@ -60,8 +60,8 @@ pub fn half_interval(values: &[f64]) -> Option<f64> {
     }
     let mean = values.iter().sum::<f64>() / n as f64;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let deviation = (squares / (n - 1) as f64).sqrt();
-    Some(quantile(n - 1) * deviation / (n as f64).sqrt())
+    let standard_deviation = (squares / (n - 1) as f64).sqrt();
+    Some(quantile(n - 1) * standard_deviation / (n as f64).sqrt())
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn three_seeds_by_hand() {
-        // Mean 81, squares 1 + 0 + 1, sample deviation 1: 4.302653 / sqrt(3).
+        // Mean 81, squares 1 + 0 + 1, sample standard deviation 1: 4.302653 / sqrt(3).
         let half = half_interval(&[80.0, 81.0, 82.0]).expect("three values");
         assert!((half - 2.484138).abs() < 1e-6, "{half}");
         assert_eq!(half_interval(&[80.0]), None);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_fall_to_the_normal_ones_without_a_step() {
+    fn quantiles_decrease_towards_the_normal_one_without_a_jump() {
         // scipy.stats.t.ppf(0.975, [31, 60, 1000]).
         for (degrees, expected) in [(31, 2.039513446), (60, 2.000297822), (1000, 1.962339081)] {
             let found = quantile(degrees);

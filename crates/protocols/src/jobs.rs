@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// Does the jobs in their order, as many at once as `threads`, and returns their results in that
-/// order. The arithmetic in a job has one thread, its own: a small model's step is too short to be
-/// shared out. After a failure no further job is begun.
+/// Does the jobs in their order, `threads` at a time, and returns their results in that order. The
+/// arithmetic of a job runs on one thread, its own: a step of a small model is too short to be
+/// divided. After a failure no further job is started.
 ///
 /// # Errors
 /// The first failure, in the order of the jobs.
-pub fn one_a_thread<J, R, E>(
+pub fn one_per_thread<J, R, E>(
     jobs: &[J],
     threads: usize,
     work: impl Fn(&J) -> Result<R, E> + Sync,
@@ -72,21 +72,21 @@ mod tests {
     fn results_come_in_the_order_of_the_jobs() {
         let jobs: Vec<u32> = (0..50).collect();
         for threads in [0, 1, 3, 100] {
-            let doubled = one_a_thread(&jobs, threads, |job| {
+            let doubled = one_per_thread(&jobs, threads, |job| {
                 assert_eq!(rayon::current_num_threads(), 1);
                 Ok::<_, Problem>(2 * job)
             });
             assert_eq!(doubled, Ok((0..50).map(|job| 2 * job).collect()));
         }
-        let none = one_a_thread(&[], 2, |job: &u32| Ok::<_, Problem>(*job));
+        let none = one_per_thread(&[], 2, |job: &u32| Ok::<_, Problem>(*job));
         assert_eq!(none, Ok(Vec::new()));
     }
 
     #[test]
-    fn a_failure_ends_the_work() {
+    fn no_job_is_started_after_a_failure() {
         let jobs: Vec<u32> = (0..1000).collect();
         let done = AtomicUsize::new(0);
-        let result = one_a_thread(&jobs, 2, |job| {
+        let result = one_per_thread(&jobs, 2, |job| {
             done.fetch_add(1, Ordering::Relaxed);
             match job {
                 3.. => Err(Problem::Job(*job)),

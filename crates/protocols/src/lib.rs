@@ -1,11 +1,13 @@
 //! The four benchmarks of the paper as resumable, divisible sweeps over data sets, methods and
 //! seeds.
 //!
-//! [`Plan`] lists the runs of a [`Protocol`] over the data sets of a [`Root`]; a [`Sweep`] makes
-//! those that are not finished, each in a folder of its own; [`collect`] reads what the folders
-//! hold, and [`tables`] averages it as the paper does and puts the published numbers beside it.
+//! [`Plan`] lists the runs of a [`Protocol`] over the data sets of a [`DatasetCollection`];
+//! a [`Sweep`] makes those that are not finished, each in a folder of its own; [`collect`] reads the
+//! results in these folders, and [`tables`] averages them as the paper does, beside the published
+//! numbers.
 
 mod accuracies;
+mod collection;
 mod column;
 mod comparable;
 mod confidence_interval;
@@ -19,11 +21,11 @@ mod published;
 mod reference_results;
 mod render;
 mod results;
-mod root;
 mod sweep;
 mod table;
 mod tables;
 
+pub use collection::{CollectionError, DatasetCollection, DatasetEntry, DatasetSize, TransferRole};
 pub use column::Column;
 pub use comparable::TableError;
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
@@ -32,7 +34,6 @@ pub use published::{PAPER, PUBLISHED_FILE, published};
 pub use reference_results::{ReferenceResults, collect_reference};
 pub use render::{Format, render};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
-pub use root::{Role, Root, RootError, RootSet, SetSize};
 pub use sweep::{RunState, Sweep, SweepError, SweepEvent};
 pub use table::{Cell, Row, Table};
 pub use tables::tables;

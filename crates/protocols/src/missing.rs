@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::Protocol;
 use crate::results::{RunId, RunResult};
 
-/// The runs that would make every method's data sets, shots and seeds a full grid, and those that
-/// were expected; also those that lack a measurement which another run of the method has.
+/// The runs that are expected but have no result, those that each method lacks of the full grid of
+/// its data sets, shots and seeds, and those without a measurement that another run of the same
+/// method on the same data set has.
 pub(crate) fn missing(
     protocol: Protocol,
     results: &[&RunResult],
@@ -45,11 +46,11 @@ pub(crate) fn missing(
             other.run.data_set == result.run.data_set && other.run.method == result.run.method
         });
         let all: BTreeSet<_> = alike.flat_map(|other| targets(other)).collect();
-        let whole = match protocol {
+        let complete = match protocol {
             Protocol::BaseToNovel => targets(result).len() == 2,
             _ => targets(result) == all && !all.is_empty(),
         };
-        if whole {
+        if complete {
             missing.remove(&result.run);
         }
     }

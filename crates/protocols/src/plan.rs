@@ -1,8 +1,8 @@
-//! The runs of a benchmark, what they cost, and how they are divided.
+//! The runs of a benchmark, their estimated cost, and their division into parts.
 
+use crate::collection::{DatasetEntry, DatasetSize, TransferRole};
 use crate::protocol::{Protocol, Target};
 use crate::results::RunId;
-use crate::root::{Role, RootSet, SetSize};
 use promptsrc::config::{ConfigError, TrainConfig};
 use promptsrc::methods::Method;
 
@@ -11,13 +11,13 @@ use promptsrc::methods::Method;
 pub struct Choice {
     /// The protocol.
     pub protocol: Protocol,
-    /// Names of the data sets; `None`: the protocol's own.
+    /// Names of the data sets; `None`: those that the protocol measures by default.
     pub data_sets: Option<Vec<String>>,
     /// The methods.
     pub methods: Vec<&'static dyn Method>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Images a class.
+    /// Training images per class.
     pub shots: Vec<usize>,
 }
 
@@ -31,7 +31,7 @@ pub struct Plan {
 /// One run: a training, if the method has any, and its measurements.
 #[derive(Clone, Debug)]
 pub struct PlannedRun {
-    /// What it is known by.
+    /// What identifies it.
     pub id: RunId,
     /// Its method.
     pub method: &'static dyn Method,
@@ -39,31 +39,31 @@ pub struct PlannedRun {
     pub config: Option<TrainConfig>,
     /// What it is measured on.
     pub targets: Vec<Target>,
-    /// Estimated work, in passes of one image through the image tower.
+    /// Estimated cost, in forward passes of one image through the image tower.
     pub cost: f64,
 }
 
-/// A choice that is no plan.
+/// Why there is no plan for a choice.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    /// A data set that the root does not have.
+    /// A data set that is not in the collection.
     #[error("there is no data set {name:?}; there are: {}", known.join(", "))]
     UnknownSet {
         /// The name.
         name: String,
-        /// The root's data sets.
+        /// The data sets of the collection.
         known: Vec<String>,
     },
-    /// Nothing to learn on before others are measured.
-    #[error("the protocol {protocol} learns on a source, and this root has none")]
+    /// A transfer protocol has no data set to train on.
+    #[error("the protocol {protocol} trains on a source data set, and this collection has none")]
     NoSource {
         /// The protocol.
         protocol: Protocol,
     },
-    /// Nothing at all.
+    /// There is nothing to run.
     #[error("nothing to run: there are no {what}")]
     Nothing {
-        /// What there is none of.
+        /// What is missing.
         what: &'static str,
     },
     /// A configuration that cannot be trained.
@@ -73,20 +73,20 @@ pub enum PlanError {
 
 impl Plan {
     /// Lists the runs: by data set, then method, then shots, then seed. `configure` gives the
-    /// configuration of a data set; the method and the seed are put into it here.
+    /// configuration of a data set; the method and the seed are set here.
     ///
     /// # Errors
     /// [`PlanError`].
     pub fn new(
         choice: &Choice,
-        sets: &[RootSet],
+        sets: &[DatasetEntry],
         configure: &dyn Fn(&str) -> TrainConfig,
     ) -> Result<Self, PlanError> {
         let protocol = choice.protocol;
         let chosen = chosen_sets(choice, sets)?;
         let names: Vec<String> = chosen.iter().map(|set| set.name.clone()).collect();
-        let learned_on: Vec<&RootSet> = match protocol.is_transfer() {
-            true => match sets.iter().find(|set| set.role == Role::Source) {
+        let learned_on: Vec<&DatasetEntry> = match protocol.is_transfer() {
+            true => match sets.iter().find(|set| set.role == TransferRole::Source) {
                 Some(source) => vec![source],
                 None => return Err(PlanError::NoSource { protocol }),
             },
@@ -166,13 +166,14 @@ impl Plan {
         }
     }
 
-    /// Work of all runs, in passes of an image.
+    /// Estimated cost of all runs, in forward passes of one image.
     pub fn cost(&self) -> f64 {
         self.runs.iter().map(|run| run.cost).sum()
     }
 
-    /// Which of `parts` parts, counted from 0, each run belongs to: the costliest first, each to
-    /// the part that has least to do. It depends on nothing but the plan.
+    /// The part, counted from 0, of each run when the plan is divided into `parts`: the most costly
+    /// run comes first, and each goes to the part with the least cost so far. It depends only on
+    /// the plan.
     pub fn parts(&self, parts: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.runs.len()).collect();
         // Stable: equal costs stay in the order of the plan.
@@ -202,22 +203,25 @@ impl Plan {
     }
 }
 
-fn chosen_sets<'a>(choice: &Choice, sets: &'a [RootSet]) -> Result<Vec<&'a RootSet>, PlanError> {
-    let chosen: Vec<&RootSet> = match &choice.data_sets {
+fn chosen_sets<'a>(
+    choice: &Choice,
+    sets: &'a [DatasetEntry],
+) -> Result<Vec<&'a DatasetEntry>, PlanError> {
+    let chosen: Vec<&DatasetEntry> = match &choice.data_sets {
         None => sets
             .iter()
             .filter(|s| choice.protocol.measures(s))
             .collect(),
         Some(names) => {
             for name in names {
-                if !sets.iter().any(|set| set.is_called(name)) {
+                if !sets.iter().any(|set| set.matches_name(name)) {
                     return Err(PlanError::UnknownSet {
                         name: name.clone(),
                         known: sets.iter().map(|set| set.name.clone()).collect(),
                     });
                 }
             }
-            let named = |set: &&RootSet| names.iter().any(|name| set.is_called(name));
+            let named = |set: &&DatasetEntry| names.iter().any(|name| set.matches_name(name));
             sets.iter().filter(named).collect()
         }
     };
@@ -227,7 +231,7 @@ fn chosen_sets<'a>(choice: &Choice, sets: &'a [RootSet]) -> Result<Vec<&'a RootS
     }
 }
 
-/// The share of a data set's test images that a target of it has.
+/// The fraction of a data set's test images that a target has.
 fn share(protocol: Protocol) -> f64 {
     match protocol {
         Protocol::BaseToNovel => 0.5,
@@ -235,24 +239,24 @@ fn share(protocol: Protocol) -> f64 {
     }
 }
 
-/// Passes of an image that a training is worth, by count of ViT-B/16's products: a step of 4
-/// images and C classes is 390 + 0.75 C GFLOP where the forward pass of an image is 35, and a
-/// text through the frozen tower 0.8. What it is for is to compare runs.
-fn training_cost(protocol: Protocol, config: &TrainConfig, size: SetSize, shots: usize) -> f64 {
+/// Estimated cost of a training, in forward passes of one image, from the operations of ViT-B/16: a
+/// step of 4 images and C classes is 390 + 0.75 C GFLOP, the forward pass of an image 35, and a
+/// text through the frozen tower 0.8. It only serves to compare runs.
+fn training_cost(protocol: Protocol, config: &TrainConfig, size: DatasetSize, shots: usize) -> f64 {
     let classes = match protocol {
         Protocol::BaseToNovel => size.classes.div_ceil(2),
         _ => size.classes,
     } as f64;
     let images = classes * shots as f64;
     let batch = config.batch_size as f64;
-    // What does not fill a batch is left out.
+    // An incomplete batch is dropped.
     let steps = config.epochs as f64 * (images / batch).floor().max(1.0);
-    let a_step = batch.min(images) * (390.0 / 4.0 / 35.0) + classes * (0.75 / 35.0);
+    let step_cost = batch.min(images) * (390.0 / 4.0 / 35.0) + classes * (0.75 / 35.0);
     let teacher = match config.regularisation {
         Some(_) => classes * config.templates.len() as f64 * (0.8 / 35.0),
         None => 0.0,
     };
-    steps * a_step + teacher
+    steps * step_cost + teacher
 }
 
 #[cfg(test)]
@@ -261,19 +265,19 @@ mod tests {
     use crate::protocol::Scale;
     use promptsrc::methods;
 
-    fn sets() -> Vec<RootSet> {
-        let set = |name: &str, role, is_own, classes, test| RootSet {
+    fn sets() -> Vec<DatasetEntry> {
+        let set = |name: &str, role, measured_by_default, classes, test| DatasetEntry {
             name: name.into(),
             aliases: vec![format!("{name}-folder")],
             role,
-            is_own,
-            size: SetSize { classes, test },
+            measured_by_default,
+            size: DatasetSize { classes, test },
         };
         vec![
-            set("Big", Role::Source, true, 1000, 50_000),
-            set("One", Role::Target, true, 100, 2000),
-            set("Two", Role::Target, true, 10, 8000),
-            set("Shift", Role::Shifted, false, 1000, 10_000),
+            set("Big", TransferRole::Source, true, 1000, 50_000),
+            set("One", TransferRole::Target, true, 100, 2000),
+            set("Two", TransferRole::Target, true, 10, 8000),
+            set("Shift", TransferRole::Shifted, false, 1000, 10_000),
         ]
     }
 
@@ -296,7 +300,7 @@ mod tests {
     #[test]
     fn every_combination_is_one_run() {
         let counts = Protocol::ALL.map(|p| plan(&choice(p)).map_or(0, |p| p.runs.len()));
-        // Two methods that learn, three seeds; zero-shot once a data set.
+        // Two methods that learn, three seeds; zero-shot once per data set.
         assert_eq!(counts, [3 * 7, 3 * (2 * 3 * 5 + 1), 7, 7]);
 
         let cross = plan(&choice(Protocol::CrossDataset)).expect("a plan");
@@ -371,10 +375,10 @@ mod tests {
     fn costs_are_in_the_proportion_of_the_work() {
         let cost = |protocol, shots, classes| {
             let config = Protocol::config(protocol, "", None, Scale::Published);
-            training_cost(protocol, &config, SetSize { classes, test: 0 }, shots)
+            training_cost(protocol, &config, DatasetSize { classes, test: 0 }, shots)
         };
         // ViT-B/16, 4 shots of 100 classes, 50 epochs: 5,000 steps of 465 GFLOP and the teacher's
-        // 4,800, over 35 an image.
+        // 4,800, over 35 per image.
         let by_hand = (5000.0 * 465.0 + 4800.0) / 35.0;
         let found = cost(Protocol::FewShot, 4, 100);
         assert!(

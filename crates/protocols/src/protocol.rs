@@ -1,4 +1,4 @@
-//! The four protocols: which data sets and classes are learned, which are measured, and how.
+//! The four protocols: the data sets and classes that are learned and those that are measured.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use promptsrc_datasets::Classes;
 use serde::{Deserialize, Serialize};
 
-use crate::root::{Role, RootSet};
+use crate::collection::{DatasetEntry, TransferRole};
 use promptsrc::config::{Preset, TrainConfig};
 
 /// A benchmark of the paper (section 4.1).
@@ -15,7 +15,7 @@ use promptsrc::config::{Preset, TrainConfig};
 pub enum Protocol {
     /// Half of the classes are learned; both halves are measured, each within itself.
     BaseToNovel,
-    /// All classes are learned from ever more images.
+    /// All classes are learned, from different numbers of images per class.
     FewShot,
     /// All classes of the source are learned; other data sets are measured.
     CrossDataset,
@@ -23,23 +23,23 @@ pub enum Protocol {
     DomainGeneralization,
 }
 
-/// Images that a run is measured on: the test part of a data set.
+/// Images that a run is measured on: the test split of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The data set.
     pub data_set: String,
-    /// Its classes that are told apart.
+    /// The classes that are distinguished.
     pub classes: Classes,
 }
 
-/// What kind of CLIP learns.
+/// The kind of CLIP that is trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// One as the paper has it: the published configurations.
+    /// One like the paper's: the published configurations.
     #[default]
     Published,
-    /// One that looks at small images, as the CLIP that promptsrc carries: the same with crops
-    /// that leave something to see, and few-shot learning in 20 epochs, not 50.
+    /// One with small images, such as promptsrc's built-in CLIP: the published configurations with
+    /// larger crops, and few-shot learning in 20 epochs instead of 50.
     Mini,
 }
 
@@ -64,7 +64,7 @@ impl Protocol {
         }
     }
 
-    /// The paper's numbers of images a class.
+    /// The paper's numbers of images per class.
     pub fn shots(self) -> &'static [usize] {
         match self {
             Self::FewShot => &[1, 2, 4, 8, 16],
@@ -81,8 +81,8 @@ impl Protocol {
         }
     }
 
-    /// The configuration for a data set; that of `preset` where one is asked for. Few-shot
-    /// learning aggregates otherwise on some data sets ([`TrainConfig::few_shot_for`]).
+    /// The configuration for a data set; that of `preset` where one is given. In few-shot learning
+    /// the aggregation depends on the data set ([`TrainConfig::few_shot_for`]).
     pub fn config(self, data_set: &str, preset: Option<Preset>, scale: Scale) -> TrainConfig {
         let of = |preset| match preset {
             Preset::FewShot => TrainConfig::few_shot_for(data_set),
@@ -107,21 +107,21 @@ impl Protocol {
         }
     }
 
-    /// Whether one data set is learned and others are measured.
+    /// Whether one data set is trained on and others are measured.
     pub fn is_transfer(self) -> bool {
         matches!(self, Self::CrossDataset | Self::DomainGeneralization)
     }
 
-    /// Whether a data set is measured unless others are chosen; in a transfer beside its source.
-    pub fn measures(self, set: &RootSet) -> bool {
+    /// Whether a data set is measured unless others are chosen; a transfer also measures its source.
+    pub fn measures(self, set: &DatasetEntry) -> bool {
         match self {
-            Self::BaseToNovel | Self::FewShot => set.is_own,
-            Self::CrossDataset => set.role == Role::Target,
-            Self::DomainGeneralization => set.role == Role::Shifted,
+            Self::BaseToNovel | Self::FewShot => set.measured_by_default,
+            Self::CrossDataset => set.role == TransferRole::Target,
+            Self::DomainGeneralization => set.role == TransferRole::Shifted,
         }
     }
 
-    /// What a run on a data set is measured on; `chosen` are the data sets of a transfer.
+    /// What a run that trains on `data_set` is measured on. `chosen`: the data sets of a transfer.
     pub fn targets(self, data_set: &str, chosen: &[String]) -> Vec<Target> {
         let target = |data_set: &str, classes| Target {
             data_set: data_set.to_string(),
@@ -143,7 +143,7 @@ impl Protocol {
     }
 }
 
-/// The name of a choice of classes, as files hold it.
+/// The name of a choice of classes in files.
 pub fn classes_name(classes: Classes) -> &'static str {
     match classes {
         Classes::All => "all",
@@ -179,7 +179,7 @@ mod tests {
         (aggregation.mean, aggregation.std)
     }
 
-    /// The reference's configuration files and the comment in the few-shot one.
+    /// From the reference's configuration files and the comment in the few-shot one.
     #[test]
     fn defaults_are_the_published_ones() {
         let published = |protocol: Protocol, set| protocol.config(set, None, Scale::Published);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_clip_sees_half_of_a_image_at_least() {
+    fn a_small_clip_sees_at_least_half_of_an_image() {
         for protocol in Protocol::ALL {
             assert_eq!(protocol.config("", None, Scale::Mini).crop_scale, 0.5);
             let asked = protocol.config("", Some(Preset::FewShot), Scale::Mini);

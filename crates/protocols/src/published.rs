@@ -1,24 +1,24 @@
-//! The paper's results, to stand beside one's own.
+//! The paper's results, to compare one's own with.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::collection::normalized;
 use crate::column::Column;
 use crate::protocol::Protocol;
-use crate::root::plain;
 
 /// The numbers of the paper's tables, with their source.
 pub const PUBLISHED_FILE: &str = include_str!("../assets/paper_results.json");
 
-/// Where they are from, in short.
+/// Their source, in short.
 pub const PAPER: &str = "Khattak et al., ICCV 2023, ViT-B/16, mean of 3 seeds";
 
-/// Images a class of the published results; few-shot learning has more than one.
+/// Shots per class of the published results of every protocol but few-shot learning.
 const SHOTS: usize = 16;
 
-/// What an average over data sets goes by.
+/// The name of the average over data sets.
 pub(crate) const AVERAGE: &str = "average";
 
 type Key = (Protocol, String, String, String);
@@ -35,7 +35,12 @@ static RESULTS: LazyLock<BTreeMap<Key, f64>> = LazyLock::new(|| {
         for (set, methods) in entries(&file[section]) {
             for (method, columns) in entries(methods) {
                 for (column, value) in entries(columns) {
-                    let key = (protocol, plain(method), known(set), column.to_string());
+                    let key = (
+                        protocol,
+                        normalized(method),
+                        canonical(set),
+                        column.to_string(),
+                    );
                     results.extend(value.as_f64().map(|value| (key, value)));
                 }
             }
@@ -50,7 +55,12 @@ static RESULTS: LazyLock<BTreeMap<Key, f64>> = LazyLock::new(|| {
     ] {
         for (method, sets) in entries(&file[section]) {
             for (set, value) in entries(sets) {
-                let key = (protocol, plain(method), known(set), "accuracy".to_string());
+                let key = (
+                    protocol,
+                    normalized(method),
+                    canonical(set),
+                    "accuracy".to_string(),
+                );
                 results.extend(value.as_f64().map(|value| (key, value)));
             }
         }
@@ -63,10 +73,10 @@ fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     map.map(|(key, value)| (key.as_str(), value))
 }
 
-/// One name for each data set: tables, papers and folders have many.
-fn known(name: &str) -> String {
-    let plain = plain(name);
-    match plain.as_str() {
+/// The one name of each data set, which has several in tables, papers and folders.
+fn canonical(name: &str) -> String {
+    let name = normalized(name);
+    match name.as_str() {
         "caltech" => "caltech101",
         "pets" => "oxfordpets",
         "cars" => "stanfordcars",
@@ -87,7 +97,7 @@ fn known(name: &str) -> String {
 }
 
 /// The published accuracy or harmonic mean, in per cent, of a method by its name in the paper.
-/// `data_set`: by any usual name, or "average". `shots`: those of the run, none for zero-shot CLIP.
+/// `data_set`: any usual name, or "average". `shots`: those of the run; `None` for zero-shot CLIP.
 pub fn published(
     protocol: Protocol,
     method: &str,
@@ -98,13 +108,18 @@ pub fn published(
     if shots.is_some_and(|shots| shots != SHOTS) && protocol != Protocol::FewShot {
         return None;
     }
-    let key = (protocol, plain(method), known(data_set), column.key());
+    let key = (
+        protocol,
+        normalized(method),
+        canonical(data_set),
+        column.key(),
+    );
     RESULTS.get(&key).copied()
 }
 
-/// Whether these are the data sets of the published average, neither fewer nor others.
+/// Whether these are exactly the data sets of the published average.
 pub(crate) fn is_published_selection(protocol: Protocol, data_sets: &[&str]) -> bool {
-    let mut own: Vec<String> = data_sets.iter().map(|set| known(set)).collect();
+    let mut own: Vec<String> = data_sets.iter().map(|set| canonical(set)).collect();
     own.sort();
     let mut paper: Vec<String> = RESULTS
         .keys()
@@ -137,12 +152,12 @@ mod tests {
         "UCF101",
     ];
 
-    /// The paper has two decimals.
+    /// The paper rounds to two decimals.
     const ROUNDING: f64 = 0.0051;
 
-    /// Table 3 of the paper: rounding to two digits is all that may differ.
+    /// Table 3 of the paper; only the rounding to two decimals may differ.
     #[test]
-    fn averages_and_harmonic_means_of_the_paper_are_taken_our_way() {
+    fn averages_and_harmonic_means_of_the_paper_are_computed_as_here() {
         let mut checked = 0;
         for method in [
             "CLIP",
@@ -159,15 +174,18 @@ mod tests {
             };
             let mean = |column| ELEVEN.iter().map(|set| of(set, column)).sum::<f64>() / 11.0;
             let (base, novel) = (mean(Column::Base), mean(Column::Novel));
-            let told =
+            let paper =
                 [Column::Base, Column::Novel, Column::HarmonicMean].map(|c| of("average", c));
-            for (ours, told) in [base, novel, harmonic_mean(base, novel)].iter().zip(told) {
-                assert!((ours - told).abs() < ROUNDING, "{method}: {ours} {told}");
+            for (ours, paper) in [base, novel, harmonic_mean(base, novel)].iter().zip(paper) {
+                assert!((ours - paper).abs() < ROUNDING, "{method}: {ours} {paper}");
             }
             for set in ELEVEN {
                 let hm = harmonic_mean(of(set, Column::Base), of(set, Column::Novel));
-                let told = of(set, Column::HarmonicMean);
-                assert!((hm - told).abs() < ROUNDING, "{method} {set}: {hm} {told}");
+                let paper = of(set, Column::HarmonicMean);
+                assert!(
+                    (hm - paper).abs() < ROUNDING,
+                    "{method} {set}: {hm} {paper}"
+                );
                 checked += 1;
             }
         }
@@ -197,16 +215,16 @@ mod tests {
         for (protocol, method, sets, column) in cases {
             let of = |set: &str| published(protocol, method, set, None, column).expect("a number");
             let mean = sets.iter().map(|set| of(set)).sum::<f64>() / sets.len() as f64;
-            let told = of("average");
+            let paper = of("average");
             assert!(
-                (mean - told).abs() < ROUNDING,
-                "{protocol} {method}: {mean} {told}"
+                (mean - paper).abs() < ROUNDING,
+                "{protocol} {method}: {mean} {paper}"
             );
         }
     }
 
     #[test]
-    fn only_like_is_put_beside_like() {
+    fn only_results_of_the_same_setting_are_compared() {
         let of =
             |set, shots| published(Protocol::BaseToNovel, "PromptSRC", set, shots, Column::Base);
         assert_eq!(of("dtd", Some(16)), of("DescribableTextures", None));

@@ -1,4 +1,4 @@
-//! Results of the Python reference, from its logs, as results of runs.
+//! Results of the Python reference, read from its logs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use crate::protocol::{Protocol, classes_name};
 use crate::results::{Configuration, Measured, RunId, RunResult};
 use promptsrc_reference::log::{ReferenceLogError, ReferenceResult, read_below};
 
-/// Where the reference learns its transfers.
+/// The data set that the reference trains on in the transfer protocols.
 const SOURCE: &str = "ImageNet";
 
-/// What the logs below a folder say.
+/// The results in the logs below a folder.
 #[derive(Debug, Default)]
 pub struct ReferenceResults {
     /// Results, in the order of their ids, with the folder of the last log of each.
     pub results: Vec<(PathBuf, RunResult)>,
-    /// Logs that cannot stand in a table, and why.
+    /// Logs that cannot be used, and why.
     pub left_out: Vec<(PathBuf, String)>,
 }
 
-/// Reads every `log.txt` below a folder. Base and novel halves belong to base-to-novel
-/// generalisation; runs that only test, and on all classes, to the transfers; the rest to few-shot
-/// learning.
+/// Reads every `log.txt` below a folder. Results on base or novel classes belong to base-to-novel
+/// generalisation; runs that only evaluate, on all classes, to the transfer protocols; the rest to
+/// few-shot learning.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -47,13 +47,13 @@ pub fn collect_reference(folder: &Path) -> Result<ReferenceResults, ReferenceLog
                 let (at, result) = runs
                     .entry(run.clone())
                     .or_insert_with(|| (place.clone(), RunResult::new(run, configuration, None)));
-                // Two logs of the same measurement: which one counts is not ours to say.
-                let twice = result
+                // Of two logs of the same measurement, the first one counts.
+                let is_duplicate = result
                     .measured
                     .iter()
                     .any(|m| m.data_set == measured.data_set && m.classes == measured.classes);
-                if twice {
-                    let reason = format!("{} has a result of the same run", at.display());
+                if is_duplicate {
+                    let reason = format!("{} already has a result of the same run", at.display());
                     found.left_out.push((path, reason));
                 } else {
                     result.measured.push(measured);
@@ -75,22 +75,24 @@ pub fn collect_reference(folder: &Path) -> Result<ReferenceResults, ReferenceLog
 /// The run that a log belongs to, and what it measured.
 fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
     if !log.finished {
-        return Err("it ends before its result".to_string());
+        return Err("the log ends before its result".to_string());
     }
-    let said = |what: &str| format!("neither it nor its path says the {what}");
-    let name = log.dataset.as_deref().ok_or_else(|| said("data set"))?;
-    let trainer = log.trainer.as_deref().ok_or_else(|| said("trainer"))?;
+    let missing = |what: &str| format!("neither the log nor its path has the {what}");
+    let name = log.dataset.as_deref().ok_or_else(|| missing("data set"))?;
+    let trainer = log.trainer.as_deref().ok_or_else(|| missing("trainer"))?;
     let subset = log.subset.unwrap_or(Classes::All);
     let total = log
         .total
-        .ok_or("it does not say how many images were tested")?;
+        .ok_or("the log does not have the number of test images")?;
     let correct = match (log.correct, log.accuracy) {
         (Some(correct), _) => correct,
         (None, Some(accuracy)) => (accuracy / 100.0 * total as f64).round() as u64,
-        (None, None) => return Err("it has no accuracy".to_string()),
+        (None, None) => return Err("the log has no accuracy".to_string()),
     };
     if total == 0 || correct > total {
-        return Err(format!("{correct} of {total} images recognised"));
+        return Err(format!(
+            "{correct} of {total} images classified correctly, which is impossible"
+        ));
     }
 
     let set = CatalogueSet::find(name);
@@ -109,25 +111,21 @@ fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
         (None, true) => trainer.to_lowercase(),
         (None, false) => "zero-shot".to_string(),
     };
-    let transfer = matches!(
-        protocol,
-        Protocol::CrossDataset | Protocol::DomainGeneralization
-    );
     let run = RunId {
         protocol,
         method,
-        data_set: if transfer {
+        data_set: if protocol.is_transfer() {
             SOURCE.to_string()
         } else {
             data_set.clone()
         },
         shots: if learned {
-            Some(log.shots.ok_or_else(|| said("number of shots"))?)
+            Some(log.shots.ok_or_else(|| missing("number of shots"))?)
         } else {
             None
         },
         seed: if learned {
-            Some(log.seed.ok_or_else(|| said("seed"))?)
+            Some(log.seed.ok_or_else(|| missing("seed"))?)
         } else {
             None
         },

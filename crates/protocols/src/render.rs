@@ -1,4 +1,4 @@
-//! Tables as text for people, papers and programs. The bytes depend on the numbers alone.
+//! Tables as text for people, papers and programs. The same tables give the same bytes.
 
 mod csv;
 mod json;
@@ -19,7 +19,7 @@ use latex::latex;
 use markdown::markdown;
 use terminal::terminal;
 
-/// How a table is written.
+/// The format in which tables are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Aligned, for a terminal.
@@ -27,11 +27,11 @@ pub enum Format {
     Terminal,
     /// For a README or a forum.
     Markdown,
-    /// One number a line, for spreadsheets.
+    /// One number per line, for spreadsheets.
     Csv,
     /// For a paper, with the package `booktabs`.
     Latex,
-    /// One object; of several tables a list of them.
+    /// One object, or a list of objects where there are several tables.
     Json,
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Format {
     }
 }
 
-/// Writes tables.
+/// The text of tables in a format.
 pub fn render(tables: &[Table], format: Format) -> String {
     let each = |one: fn(&Table) -> String| -> String {
         tables.iter().map(one).collect::<Vec<_>>().join("\n")
@@ -158,7 +158,7 @@ average   zero-shot                 55.00           35.00           42.78
     }
 
     #[test]
-    fn a_table_that_is_not_whole_says_so() {
+    fn an_incomplete_table_says_so() {
         let mut results = example();
         results.remove(0);
         let tables = tables(&results, &[]).expect("a table");

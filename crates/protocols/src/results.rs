@@ -1,4 +1,4 @@
-//! The result of a run, as a file in its folder, and all results below a folder.
+//! The result of a run, as a file in its folder, and the results of all runs below a folder.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use crate::protocol::{Protocol, Target, classes_name};
 use promptsrc::config::TrainConfig;
 use promptsrc_files::{SaveError, write_atomically};
 
-/// Name of the result in a run's folder.
+/// Name of the result file in a run's folder.
 pub const RESULT: &str = "result.json";
 const FORMAT_VERSION: u32 = 1;
-/// Folders between that of a sweep and a result: protocol, method, data set, shots, seed.
+/// Levels of folders below that of a sweep: protocol, method, data set, shots, seed.
 const DEPTH: usize = 5;
 
-/// What a run is known by.
+/// What identifies a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunId {
     /// The protocol.
     pub protocol: Protocol,
     /// Name of the method.
     pub method: String,
-    /// The data set that it learns on.
+    /// The data set that it trains on.
     pub data_set: String,
-    /// Images a class; none where nothing is learned.
+    /// Training images per class; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
-    /// The seed; none where nothing is learned.
+    /// The seed; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
 
-/// What decides a run's numbers, apart from the images.
+/// What a run's numbers depend on, apart from the images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
     /// Fingerprint of the CLIP's weights.
@@ -41,24 +41,24 @@ pub struct Configuration {
     pub precision: String,
     /// Whether images that are missing are left out.
     pub allow_missing: bool,
-    /// The training; none where nothing is learned.
+    /// The settings of the training; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<TrainConfig>,
 }
 
-/// What came of a run. It holds no time and no path: a run that was made again has the same bytes.
+/// The result of a run. It contains no time and no path, so a repeated run gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// Version of the file's format.
+    /// Version of the file format.
     pub format_version: u32,
     /// The run.
     pub run: RunId,
-    /// How it was made.
+    /// Its configuration.
     pub configuration: Configuration,
-    /// Fingerprint of the images that it learned from.
+    /// Fingerprint of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
-    /// What was measured, target by target.
+    /// The measurements, one per target.
     pub measured: Vec<Measured>,
 }
 
@@ -69,13 +69,13 @@ pub struct Measured {
     pub data_set: String,
     /// "all", "base" or "novel".
     pub classes: String,
-    /// Number of classes that were told apart.
+    /// Number of classes that were distinguished.
     pub names: usize,
-    /// Images whose class was recognised.
+    /// Images that were classified correctly.
     pub correct: u64,
     /// All images.
     pub total: u64,
-    /// See [`Evaluation::macro_f1`](crate::Evaluation::macro_f1).
+    /// See [`Evaluation::macro_f1`](promptsrc::Evaluation::macro_f1).
     pub macro_f1: f64,
     /// Fingerprint of the images.
     pub images: String,
@@ -84,18 +84,18 @@ pub struct Measured {
 /// A result that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultError {
-    /// The system refuses.
+    /// A file or folder cannot be read.
     #[error("{}: {source}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It is no result.
+    /// The file is not a result.
     #[error(
-        "{} is no result of a run: {source}; if it is damaged, remove it to have the run measured \
-         again",
+        "{} is not the result of a run: {source}; if it is damaged, remove it to have the run \
+         measured again",
         path.display()
     )]
     Json {
@@ -104,10 +104,10 @@ pub enum ResultError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// Numbers that no measurement has.
+    /// Its counts are impossible.
     #[error(
-        "{}: {correct} of {total} images recognised on {data_set}; remove the file to have the \
-         run measured again",
+        "{}: {correct} of {total} images of {data_set} classified correctly, which is impossible; \
+         remove the file to have the run measured again",
         path.display()
     )]
     Counts {
@@ -115,12 +115,12 @@ pub enum ResultError {
         path: PathBuf,
         /// The data set.
         data_set: String,
-        /// Images that are said to be recognised.
+        /// Images that are counted as correct.
         correct: u64,
-        /// Images in all.
+        /// Number of images.
         total: u64,
     },
-    /// A newer program has written it.
+    /// It was written by a newer program.
     #[error(
         "{} has format version {found}; this program reads up to {FORMAT_VERSION}: use a newer one",
         path.display()
@@ -141,7 +141,7 @@ pub enum ResultError {
 
 impl RunId {
     /// Its folder below that of the sweep: `protocol/method/data set/shots_K/seed_S`, without the
-    /// last two where nothing is learned.
+    /// last two levels where nothing is learned.
     pub fn path(&self) -> PathBuf {
         let mut path: PathBuf = [self.protocol.name(), &self.method, &self.data_set]
             .iter()
@@ -170,14 +170,14 @@ impl fmt::Display for RunId {
 }
 
 impl Measured {
-    /// Share of the images that was recognised, in per cent.
+    /// Percentage of the images that were classified correctly.
     pub fn accuracy(&self) -> f64 {
         100.0 * self.correct as f64 / self.total as f64
     }
 }
 
 impl RunResult {
-    /// A result that has nothing measured yet.
+    /// A result without measurements.
     pub fn new(run: RunId, configuration: Configuration, trained_on: Option<String>) -> Self {
         Self {
             format_version: FORMAT_VERSION,
@@ -188,14 +188,14 @@ impl RunResult {
         }
     }
 
-    /// What was measured on a target.
+    /// The measurement on a target.
     pub fn of(&self, target: &Target) -> Option<&Measured> {
         self.measured
             .iter()
             .find(|m| m.data_set == target.data_set && m.classes == classes_name(target.classes))
     }
 
-    /// Saves it in a run's folder, all or nothing.
+    /// Saves it in a run's folder, atomically.
     ///
     /// # Errors
     /// [`SaveError`].
@@ -209,7 +209,7 @@ impl RunResult {
         write_atomically(&path, text.as_bytes())
     }
 
-    /// Reads that of a run's folder, if it has one.
+    /// Reads the result in a run's folder; `None` where there is none.
     ///
     /// # Errors
     /// [`ResultError`].
@@ -251,7 +251,7 @@ impl RunResult {
     }
 }
 
-/// All results below the folder of a sweep, in the order of their ids, with their folders.
+/// All results below the folder of a sweep with their folders, in the order of their ids.
 ///
 /// # Errors
 /// [`ResultError`] of the first that cannot be read.

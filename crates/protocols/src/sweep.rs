@@ -1,5 +1,5 @@
-//! Makes the runs of a plan: what is finished stands, what is half done goes on, what another
-//! process is at is left to it.
+//! Makes the runs of a plan: finished runs are kept, unfinished ones continued, and those that
+//! another process is working on are left to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use promptsrc_clip::ClipModel;
 use promptsrc_datasets::{DataError, Dataset, Item, Part};
 use rayon::ThreadPoolBuildError;
 
+use crate::collection::{CollectionError, DatasetCollection};
 use crate::jobs;
 use crate::plan::PlannedRun;
 use crate::protocol::{Protocol, Target, classes_name};
 use crate::results::{Configuration, Measured, ResultError, RunId, RunResult};
-use crate::root::{Root, RootError};
 use promptsrc::Event;
 use promptsrc::adapter::{ClipRecord, DataRecord};
 use promptsrc::config::TrainConfig;
@@ -25,19 +25,20 @@ use promptsrc::train::{TrainData, TrainError, TrainJob};
 use promptsrc::{EvaluateError, evaluate};
 use promptsrc_files::{Lock, SaveError, write_atomically};
 
-/// Held while a run is made. The system lets go of it when the process ends, however it ends.
+/// Held while a run is made. The operating system releases it when the process ends in any way.
 const LOCK: &str = ".run-lock";
-/// What has been measured of a run that is not finished; hidden, so that nobody collects it.
+/// Measurements of a run that is not finished; hidden, so that [`collect`](crate::collect) skips
+/// them.
 const MEASURING: &str = ".measuring";
-/// How often a run that another process is at is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Time between two checks of a run that another process is working on.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Makes runs in folders below one.
+/// Makes runs, each in its folder below one folder.
 pub struct Sweep<'a> {
     clip: &'a ClipModel,
     clip_record: ClipRecord,
     clip_source: String,
-    root: &'a dyn Root,
+    collection: &'a dyn DatasetCollection,
     out: PathBuf,
     allow_missing: bool,
     at_once: usize,
@@ -45,53 +46,52 @@ pub struct Sweep<'a> {
     data_sets: Mutex<BTreeMap<String, Arc<Dataset>>>,
 }
 
-/// What a sweep tells while it works; from several threads at once where it makes several runs at
-/// once.
+/// What a sweep reports while it works; from several threads where it makes several runs at a time.
 #[derive(Debug)]
 pub enum SweepEvent<'a> {
-    /// A run begins, or goes on.
+    /// A run is started or continued.
     Begin(&'a PlannedRun),
-    /// Its training reports.
+    /// A report of its training.
     Train(&'a PlannedRun, &'a Event),
-    /// So many test images of all its targets are classified.
+    /// Progress of the measurements on all its targets.
     Measure {
         /// The run.
         run: &'a PlannedRun,
-        /// Images so far.
+        /// Images that are classified.
         done: usize,
-        /// Images in all, as far as is known.
+        /// Images to classify.
         total: usize,
     },
-    /// Something that a person should know.
+    /// A warning.
     Warn(&'a PlannedRun, &'a str),
     /// A run is finished.
     End {
         /// The run.
         run: &'a PlannedRun,
-        /// What came of it.
+        /// Its result.
         result: &'a RunResult,
-        /// Whether it had been finished before.
-        stood: bool,
+        /// Whether it was finished before this sweep.
+        already_finished: bool,
     },
-    /// A run has failed; the others go on.
+    /// A run has failed; the others are still made.
     Fail(&'a PlannedRun, &'a SweepError),
-    /// All that is left to do are runs that other processes are at.
+    /// Only runs that other processes are working on are left: their number.
     Wait(usize),
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
-    /// Nothing is done.
+    /// It has not been started.
     New,
-    /// It has been begun.
+    /// It has been started.
     Begun,
     /// It is finished.
     Finished,
 }
 
 impl RunState {
-    /// In a word.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -101,13 +101,13 @@ impl RunState {
     }
 }
 
-/// A run that cannot be made.
+/// Why a run cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The run there has another configuration.
+    /// The folder holds a run with another configuration.
     #[error(
-        "{} holds a run with another configuration ({difference}): give the same options to go on \
-         with it, or choose another folder",
+        "{} holds a run with another configuration ({difference}): give the same options to \
+         continue it, or choose another folder",
         path.display()
     )]
     Changed {
@@ -116,18 +116,18 @@ pub enum SweepError {
         /// What differs.
         difference: String,
     },
-    /// The system refuses.
+    /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A data set.
+    /// A data set cannot be read.
     #[error(transparent)]
-    Root(#[from] RootError),
-    /// The images of a data set.
+    Collection(#[from] CollectionError),
+    /// The images of a data set are not usable.
     #[error("the data set {name}: {source}")]
     Data {
         /// The data set.
@@ -167,29 +167,29 @@ impl SweepError {
     }
 }
 
-/// What became of an attempt at a run.
+/// The outcome of an attempt at a run.
 enum Attempt {
-    /// It is finished, or has failed, which has been told.
-    Over(Result<(), SweepError>),
-    /// Another process is at it.
+    /// It is finished, or it has failed, which has been reported.
+    Ended(Result<(), SweepError>),
+    /// Another process is working on it.
     Locked,
 }
 
 impl<'a> Sweep<'a> {
-    /// A sweep with a CLIP over a root, in the folder `out`. `clip_source`: where the CLIP is, as
-    /// run folders remember it.
+    /// A sweep with a CLIP over a collection, in the folder `out`. `clip_source`: where the CLIP is,
+    /// as recorded in run folders.
     pub fn new(
         clip: &'a ClipModel,
         clip_record: ClipRecord,
         clip_source: String,
-        root: &'a dyn Root,
+        collection: &'a dyn DatasetCollection,
         out: &Path,
     ) -> Self {
         Self {
             clip,
             clip_record,
             clip_source,
-            root,
+            collection,
             out: out.to_path_buf(),
             allow_missing: false,
             at_once: 1,
@@ -198,15 +198,15 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Leaves out images that are missing.
+    /// Skips missing images instead of failing.
     pub fn allow_missing(mut self, allow: bool) -> Self {
         self.allow_missing = allow;
         self
     }
 
-    /// Makes so many runs at once, each on one thread: right for a small CLIP. With 1, a run has
-    /// all threads of the arithmetic and `decoding` more that prepare images. The results do not
-    /// depend on either.
+    /// Makes `at_once` runs at a time, each on one thread, which suits a small CLIP. With 1, a run
+    /// uses all threads for the arithmetic and `decoding` more to prepare images. The results do
+    /// not depend on either.
     pub fn threads(mut self, at_once: usize, decoding: usize) -> Self {
         self.at_once = at_once.max(1);
         self.threads = decoding;
@@ -218,7 +218,7 @@ impl<'a> Sweep<'a> {
         self.out.join(run.path())
     }
 
-    /// How far a run is.
+    /// The progress of a run.
     ///
     /// # Errors
     /// [`SweepError::Changed`] where its folder holds one of another configuration; others where
@@ -249,13 +249,12 @@ impl<'a> Sweep<'a> {
         Ok(RunState::Begun)
     }
 
-    /// Makes those of the runs that are not finished. A run that another process is at is passed
-    /// over, and looked at again when all else is done, until it is finished or left. A run that
-    /// fails is told and does not keep the others from being made.
+    /// Makes the runs that are not finished, and returns how many have failed. A run that another
+    /// process is working on is skipped, and checked again after all others, until it is finished
+    /// or that process has ended. A failed run is reported; the others are still made.
     ///
     /// # Errors
-    /// Before anything is made: where a run's folder holds one of another configuration. At the
-    /// end: how many runs have failed, as `Ok`.
+    /// Before any run is made: where the folder of one holds a run with another configuration.
     pub fn make(
         &self,
         runs: &[PlannedRun],
@@ -266,34 +265,34 @@ impl<'a> Sweep<'a> {
         }
         let mut failed = 0;
         let mut left: Vec<&PlannedRun> = runs.iter().collect();
-        let mut told = false;
+        let mut reported = false;
         while !left.is_empty() {
             let work = |run: &&PlannedRun| match self.attempt(run, observe) {
                 Ok(attempt) => Ok::<Attempt, SweepError>(attempt),
                 Err(error) => {
                     observe(&SweepEvent::Fail(run, &error));
-                    Ok(Attempt::Over(Err(error)))
+                    Ok(Attempt::Ended(Err(error)))
                 }
             };
             let attempts = match self.at_once {
                 1 => left.iter().map(work).collect::<Result<Vec<_>, _>>()?,
-                several => jobs::one_a_thread(&left, several, work)?,
+                several => jobs::one_per_thread(&left, several, work)?,
             };
             let mut locked = Vec::new();
             for (run, attempt) in left.iter().zip(attempts) {
                 match attempt {
-                    Attempt::Over(Ok(())) => {}
-                    Attempt::Over(Err(_)) => failed += 1,
+                    Attempt::Ended(Ok(())) => {}
+                    Attempt::Ended(Err(_)) => failed += 1,
                     Attempt::Locked => locked.push(*run),
                 }
             }
             left = locked;
             if !left.is_empty() {
-                if !told {
+                if !reported {
                     observe(&SweepEvent::Wait(left.len()));
-                    told = true;
+                    reported = true;
                 }
-                std::thread::sleep(LOOK_AGAIN);
+                std::thread::sleep(POLL_INTERVAL);
             }
         }
         Ok(failed)
@@ -305,21 +304,21 @@ impl<'a> Sweep<'a> {
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<Attempt, SweepError> {
         let folder = self.folder(&run.id);
-        if self.tell_finished(run, &folder, observe)? {
-            return Ok(Attempt::Over(Ok(())));
+        if self.report_finished(run, &folder, observe)? {
+            return Ok(Attempt::Ended(Ok(())));
         }
         let Some(_lock) = lock(&folder)? else {
             return Ok(Attempt::Locked);
         };
-        // Another process may have finished it between the two lines above.
-        if self.tell_finished(run, &folder, observe)? {
-            return Ok(Attempt::Over(Ok(())));
+        // Another process may have finished it before the lock was taken.
+        if self.report_finished(run, &folder, observe)? {
+            return Ok(Attempt::Ended(Ok(())));
         }
         observe(&SweepEvent::Begin(run));
         let trained_on = match (run.method.training(), &run.config) {
             (Some(training), Some(config)) => {
                 match self.train(run, training, config, &folder, observe) {
-                    // Someone trains there by hand.
+                    // `promptsrc train` is running in this folder.
                     Err(SweepError::Train(TrainError::Run(RunError::Locked { .. }))) => {
                         return Ok(Attempt::Locked);
                     }
@@ -332,12 +331,12 @@ impl<'a> Sweep<'a> {
         observe(&SweepEvent::End {
             run,
             result: &result,
-            stood: false,
+            already_finished: false,
         });
-        Ok(Attempt::Over(Ok(())))
+        Ok(Attempt::Ended(Ok(())))
     }
 
-    fn tell_finished(
+    fn report_finished(
         &self,
         run: &PlannedRun,
         folder: &Path,
@@ -350,13 +349,13 @@ impl<'a> Sweep<'a> {
             observe(&SweepEvent::End {
                 run,
                 result: &result,
-                stood: true,
+                already_finished: true,
             });
         }
         Ok(true)
     }
 
-    /// Trains what is not trained, and gives the fingerprint of the images.
+    /// Trains, unless that is done, and returns the fingerprint of the training images.
     fn train(
         &self,
         run: &PlannedRun,
@@ -393,7 +392,7 @@ impl<'a> Sweep<'a> {
                 precision: self.clip.precision().to_string(),
             },
             data: RunData {
-                path: self.root.place(name),
+                path: self.collection.location(name),
                 split: None,
                 class_names: None,
                 classes: classes_name(classes).to_string(),
@@ -403,7 +402,7 @@ impl<'a> Sweep<'a> {
             },
             train: config.clone(),
         };
-        self.take_over(run, training, &run_config, folder)?;
+        self.copy_from_other_transfer(run, training, &run_config, folder)?;
         if training.is_trained(folder) {
             let saved = run_folder::read_config(&folder.join(run_folder::CONFIG))?;
             return match run_folder::difference(&saved, &run_config) {
@@ -438,9 +437,9 @@ impl<'a> Sweep<'a> {
         Ok(fingerprint)
     }
 
-    /// Cross-dataset transfer and domain generalisation learn the same: what one of them has
-    /// learned to the end is copied for the other.
-    fn take_over(
+    /// Cross-dataset transfer and domain generalisation have the same training: a finished one of
+    /// the other protocol is copied.
+    fn copy_from_other_transfer(
         &self,
         run: &PlannedRun,
         training: &dyn Training,
@@ -464,7 +463,7 @@ impl<'a> Sweep<'a> {
         if run_folder::difference(&saved, config).is_some() {
             return Ok(());
         }
-        // The metrics last: they say that the training is whole.
+        // The metrics last: they mark the training as finished.
         for name in [
             run_folder::CONFIG,
             run_folder::LOG,
@@ -486,7 +485,7 @@ impl<'a> Sweep<'a> {
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<RunResult, SweepError> {
-        // Of an earlier choice of targets, or of a process that was killed.
+        // From an earlier run with other targets, or from a process that was killed.
         let measuring = folder.join(MEASURING);
         let saved = match RunResult::load(&measuring)? {
             Some(saved) => Some(saved),
@@ -510,7 +509,7 @@ impl<'a> Sweep<'a> {
         let mut before = 0;
         let several = chosen.len() > 1;
         for (target, (names, items)) in chosen {
-            let template = self.root.template(&target.data_set);
+            let template = self.collection.template(&target.data_set);
             let classifier = run
                 .method
                 .classifier(self.clip, folder, &names, &template)?;
@@ -538,7 +537,7 @@ impl<'a> Sweep<'a> {
                 result.save(&measuring)?;
             }
         }
-        // In the order of the plan, whichever was measured first.
+        // In the order of the plan, not of measuring.
         result.measured.sort_by_key(|measured| {
             let is_it = |target: &Target| {
                 target.data_set == measured.data_set
@@ -549,7 +548,7 @@ impl<'a> Sweep<'a> {
         });
         result.save(folder)?;
         if measuring.exists() {
-            // What is left of it would be measured again, to the same numbers.
+            // If it remains, nothing is lost: measuring again gives the same numbers.
             let _ = std::fs::remove_dir_all(&measuring);
         }
         Ok(result)
@@ -565,7 +564,7 @@ impl<'a> Sweep<'a> {
         let dataset = self.data_set(&target.data_set)?;
         let data = |source| SweepError::data(&target.data_set, source);
         dataset.check_part(Part::Test).map_err(data)?;
-        // All training images: which classes are base does not depend on shots or seed.
+        // All training images; which classes are base does not depend on shots or seed.
         let everything = dataset.few_shot(0, 0);
         let selection = dataset.select(&everything, target.classes).map_err(data)?;
         let items = self.items(run, &dataset, Part::Test, &selection.test, observe)?;
@@ -595,7 +594,7 @@ impl<'a> Sweep<'a> {
         Ok(resolved.items)
     }
 
-    /// Reads a data set once.
+    /// A data set, which is read only once.
     fn data_set(&self, name: &str) -> Result<Arc<Dataset>, SweepError> {
         let mut read = self
             .data_sets
@@ -604,7 +603,7 @@ impl<'a> Sweep<'a> {
         if let Some(dataset) = read.get(name) {
             return Ok(dataset.clone());
         }
-        let dataset = Arc::new(self.root.open(name)?);
+        let dataset = Arc::new(self.collection.open(name)?);
         read.insert(name.to_string(), dataset.clone());
         Ok(dataset)
     }

@@ -1,4 +1,4 @@
-//! Results of runs as tables: which rows and columns there are, and what stands in each cell.
+//! Results of runs as tables: their rows, their columns and the cells of each.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ use crate::results::{RunId, RunResult};
 use crate::table::{Row, Table};
 use promptsrc::methods;
 
-/// The tables of these results, protocol by protocol, and of `expected` runs that have none yet.
+/// The tables of these results, protocol by protocol. `expected`: runs that must be in the tables;
+/// those without a result are listed as missing.
 ///
 /// # Errors
 /// [`TableError`].
@@ -44,7 +45,7 @@ pub fn tables(
             continue;
         }
         for shots in shots {
-            // What learns nothing is the same for all shots.
+            // A method that learns nothing belongs to every number of shots.
             let belongs = |run: &RunId| run.shots.is_none_or(|own| own == shots);
             let of_it: Vec<&RunResult> =
                 of_it.iter().copied().filter(|r| belongs(&r.run)).collect();
@@ -123,7 +124,7 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
     }
 }
 
-/// Distinct names, those that are known in their order, then the others.
+/// The distinct names: first the known ones, in the order of `known`, then the others.
 fn in_order<'a>(names: impl Iterator<Item = &'a str>, known: &[&str]) -> Vec<&'a str> {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn means_deviations_and_harmonic_means_by_hand() {
+    fn means_standard_deviations_and_harmonic_means_by_hand() {
         let tables = tables(&example(), &[]).expect("a table");
         let [table] = &tables[..] else {
             panic!("{tables:?}")
@@ -166,15 +167,16 @@ mod tests {
 
         // b: base 85 and novel 50, of the means: 2 * 85 * 50 / 135.
         near(cell(b, "promptsrc", 0).mean, 85.0);
-        near(cell(b, "promptsrc", 0).deviation, 5.0);
-        // Sample deviation sqrt(50), over sqrt(2) is 5, times the quantile at 1 degree.
+        near(cell(b, "promptsrc", 0).standard_deviation, 5.0);
+        // Sample standard deviation sqrt(50), over sqrt(2) is 5, times the quantile at 1 degree of
+        // freedom.
         near(cell(b, "promptsrc", 0).interval, 5.0 * 12.706204736);
         near(cell(b, "promptsrc", 1).mean, 50.0);
-        near(cell(b, "promptsrc", 1).deviation, 10.0);
+        near(cell(b, "promptsrc", 1).standard_deviation, 10.0);
         near(cell(b, "promptsrc", 2).mean, 8500.0 / 135.0);
         // By seed: 6400 / 120 and 10800 / 150 are 53.3.. and 72: half of the difference.
         near(
-            cell(b, "promptsrc", 2).deviation,
+            cell(b, "promptsrc", 2).standard_deviation,
             (72.0 - 6400.0 / 120.0) / 2.0,
         );
 
@@ -183,19 +185,26 @@ mod tests {
         near(cell(&table.average, "promptsrc", 1).mean, 60.0);
         near(cell(&table.average, "promptsrc", 2).mean, 9000.0 / 135.0);
         // By seed: bases 70, 80; novels 50, 70.
-        near(cell(&table.average, "promptsrc", 0).deviation, 5.0);
-        near(cell(&table.average, "promptsrc", 1).deviation, 10.0);
+        near(cell(&table.average, "promptsrc", 0).standard_deviation, 5.0);
+        near(
+            cell(&table.average, "promptsrc", 1).standard_deviation,
+            10.0,
+        );
         let (first, second) = (7000.0 / 120.0, 11200.0 / 150.0);
         near(
-            cell(&table.average, "promptsrc", 2).deviation,
+            cell(&table.average, "promptsrc", 2).standard_deviation,
             (second - first) / 2.0,
         );
 
-        // Without seeds there is nothing to deviate.
+        // A single run has no standard deviation.
         let zero_shot = cell(b, "zero-shot", 2);
         near(zero_shot.mean, 50.0);
         assert_eq!(
-            (zero_shot.deviation, zero_shot.interval, zero_shot.runs),
+            (
+                zero_shot.standard_deviation,
+                zero_shot.interval,
+                zero_shot.runs
+            ),
             (None, None, 1)
         );
         near(
@@ -219,21 +228,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_no_average_is_taken_of_less() {
+    fn missing_runs_are_named_and_averages_need_every_data_set() {
         let mut results = example();
         let (_, removed) = results.remove(3);
         let whole = tables(&results, &[]).expect("a table");
         assert_eq!(whole[0].missing, std::slice::from_ref(&removed.run));
-        // One seed of one set is missing: the mean stands, the deviation is of one seed.
+        // One seed of one set is missing: there is still a mean, but only one seed is in all sets.
         let average = cell(&whole[0].average, "promptsrc", 0);
-        assert_eq!((average.runs, average.deviation), (1, None));
+        assert_eq!((average.runs, average.standard_deviation), (1, None));
         results.remove(2);
         let less = tables(&results, std::slice::from_ref(&removed.run)).expect("a table");
         assert_eq!(less[0].missing, [removed.run]);
         let averaged: Vec<&str> = less[0].average.iter().map(|r| r.method.as_str()).collect();
         assert_eq!(averaged, ["zero-shot"]);
 
-        // A run that has been measured on one half only.
+        // A run that was measured on one half of the classes only.
         let mut half = example();
         half[0].1.measured.pop();
         let expected = [half[0].1.run.clone()];
@@ -302,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn results_that_were_made_otherwise_are_not_averaged() {
+    fn results_of_different_configurations_are_not_averaged() {
         let mut results = example();
         let mut change = |f: &dyn Fn(&mut RunResult), words: &str| {
             let kept = results[1].1.clone();

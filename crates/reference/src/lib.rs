@@ -1,4 +1,5 @@
-//! Checkpoints and logs of the Python reference of PromptSRC (muzairkhattak/PromptSRC), both ways.
+//! Checkpoints and logs of the Python reference of PromptSRC (muzairkhattak/PromptSRC): checkpoints
+//! are read and written, logs are read.
 
 pub mod checkpoint;
 pub mod log;

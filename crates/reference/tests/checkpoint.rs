@@ -1,4 +1,4 @@
-//! Checkpoints that are not what they should be, and checkpoints written and read again.
+//! Checkpoints that are damaged or of another kind, and checkpoints written and read again.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, Preproces
 use promptsrc::{Method, Prompts, TrainConfig};
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
 use promptsrc_reference::checkpoint::{
-    FOLDER, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid, find, run_log, save, to_bytes,
+    FOLDER, ReferenceCheckpoint, ReferenceCheckpointError, Supplement, find, run_log, save,
+    to_bytes,
 };
 use proptest::prelude::*;
 
@@ -72,11 +73,11 @@ fn bits(prompts: &Prompts) -> Vec<(String, Vec<u32>)> {
 }
 
 proptest! {
-    // Each waits for the disk twice.
+    // Fewer cases: each waits for the disk twice.
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn prompts_come_back_bit_by_bit(
+    fn saved_prompts_are_read_bit_by_bit(
         n_ctx in 1..5usize,
         depth in 1..4usize,
         values in prop::collection::vec(any::<u32>(), 1..40),
@@ -90,7 +91,7 @@ proptest! {
         let saved = save(&adapter, folder.path(), epoch, false).expect("saved");
         let found = ReferenceCheckpoint::open(&saved.file).expect("a checkpoint");
         prop_assert_eq!(found.epoch, Some(epoch));
-        let again = found.adapter(&Unsaid::default()).expect("an adapter");
+        let again = found.adapter(&Supplement::default()).expect("an adapter");
         prop_assert_eq!(&again.meta, &adapter.meta);
         prop_assert_eq!(bits(&again.prompts), bits(&adapter.prompts));
     }
@@ -143,38 +144,42 @@ fn checkpoints_of_other_trainers_are_refused_by_name() {
 }
 
 #[test]
-fn what_nothing_says_is_asked_for() {
+fn missing_information_is_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.pth.tar-5");
     file(&path, &[("module.prompt_learner.ctx", &[2, 2])], vec![]);
     let checkpoint = ReferenceCheckpoint::open(&path).expect("a checkpoint");
     assert_eq!((checkpoint.method, checkpoint.epoch), (None, None));
-    let ask = |unsaid: &Unsaid| {
+    let ask = |supplement: &Supplement| {
         checkpoint
-            .adapter(unsaid)
+            .adapter(supplement)
             .expect_err("a question")
             .to_string()
     };
-    let mut unsaid = Unsaid::default();
-    assert!(ask(&unsaid).contains("--method"), "{}", ask(&unsaid));
-    unsaid.method = Some(Method::Ivlp);
-    assert!(ask(&unsaid).contains("--clip"), "{}", ask(&unsaid));
+    let mut supplement = Supplement::default();
+    assert!(
+        ask(&supplement).contains("--method"),
+        "{}",
+        ask(&supplement)
+    );
+    supplement.method = Some(Method::Ivlp);
+    assert!(ask(&supplement).contains("--clip"), "{}", ask(&supplement));
     let meta = a_checkpoint().meta;
-    unsaid.clip = Some((meta.clip, meta.preprocessing));
-    let adapter = checkpoint.adapter(&unsaid).expect("an adapter");
+    supplement.clip = Some((meta.clip, meta.preprocessing));
+    let adapter = checkpoint.adapter(&supplement).expect("an adapter");
     assert_eq!(adapter.meta.config.prompts.n_ctx_text, 2);
     assert_eq!(adapter.meta.config.prompts.depth_vision, 0);
     assert_eq!(adapter.meta.template, "a photo of a {}.");
     assert!(adapter.meta.class_names.is_empty());
-    // Five learned tokens are in front of the name as five unknown words.
+    // Five learned tokens before the class name are written as five unknown words.
     file(&path, &[("prompt_learner.ctx", &[5, 2])], vec![]);
     let checkpoint = ReferenceCheckpoint::open(&path).expect("a checkpoint");
-    let adapter = checkpoint.adapter(&unsaid).expect("an adapter");
+    let adapter = checkpoint.adapter(&supplement).expect("an adapter");
     assert_eq!(adapter.meta.template, "X X X X X {}.");
 }
 
 #[test]
-fn damaged_and_newer_records_are_told_of() {
+fn damaged_and_newer_records_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.pth.tar-5");
     let with = |record: &str| {
@@ -194,7 +199,7 @@ fn damaged_and_newer_records_are_told_of() {
 }
 
 #[test]
-fn files_that_are_cut_off_or_changed_do_no_harm() {
+fn truncated_or_changed_files_do_no_harm() {
     let bytes = to_bytes(&a_checkpoint(), 20).expect("bytes");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.pth.tar-20");
@@ -206,9 +211,9 @@ fn files_that_are_cut_off_or_changed_do_no_harm() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x41;
         std::fs::write(&path, &changed).expect("room");
-        // Either way is right; neither may panic.
+        // It may succeed or fail, but not panic.
         if let Ok(found) = ReferenceCheckpoint::open(&path) {
-            let _ = found.adapter(&Unsaid::default());
+            let _ = found.adapter(&Supplement::default());
         }
     }
 }
@@ -238,7 +243,7 @@ fn the_checkpoint_of_a_folder_is_the_one_it_names_or_the_newest() {
     assert!(error.contains("model.pth.tar-10"), "{error}");
     std::fs::write(inner.join("checkpoint"), "model.pth.tar-9\n").expect("room");
     assert_eq!(found(None), file("model.pth.tar-9"));
-    // Names that lead out of the folder, or nowhere, are not followed.
+    // Names outside the folder, or of no file, are ignored.
     for bad in [
         "../VLPromptLearner/model.pth.tar-9",
         "/etc/passwd",
@@ -257,7 +262,7 @@ fn the_checkpoint_of_a_folder_is_the_one_it_names_or_the_newest() {
 }
 
 #[test]
-fn nothing_is_replaced_unless_asked_to() {
+fn files_are_replaced_only_with_force() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join(FOLDER);
     let adapter = a_checkpoint();

@@ -1,4 +1,4 @@
-//! Logs of the reference: whole, cut off, damaged, and where they lie.
+//! Logs of the reference: complete, truncated and damaged ones, and their paths.
 
 use std::path::Path;
 
@@ -90,7 +90,7 @@ fn parsed(log: &str) -> ReferenceResult {
 }
 
 #[test]
-fn a_whole_log_gives_its_configuration_and_its_result() {
+fn a_complete_log_gives_its_configuration_and_its_result() {
     let found = parsed(&log());
     assert_eq!(found.dataset.as_deref(), Some("EuroSAT"));
     assert_eq!(found.trainer.as_deref(), Some("PromptSRC"));
@@ -102,7 +102,7 @@ fn a_whole_log_gives_its_configuration_and_its_result() {
     assert_eq!((found.accuracy, found.macro_f1), (Some(92.9), Some(92.8)));
     assert_eq!(found.exact_accuracy(), Some(390_200.0 / 4200.0));
     assert!(found.finished);
-    // Levels are closed where they end: OPTIM is not below MODEL, SEED not below anything.
+    // Levels end where the indentation does: OPTIM is not below MODEL, SEED not below anything.
     let set = |name: &str| found.settings.get(name).map(String::as_str);
     assert_eq!(set("DATALOADER.TRAIN_X.BATCH_SIZE"), Some("4"));
     assert_eq!(set("MODEL.INIT_WEIGHTS"), Some(""));
@@ -119,27 +119,27 @@ fn two_decimals_and_windows_lines_are_read_as_well() {
 }
 
 #[test]
-fn the_last_result_of_the_test_images_wins() {
+fn the_last_result_on_the_test_images_counts() {
     let better = RESULT.replace("3,902", "4,000").replace("92.9", "95.2");
     let twice = format!("{}{}", log(), better);
     assert_eq!(parsed(&twice).accuracy, Some(95.2));
     let validated = format!("{}Evaluate on the *val* set\n{better}", log());
     assert_eq!(parsed(&validated).accuracy, Some(92.9));
-    // Per class there is an average of another kind.
+    // The average of the per-class result is another figure.
     let classes =
         "=> per-class result\n* class: 0 (forest)\ttotal: 4\tacc: 1.0%\n* average: 1.0%\n";
     assert_eq!(parsed(&format!("{}{classes}", log())), parsed(&log()));
 }
 
 #[test]
-fn a_log_that_is_cut_off_is_never_finished() {
+fn a_truncated_log_is_never_finished() {
     let (log, whole) = (log(), parsed(&log()));
     let end = log.find("92.8%").expect("the last figure") + "92.8%".len();
     let begin = log.find("** Config **").expect("a configuration") + "** Config **".len();
     for length in begin..end {
         let found = parsed(&log[..length]);
-        assert!(!found.finished, "cut off after {length} bytes");
-        // What is cut off is left out or whole, never shortened.
+        assert!(!found.finished, "truncated after {length} bytes");
+        // A figure is complete or absent, never shortened.
         assert!(found.accuracy.is_none_or(|a| Some(a) == whole.accuracy));
         assert!(found.total.is_none_or(|t| Some(t) == whole.total));
         assert!(found.correct.is_none_or(|c| Some(c) == whole.correct));
@@ -148,7 +148,7 @@ fn a_log_that_is_cut_off_is_never_finished() {
 }
 
 #[test]
-fn impossible_figures_are_no_figures() {
+fn impossible_figures_are_ignored() {
     for (from, to) in [("92.9%", "192.9%"), ("92.9%", "NaN%"), ("92.9%", "-1%")] {
         let found = parsed(&log().replace(from, to));
         assert_eq!((found.accuracy, found.finished), (None, false), "{to}");
@@ -158,7 +158,7 @@ fn impossible_figures_are_no_figures() {
 }
 
 #[test]
-fn bytes_that_are_no_text_do_not_hide_the_rest() {
+fn bytes_that_are_not_text_do_not_hide_the_rest() {
     let mut bytes = b"\xff\xfe junk \x00\n".to_vec();
     bytes.extend(HEADER.replace("/data", "/d\u{fffd}ta").bytes());
     bytes.extend(b"\xf0\x28\x8c\n");
@@ -185,7 +185,7 @@ fn write(root: &Path, name: &str, text: &str) {
 }
 
 #[test]
-fn what_the_log_does_not_say_is_taken_from_its_folder() {
+fn what_the_log_does_not_contain_is_taken_from_its_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [
         (
@@ -215,7 +215,7 @@ fn what_the_log_does_not_say_is_taken_from_its_folder() {
         assert_eq!(found.seed, Some(seed), "{name}");
         assert_eq!((found.shots, found.subset), (shots, subset), "{name}");
     }
-    // The log has the word where it speaks.
+    // What the log contains takes precedence.
     let name = "base2new/test_new/dtd/shots_8/IVLP/vit_b16_c2_ep5/seed3/log.txt-2024-01-01";
     write(folder.path(), name, &log());
     let found = read(&folder.path().join(name)).expect("a log");

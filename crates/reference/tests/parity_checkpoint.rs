@@ -9,7 +9,7 @@ use common::*;
 use promptsrc::{Classifier, ClipModel, Method, Prompts};
 use promptsrc_goldens::{self as goldens, Group, Tensors, number, strings};
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
-use promptsrc_reference::checkpoint::{ReferenceCheckpoint, Unsaid, find, save};
+use promptsrc_reference::checkpoint::{ReferenceCheckpoint, Supplement, find, save};
 
 #[test]
 fn parity_reference_checkpoint_prompts_and_logits() {
@@ -44,7 +44,7 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     prompts.finish(3);
 
     let mut logits = Group::new("checkpoint/logits");
-    let lead = case["prompt_lead"].as_str().expect("words");
+    let prompt_prefix = case["prompt_lead"].as_str().expect("words");
     let images = expected.get("images");
     for (key, names) in [
         ("logits_prompts_on_original_clip", "classnames"),
@@ -52,14 +52,15 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     ] {
         let names = strings(&json[names]);
         let classifier =
-            Classifier::with_prompts(&clip, &checkpoint.prompts, lead, &names).unwrap();
+            Classifier::with_prompts(&clip, &checkpoint.prompts, prompt_prefix, &names).unwrap();
         let found = widen(&classifier.logits(images.f32(), images.shape[0]));
         logits.absolute(key, &found, &expected.get(key).data, 2e-4);
     }
-    // What the reference itself shows, in half precision and with its perturbed frozen weights, is
-    // as far from this as the golden says that these two things make.
+    // The reference's own logits, in half precision and with its perturbed frozen weights, differ
+    // from these by at most what the golden gives for these two causes.
     let names = strings(&json["classnames"]);
-    let classifier = Classifier::with_prompts(&clip, &checkpoint.prompts, lead, &names).unwrap();
+    let classifier =
+        Classifier::with_prompts(&clip, &checkpoint.prompts, prompt_prefix, &names).unwrap();
     let found = widen(&classifier.logits(images.f32(), images.shape[0]));
     let weights = number(&json["gaps"]["original_clip_vs_ckpt_weights"]) * 1.01 + 2e-4;
     for key in [
@@ -85,7 +86,7 @@ fn parity_reference_checkpoint_as_an_adapter() {
     assert_eq!(find(run, None).expect("a checkpoint"), Some(file.clone()));
     let checkpoint = ReferenceCheckpoint::open(&file).unwrap_or_else(|e| panic!("{e}"));
     let adapter = checkpoint
-        .adapter(&Unsaid::default())
+        .adapter(&Supplement::default())
         .unwrap_or_else(|e| panic!("{e}"));
 
     let mut group = Group::new("checkpoint/adapter");
@@ -112,37 +113,39 @@ fn parity_reference_checkpoint_as_an_adapter() {
     group.equal("resolution", &meta.preprocessing.resolution, &resolution);
     group.finish(9);
 
-    // The names and words that it was trained on stand the test of its tokens, others do not.
-    let (lead, names) = (meta.config.prompt_lead(), strings(&json["classnames"]));
-    let check = |lead: &str, names: &[String]| checkpoint.check_texts(&clip, lead, names);
-    check(&lead, &names).unwrap_or_else(|e| panic!("{e}"));
-    check(&lead, &[]).unwrap_or_else(|e| panic!("{e}"));
+    // The names and the prefix that it was trained on agree with its tokens, others do not.
+    let (prompt_prefix, names) = (meta.config.prompt_lead(), strings(&json["classnames"]));
+    let check = |prefix: &str, names: &[String]| checkpoint.check_texts(&clip, prefix, names);
+    check(&prompt_prefix, &names).unwrap_or_else(|e| panic!("{e}"));
+    check(&prompt_prefix, &[]).unwrap_or_else(|e| panic!("{e}"));
     let mut swapped = names.clone();
     swapped.swap(1, 2);
-    let found = check(&lead, &swapped)
+    let found = check(&prompt_prefix, &swapped)
         .expect_err("swapped names")
         .to_string();
     assert!(
         found.contains("class 2") && found.contains(&swapped[1]),
         "{found}"
     );
-    let found = check(&lead, &names[1..]).expect_err("too few").to_string();
+    let found = check(&prompt_prefix, &names[1..])
+        .expect_err("too few")
+        .to_string();
     assert!(
         found.contains(&format!("{} classes", names.len())),
         "{found}"
     );
-    let longer = format!("{lead} small");
+    let longer = format!("{prompt_prefix} small");
     assert!(check(&longer, &[]).is_err() && check(&longer, &names).is_err());
 }
 
-/// A tensor of noughts, where only the shape is read.
+/// A tensor of zeros, where only the shape is read.
 fn blank(shape: &[usize]) -> Saved {
     let bytes = vec![0; 2 * shape.iter().product::<usize>()];
     Saved::Tensor(SavedTensor::new(DType::F16, shape.to_vec(), bytes).expect("a tensor"))
 }
 
 /// The IVLP trainer's file: prompts and frozen towers, no second image tower, no record. Of the
-/// towers only what tells their shape.
+/// towers, only the tensors that show their shape.
 fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
     let config = clip.config();
     let (vision, text) = (clip.vision(), clip.text());
@@ -195,8 +198,8 @@ fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
     torch_save(&Saved::Dict(pairs)).expect("a file")
 }
 
-/// IVLP's learned prompts in a file of its trainer's form, and from there in one of ours: the same
-/// numbers each time, and the golden logits of the trainer.
+/// IVLP's learned prompts in a file like its trainer's, then saved in one of ours: both give the same
+/// numbers, and the golden logits of the trainer.
 #[test]
 fn parity_ivlp_checkpoints_give_the_golden_logits() {
     if !goldens::has("trainers") {
@@ -224,16 +227,16 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
         std::fs::write(&theirs, ivlp_checkpoint(&clip, &learned, epochs)).expect("room");
 
         let names = strings(&json["classnames"]);
-        let unsaid = Unsaid {
+        let supplement = Supplement {
             class_names: Some(names.clone()),
             ctx_init: json["options"]["TRAINER.IVLP.CTX_INIT"]
                 .as_str()
                 .map(str::to_string),
-            ..Unsaid::default()
+            ..Supplement::default()
         };
         let open = |path: &Path| ReferenceCheckpoint::open(path).unwrap_or_else(|e| panic!("{e}"));
         let adapter = open(&theirs)
-            .adapter(&unsaid)
+            .adapter(&supplement)
             .unwrap_or_else(|e| panic!("{e}"));
         group.equal(
             &format!("{case}: method"),
@@ -248,11 +251,11 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
         let saved = save(&adapter, &run, epochs as usize, false).unwrap_or_else(|e| panic!("{e}"));
         let ours = open(&saved.file);
         let again = ours
-            .adapter(&Unsaid::default())
+            .adapter(&Supplement::default())
             .unwrap_or_else(|e| panic!("{e}"));
         assert!(
             again == adapter,
-            "{case}: not the same after the way there and back"
+            "{case}: not the same after it was saved and read"
         );
         assert_eq!(again.prompts, learned, "{case}");
         assert!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use promptsrc::TrainConfig;
 use promptsrc_protocols::{
-    Choice, Format, Plan, PlanError, Protocol, Root, RunId, Scale, Sweep, collect,
+    Choice, DatasetCollection, Format, Plan, PlanError, Protocol, RunId, Scale, Sweep, collect,
     collect_reference, render, tables,
 };
 use promptsrc_world::MINI;
@@ -52,7 +52,7 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
         true => None,
         false => Some(Folder::new(&args.root)?),
     };
-    let root: &dyn Root = match &folder {
+    let root: &dyn DatasetCollection = match &folder {
         None => &World,
         Some(folder) => folder,
     };
@@ -142,7 +142,7 @@ fn data_sets(plan: &Plan) -> Vec<String> {
 fn plan_of(
     protocol: Protocol,
     args: &BenchArgs,
-    root: &dyn Root,
+    root: &dyn DatasetCollection,
     scale: Scale,
 ) -> Result<Plan, Failure> {
     let choice = Choice {

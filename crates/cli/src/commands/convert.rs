@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use promptsrc::{Adapter, run_folder};
 use promptsrc_reference::checkpoint::{
-    self, ReferenceCheckpoint, ReferenceCheckpointError, Unsaid,
+    self, ReferenceCheckpoint, ReferenceCheckpointError, Supplement,
 };
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
         )),
         None => None,
     };
-    let unsaid = Unsaid {
+    let supplement = Supplement {
         method: args.method,
         ctx_init: args.ctx_init.clone(),
         class_names,
@@ -85,8 +85,8 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
         preset: args.preset,
         log: resolve::checkpoint_log(path),
     };
-    let adapter = checkpoint.adapter(&unsaid).map_err(usage)?;
-    if let (Some(names), Some(classes)) = (&unsaid.class_names, checkpoint.classes)
+    let adapter = checkpoint.adapter(&supplement).map_err(usage)?;
+    if let (Some(names), Some(classes)) = (&supplement.class_names, checkpoint.classes)
         && names.len() != classes
     {
         return Err(usage(ReferenceCheckpointError::ClassCount {
@@ -212,12 +212,12 @@ fn fits(path: &Path, adapter: &Adapter, clip: &resolve::LoadedClip) -> Result<()
 /// What options would have said, or said wrongly, is wrong usage.
 fn usage(error: ReferenceCheckpointError) -> Failure {
     match &error {
-        ReferenceCheckpointError::Unsaid { .. } => Failure::usage(error),
+        ReferenceCheckpointError::MissingInformation { .. } => Failure::usage(error),
         ReferenceCheckpointError::ClassCount { .. }
         | ReferenceCheckpointError::OtherText { .. } => {
             Failure::usage(format!("--class-names, --ctx-init: {error}"))
         }
-        ReferenceCheckpointError::OtherWords { .. } => {
+        ReferenceCheckpointError::OtherPrefix { .. } => {
             Failure::usage(format!("--ctx-init: {error}"))
         }
         _ => error.into(),

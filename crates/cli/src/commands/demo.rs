@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use promptsrc::Event;
 use promptsrc_datasets::{Classes, Part};
 use promptsrc_files::write_atomically;
-use promptsrc_protocols::jobs::one_a_thread;
+use promptsrc_protocols::jobs::one_per_thread;
 use promptsrc_world::{Purpose, WorldSet, sets};
 
 use crate::args::{Cli, Command, Common, DemoArgs};
@@ -199,7 +199,7 @@ fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
 fn work(jobs: &[Job], args: &DemoArgs, common: &Common) -> Result<Vec<[f64; 2]>, Failure> {
     let bar = output::percent_bar(jobs.len() as u64 * JOB, common.quiet);
     let threads = rayon::current_num_threads();
-    let found = one_a_thread(jobs, threads, |job| job.run(args, common, &bar));
+    let found = one_per_thread(jobs, threads, |job| job.run(args, common, &bar));
     bar.finish_and_clear();
     found
 }

@@ -44,7 +44,7 @@ pub(super) fn csv(tables: &[Table]) -> String {
                         &row.method,
                         &metric,
                         &cell.mean.to_string(),
-                        &optional(cell.deviation),
+                        &optional(cell.standard_deviation),
                         &optional(cell.interval),
                         &cell.runs.to_string(),
                         &optional(cell.published),

@@ -42,7 +42,7 @@ pub(super) fn json(table: &Table) -> Value {
 fn json_cell(cell: &Cell) -> Value {
     json!({
         "mean": cell.mean,
-        "deviation": cell.deviation,
+        "deviation": cell.standard_deviation,
         "interval95": cell.interval,
         "runs": cell.runs,
         "published": cell.published,

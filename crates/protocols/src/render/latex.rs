@@ -58,7 +58,7 @@ fn tex_number(text: &str) -> String {
     }
 }
 
-/// Text with what means something to TeX made harmless.
+/// Text with the characters that are special to TeX escaped.
 fn tex(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {

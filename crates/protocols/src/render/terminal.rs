@@ -6,10 +6,10 @@ use super::text::{blocks, legend, lines, partial, title};
 use crate::table::Table;
 
 pub(super) fn terminal(table: &Table) -> String {
-    // Data set, label, numbers; blocks apart.
+    // Data set, label, numbers; `None` is an empty line between data sets.
     let mut rows: Vec<Option<(String, String, Vec<String>)>> = Vec::new();
     for (name, of_it) in blocks(table) {
-        // Where methods are compared: in the average, or the only data set.
+        // Intervals only where methods are compared: in the average, or the only data set.
         let last = name == "average" || table.data_sets.len() == 1;
         let mut name = name.to_string();
         rows.push(None);

@@ -1,4 +1,4 @@
-//! What every format that people read says of a table: title, legend, labels and numbers.
+//! The texts that the formats for people share: title, legend, labels and numbers of a table.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::published::PAPER;
 use crate::table::{Cell, Row, Table};
 use promptsrc::methods;
 
-/// What a table is of.
+/// The protocol, shots and seeds of a table.
 pub(super) fn title(table: &Table) -> String {
     let name = match table.protocol {
         Protocol::BaseToNovel => "Base-to-novel generalisation",
@@ -33,10 +33,10 @@ pub(super) fn title(table: &Table) -> String {
     title
 }
 
-/// What the numbers are.
+/// What the numbers mean.
 pub(super) fn legend(table: &Table) -> String {
     let mut legend = "Accuracy in per cent".to_string();
-    if cells(table).any(|cell| cell.deviation.is_some()) {
+    if cells(table).any(|cell| cell.standard_deviation.is_some()) {
         legend += ", mean ± population deviation over the seeds";
     }
     legend.push('.');
@@ -49,7 +49,7 @@ pub(super) fn legend(table: &Table) -> String {
     legend
 }
 
-/// That it is not whole, if it is not.
+/// A remark that runs are missing, where they are.
 pub(super) fn partial(table: &Table) -> Option<String> {
     let first = table.missing.first()?;
     let n = table.missing.len();
@@ -65,20 +65,20 @@ fn cells(table: &Table) -> impl Iterator<Item = &Cell> {
     rows.flat_map(|row| row.cells.iter().flatten())
 }
 
-/// The data sets and their average, under their names.
+/// The rows of each data set and of the average, by name.
 pub(super) fn blocks(table: &Table) -> impl Iterator<Item = (&str, &[Row])> {
     let sets = table
         .data_sets
         .iter()
         .map(|(name, rows)| (name.as_str(), &rows[..]));
-    // The average of one data set says nothing new.
+    // With one data set, the average repeats it.
     let several = table.data_sets.len() > 1;
     let average = (several && !table.average.is_empty()).then_some(("average", &table.average[..]));
     sets.chain(average)
 }
 
 fn number(cell: &Cell) -> String {
-    match cell.deviation {
+    match cell.standard_deviation {
         Some(deviation) => format!("{:.2} ± {deviation:.2}", cell.mean),
         None => format!("{:.2}", cell.mean),
     }
@@ -93,7 +93,7 @@ fn interval(cell: &Cell) -> Option<String> {
     cell.interval.map(|half| format!("± {half:.2}"))
 }
 
-/// The lines of a row: the numbers, the interval, the paper's.
+/// The lines of a row: its numbers, their confidence intervals, the published numbers.
 pub(super) fn lines(
     row: &Row,
     name: &str,

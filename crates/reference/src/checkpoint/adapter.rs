@@ -1,4 +1,4 @@
-//! A checkpoint of the reference as an adapter: what its file says, its log, and what was given.
+//! A checkpoint of the reference as an adapter, from its file, its log and what the user gives.
 
 use std::collections::BTreeMap;
 
@@ -11,55 +11,56 @@ use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, Preproces
 use promptsrc::config::{Method, Preset, TrainConfig, Warmup};
 use promptsrc::prompts::{Prompt, Prompts, Tower};
 
-/// What neither a checkpoint nor its log may say, as the user gives it. What is given has the word.
+/// What the user adds to a checkpoint, which may lack it. It takes precedence over the checkpoint,
+/// except for the preset and the log, which are used where the checkpoint has no value.
 #[derive(Clone, Debug, Default)]
-pub struct Unsaid {
+pub struct Supplement {
     /// The method.
     pub method: Option<Method>,
-    /// Words that the text context began as; by default `a photo of a`, as published.
+    /// Words that the text context was initialised with; by default `a photo of a`, as published.
     pub ctx_init: Option<String>,
-    /// Names of the classes it was trained on, in label order.
+    /// Names of the classes that it was trained on, in label order.
     pub class_names: Option<Vec<String>>,
-    /// The CLIP, and how it wants its images.
+    /// The CLIP, and the preprocessing of its images.
     pub clip: Option<(ClipRecord, PreprocessingRecord)>,
-    /// Published configuration for the settings that nothing says; by default base-to-novel.
+    /// Published configuration for settings that are found nowhere else; by default base-to-novel.
     pub preset: Option<Preset>,
     /// The run's log.
     pub log: Option<ReferenceResult>,
 }
 
 impl ReferenceCheckpoint {
-    /// Whether the prompts are those of an epoch in the middle of a run: not aggregated, and not
-    /// what the reference measures.
+    /// Whether the prompts are from an epoch before the last: not aggregated, and not those that the
+    /// reference evaluates.
     pub fn is_unfinished(&self) -> bool {
         matches!((self.epoch, self.epochs), (Some(epoch), Some(epochs)) if epoch < epochs)
     }
 
     /// The checkpoint as an adapter. A file that this program wrote gives the adapter it was written
-    /// from. Of another, prompts, method, optimiser, epochs and the shape of its CLIP are in the
-    /// file; the words, the data and the remaining settings come from `unsaid` and its log, and from
-    /// the preset where nothing says them. Class names that nobody gives are left empty, and so is
-    /// the fingerprint of a CLIP that is not given.
+    /// from. Any other file has the prompts, method, optimiser, epochs and the shape of the CLIP; the
+    /// prompt prefix, the data and the remaining settings come from `supplement`, its log and its
+    /// preset. Without class names in `supplement`, there are none in the adapter; without a CLIP,
+    /// its fingerprint is empty.
     ///
     /// # Errors
     ///
-    /// Where nothing says the method or the CLIP.
-    pub fn adapter(&self, unsaid: &Unsaid) -> Result<Adapter, ReferenceCheckpointError> {
+    /// Where the method or the CLIP is not known.
+    pub fn adapter(&self, supplement: &Supplement) -> Result<Adapter, ReferenceCheckpointError> {
         let mut meta = match &self.record {
             Some(record) => record.clone(),
-            None => self.described(unsaid)?,
+            None => self.described(supplement)?,
         };
-        if let Some(method) = unsaid.method.filter(|method| *method != meta.method) {
+        if let Some(method) = supplement.method.filter(|method| *method != meta.method) {
             meta.method = method;
             meta.config = meta.config.with_method(method);
         }
-        if let Some(words) = &unsaid.ctx_init {
+        if let Some(words) = &supplement.ctx_init {
             meta.config.prompts.ctx_init = words.clone();
         }
-        if let Some(names) = &unsaid.class_names {
+        if let Some(names) = &supplement.class_names {
             meta.class_names = names.clone();
         }
-        if let Some((clip, preprocessing)) = &unsaid.clip {
+        if let Some((clip, preprocessing)) = &supplement.clip {
             (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
         }
         meta.template = format!("{} {{}}.", meta.config.prompt_lead());
@@ -69,25 +70,25 @@ impl ReferenceCheckpoint {
         })
     }
 
-    fn described(&self, unsaid: &Unsaid) -> Result<AdapterMeta, ReferenceCheckpointError> {
-        let missing = |what, option| ReferenceCheckpointError::Unsaid {
+    fn described(&self, supplement: &Supplement) -> Result<AdapterMeta, ReferenceCheckpointError> {
+        let missing = |what, option| ReferenceCheckpointError::MissingInformation {
             path: self.path.clone(),
             what,
             option,
         };
-        let log = unsaid.log.as_ref();
-        let method = unsaid
+        let log = supplement.log.as_ref();
+        let method = supplement
             .method
             .or(self.method)
             .or_else(|| log?.method())
-            .ok_or_else(|| missing("by which method its prompts were learned", "--method"))?;
-        let given = unsaid.clip.clone();
+            .ok_or_else(|| missing("the method that its prompts were learned with", "--method"))?;
+        let given = supplement.clip.clone();
         let own = || self.clip.as_ref().map(|c| (c.record(), c.preprocessing()));
         let (clip, preprocessing) = given
             .or_else(own)
-            .ok_or_else(|| missing("to which CLIP its prompts belong", "--clip"))?;
+            .ok_or_else(|| missing("the CLIP that its prompts belong to", "--clip"))?;
         let data = data(log);
-        let config = self.config(method, unsaid);
+        let config = self.config(method, supplement);
         let mut metrics = BTreeMap::new();
         if let Some(epoch) = self.epoch {
             metrics.insert("epochs".to_string(), epoch as f64);
@@ -106,8 +107,8 @@ impl ReferenceCheckpoint {
         })
     }
 
-    fn config(&self, method: Method, unsaid: &Unsaid) -> TrainConfig {
-        let preset = unsaid.preset.unwrap_or(Preset::BaseToNovel);
+    fn config(&self, method: Method, supplement: &Supplement) -> TrainConfig {
+        let preset = supplement.preset.unwrap_or(Preset::BaseToNovel);
         let mut config = TrainConfig::preset(preset).with_method(method);
         let [n_ctx_text, depth_text] = extent(&self.prompts, Tower::Text);
         let [n_ctx_vision, depth_vision] = extent(&self.prompts, Tower::Vision);
@@ -115,7 +116,7 @@ impl ReferenceCheckpoint {
         config.prompts.depth_text = depth_text;
         config.prompts.n_ctx_vision = n_ctx_vision;
         config.prompts.depth_vision = depth_vision;
-        if let Some(log) = &unsaid.log {
+        if let Some(log) = &supplement.log {
             logged(log, method, &mut config);
         }
         if let Some(epoch) = self.epoch {
@@ -147,7 +148,7 @@ fn extent(prompts: &Prompts, tower: Tower) -> [usize; 2] {
     ]
 }
 
-/// What a log says of the settings that no checkpoint holds.
+/// Takes settings that are not in a checkpoint from its log.
 fn logged(log: &ReferenceResult, method: Method, config: &mut TrainConfig) {
     let section = match method {
         Method::PromptSrc => "TRAINER.PROMPTSRC",

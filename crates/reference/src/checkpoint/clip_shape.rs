@@ -1,15 +1,15 @@
-//! The CLIP of a checkpoint, as the shapes of its frozen weights tell it.
+//! The shape of a CLIP, from its frozen weights in a checkpoint.
 
 use promptsrc_pickle::TorchFile;
 
 use super::state_dict::state_dict;
 use promptsrc::adapter::{ClipRecord, PreprocessingRecord};
 
-/// Mean and deviation of the channels that all of OpenAI's CLIPs were trained with.
+/// Mean and standard deviation of the colour channels, the same for all of OpenAI's CLIPs.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// The shape of a CLIP, from its frozen weights in a checkpoint.
+/// The shape of a CLIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClipShape {
     /// Width of its features.
@@ -25,7 +25,7 @@ pub struct ClipShape {
 }
 
 impl ClipShape {
-    /// None where the file does not hold both towers.
+    /// The shape of the CLIP in a file; `None` where the file does not have both towers.
     pub(super) fn of(file: &TorchFile) -> Option<Self> {
         let shape = |wanted: &str| {
             state_dict(file)
@@ -75,7 +75,7 @@ impl ClipShape {
     pub(super) fn record(&self) -> ClipRecord {
         ClipRecord {
             name: self.name().to_string(),
-            // The checkpoint's weights are not CLIP's to the bit.
+            // The checkpoint's weights are not exactly CLIP's.
             fingerprint: String::new(),
             embed_dim: self.embed_dim,
             vision: self.vision,

@@ -1,4 +1,4 @@
-//! Why a checkpoint cannot be read or written.
+//! The errors of reading and writing checkpoints.
 
 use std::path::PathBuf;
 
@@ -7,21 +7,21 @@ use promptsrc_pickle::{TorchFileError, TorchSaveError};
 use promptsrc::prompts::PromptsError;
 use promptsrc_files::SaveError;
 
-/// A file that gives no prompts, or prompts that give no file.
+/// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceCheckpointError {
-    /// The file.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] TorchFileError),
-    /// Its pickle would run code.
-    #[error("{} would run {code} when Python loads it; it is not a checkpoint to trust", path.display())]
+    /// Its pickle would execute code.
+    #[error("{} would execute {code} when Python loads it: do not trust it", path.display())]
     Code {
         /// The file.
         path: PathBuf,
-        /// What it would run.
+        /// The code that it would execute.
         code: String,
     },
-    /// Its prompts.
+    /// Its prompts are not valid.
     #[error("{}: {source}", path.display())]
     Prompts {
         /// The file.
@@ -29,8 +29,8 @@ pub enum ReferenceCheckpointError {
         /// What is wrong.
         source: PromptsError,
     },
-    /// A tensor is not of floats.
-    #[error("{}: the tensor {name} is of type {dtype}, expected floats", path.display())]
+    /// A tensor does not contain floating-point numbers.
+    #[error("{}: the tensor {name} has the type {dtype}, expected floating-point numbers", path.display())]
     Type {
         /// The file.
         path: PathBuf,
@@ -39,9 +39,10 @@ pub enum ReferenceCheckpointError {
         /// Its type.
         dtype: String,
     },
-    /// A checkpoint of another method.
+    /// It is a checkpoint of another method.
     #[error(
-        "{} is a checkpoint of {trainer} (it holds {name}); those of PromptSRC and IVLP are read",
+        "{} is a checkpoint of {trainer} (it contains {name}); only those of PromptSRC and IVLP can be \
+         read",
         path.display()
     )]
     OtherMethod {
@@ -49,11 +50,11 @@ pub enum ReferenceCheckpointError {
         path: PathBuf,
         /// The reference's trainer.
         trainer: &'static str,
-        /// The tensor by which it is known.
+        /// The tensor that shows it.
         name: String,
     },
-    /// The record that this program adds cannot be read.
-    #[error("{}: the record of promptsrc in it cannot be read: {source}", path.display())]
+    /// The record that promptsrc added cannot be read.
+    #[error("{}: its promptsrc record cannot be read: {source}", path.display())]
     Record {
         /// The file.
         path: PathBuf,
@@ -62,8 +63,8 @@ pub enum ReferenceCheckpointError {
     },
     /// The record is newer than this program.
     #[error(
-        "{}: its record has format version {found}, this program knows up to {known}: use a newer \
-         promptsrc",
+        "{}: its promptsrc record has format version {found}, but this program reads versions up to \
+         {known}: use a newer promptsrc",
         path.display()
     )]
     Version {
@@ -74,34 +75,34 @@ pub enum ReferenceCheckpointError {
         /// The newest known version.
         known: u32,
     },
-    /// Something that an adapter must say is neither in the file nor given.
-    #[error("{} does not say {what}: give it with {option}", path.display())]
-    Unsaid {
+    /// Something that an adapter needs is neither in the file nor given.
+    #[error("{} does not contain {what}: give it with {option}", path.display())]
+    MissingInformation {
         /// The file.
         path: PathBuf,
         /// What is missing.
         what: &'static str,
-        /// How it can be given.
+        /// The option to give it with.
         option: &'static str,
     },
-    /// Class names of another number than the checkpoint's classes.
+    /// The number of class names differs from the checkpoint's number of classes.
     #[error(
-        "{} was trained on {expected} classes, {found} class names are given: give those of its \
+        "{} was trained on {expected} classes, but {found} class names are given: give those of its \
          training, in label order",
         path.display()
     )]
     ClassCount {
         /// The file.
         path: PathBuf,
-        /// Its classes.
+        /// Its number of classes.
         expected: usize,
-        /// Names that are given.
+        /// Number of names that are given.
         found: usize,
     },
-    /// Class names or words that the checkpoint's tokens contradict.
+    /// A class name or the prompt prefix contradicts the checkpoint's tokens.
     #[error(
-        "{}: class {class} was not trained as {text:?} (word {token} of it is another one): give \
-         the class names of its training in label order, and the words before them",
+        "{}: class {class} was not trained as {text:?} (its token {token} differs): give the class \
+         names of its training in label order, and its prompt prefix",
         path.display()
     )]
     OtherText {
@@ -109,28 +110,28 @@ pub enum ReferenceCheckpointError {
         path: PathBuf,
         /// The class, counted from 1.
         class: usize,
-        /// The text that was expected of it.
+        /// The expected text.
         text: String,
         /// The token that differs, counted from 1.
         token: usize,
     },
-    /// The words in front of the class names that the checkpoint's tokens contradict.
+    /// The prompt prefix contradicts the checkpoint's tokens.
     #[error(
-        "{}: its prompts did not begin as {words:?}: give the words of CTX_INIT of its run",
+        "{}: its prompts were not initialised with {prefix:?}: give the CTX_INIT of its run",
         path.display()
     )]
-    OtherWords {
+    OtherPrefix {
         /// The file.
         path: PathBuf,
-        /// The words that were expected.
-        words: String,
+        /// The expected prompt prefix.
+        prefix: String,
     },
-    /// A folder without checkpoint.
+    /// There is no such checkpoint in the folder.
     #[error("{}: there is no checkpoint {expected} in it", path.display())]
     NotThere {
         /// The folder.
         path: PathBuf,
-        /// What was looked for.
+        /// The name of the checkpoint.
         expected: String,
     },
     /// The archive cannot be written.
@@ -144,8 +145,8 @@ pub enum ReferenceCheckpointError {
     /// The file or its folder cannot be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
-    /// A file that must not be lost stands there.
-    #[error("{} is there already; it is replaced only when asked to", path.display())]
+    /// The file exists already.
+    #[error("{} exists already and is replaced only when that is requested", path.display())]
     Occupied {
         /// The file.
         path: PathBuf,

@@ -1,10 +1,10 @@
-//! Where a checkpoint of the reference lies in the folder of its run.
+//! The location of a checkpoint in the folder of its run.
 
 use std::path::{Path, PathBuf};
 
 use super::error::ReferenceCheckpointError;
 
-/// The folder that the trainers PromptSRC and IVLP save in, below that of the run.
+/// The folder in which the trainers PromptSRC and IVLP save, below that of the run.
 pub const FOLDER: &str = "VLPromptLearner";
 /// The text file that names the newest checkpoint beside it.
 pub(super) const NEWEST: &str = "checkpoint";
@@ -16,9 +16,9 @@ pub(super) fn file_name(epoch: usize) -> String {
     format!("{STEM}{epoch}")
 }
 
-/// The checkpoint that a path stands for: a file for itself; of a folder, that of a run or
-/// [`FOLDER`] in it, the one of `epoch`, else the one that the file `checkpoint` names, else the
-/// newest. None where the path is no folder of checkpoints.
+/// The checkpoint at a path. A file is returned as it is. In a folder (of a run, or [`FOLDER`] in
+/// it), it is the checkpoint of `epoch`; without `epoch`, the one that the file `checkpoint` names,
+/// or else the newest. `None` where the folder has no checkpoints.
 ///
 /// # Errors
 ///
@@ -60,15 +60,15 @@ fn epochs(folder: &Path) -> Vec<usize> {
         .collect()
 }
 
-/// The file that `checkpoint` names; only one beside it.
+/// The file that `checkpoint` names; only a file in the same folder.
 fn named(folder: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(folder.join(NEWEST)).ok()?;
     let name = Path::new(text.lines().next()?.trim());
-    let plain = name.file_name().is_some_and(|n| n == name.as_os_str());
-    plain.then(|| folder.join(name))
+    let is_bare = name.file_name().is_some_and(|n| n == name.as_os_str());
+    is_bare.then(|| folder.join(name))
 }
 
-/// The log of the run that a checkpoint is of, where it lies as the reference puts it.
+/// The log of the run of a checkpoint, if it is where the reference writes it.
 pub fn run_log(checkpoint: &Path) -> Option<PathBuf> {
     let folder = checkpoint.parent()?.parent()?;
     let log = match folder.as_os_str().is_empty() {

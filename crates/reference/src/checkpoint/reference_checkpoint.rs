@@ -1,4 +1,4 @@
-//! A checkpoint of the reference, opened: its prompts, and what it says of its run.
+//! The contents of a checkpoint: its prompts, and what it records about its run.
 
 use std::path::{Path, PathBuf};
 
@@ -11,34 +11,34 @@ use promptsrc::adapter::AdapterMeta;
 use promptsrc::config::Method;
 use promptsrc::prompts::{Prompts, parse_prompt_name};
 
-/// Key of the record that this program adds to the checkpoints it writes; the reference does not
-/// look at it.
+/// Key of the record that this program adds to the checkpoints it writes; the reference ignores
+/// it.
 pub(super) const RECORD: &str = "promptsrc";
 
-/// What this program takes from a reference checkpoint.
+/// A checkpoint of the reference, as far as this program uses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceCheckpoint {
     /// The file.
     pub path: PathBuf,
-    /// The prompts: aggregated where the file is of the run's last epoch.
+    /// The prompts; aggregated if the file is from the last epoch of the run.
     pub prompts: Prompts,
     /// Finished epochs.
     pub epoch: Option<usize>,
-    /// Epochs that the whole run has, as its scheduler says.
+    /// Epochs of the whole run, according to its scheduler.
     pub epochs: Option<usize>,
-    /// The method: PromptSRC keeps a second, frozen image tower in its checkpoints. None: the file
-    /// holds no towers at all.
+    /// The method: only PromptSRC's checkpoints have a second, frozen image tower. `None`: the file
+    /// has no towers.
     pub method: Option<Method>,
     /// Whether the text context was trained in half precision, as in the published runs.
     pub half: bool,
-    /// Number of classes that it was trained on. Their names are not in the file.
+    /// Number of classes that it was trained on; their names are not in the file.
     pub classes: Option<usize>,
-    /// The CLIP that its frozen weights are of.
+    /// The shape of the CLIP, from its frozen weights.
     pub clip: Option<ClipShape>,
     /// Settings of optimiser and schedule, by their names in the file (`initial_lr`, `momentum`,
     /// `weight_decay`, `dampening`, `warmup_epoch`, `cons_lr`, `min_lr`).
     pub optim: Vec<(String, f64)>,
-    /// The adapter's record, where this program wrote the file.
+    /// The record of the adapter, if this program wrote the file.
     pub record: Option<AdapterMeta>,
 }
 
@@ -47,7 +47,7 @@ impl ReferenceCheckpoint {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, would run code, is of another method, or holds no prompts.
+    /// Where the file cannot be read, would execute code, is of another method, or has no prompts.
     pub fn open(path: &Path) -> Result<Self, ReferenceCheckpointError> {
         let file = TorchFile::open(path)?;
         if let Some(code) = file.pickle().code() {

@@ -2,9 +2,9 @@
 //!
 //! The file holds the prompts alone. The reference's `load_model` (`trainers/promptsrc.py`) reads
 //! `state_dict` and `epoch`, drops `token_prefix` and `token_suffix`, and loads the rest with
-//! `strict=False`: what is not in the file stays as CLIP had it, which is what the prompts belong to.
-//! It cannot be trained on (`resume_from_checkpoint` is strict, and there is no optimiser in it).
-//! The adapter's record is in it too, for the way back.
+//! `strict=False`: weights that are not in the file remain CLIP's, to which the prompts belong.
+//! Training cannot be resumed from it (`resume_from_checkpoint` is strict, and the file has no
+//! optimiser). It also contains the adapter's record, from which the adapter is restored.
 
 use std::path::{Path, PathBuf};
 
@@ -16,12 +16,12 @@ use super::reference_checkpoint::RECORD;
 use promptsrc::adapter::Adapter;
 use promptsrc_files::{SaveError, write_atomically};
 
-/// Where a checkpoint was saved.
+/// A checkpoint that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedCheckpoint {
     /// The file, `model.pth.tar-<epoch>`.
     pub file: PathBuf,
-    /// Its epoch, which the reference wants as `--load-epoch`.
+    /// Its epoch, for the reference's option `--load-epoch`.
     pub epoch: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct SavedCheckpoint {
 ///
 /// # Errors
 ///
-/// Where the adapter is no value of a torch archive.
+/// Where the adapter cannot be represented in a torch archive.
 pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveError> {
     let mut prompts = Vec::new();
     for prompt in adapter.prompts.iter() {
@@ -57,12 +57,12 @@ pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveErr
 }
 
 /// Saves an adapter as the reference saves a run: `VLPromptLearner/model.pth.tar-<epoch>` in
-/// `folder`, and `checkpoint` beside it, which names it. `folder` may be that inner folder itself.
-/// Each file is whole or not there. Files that are there are replaced only where `force` is set.
+/// `folder`, and the file `checkpoint` beside it, which names it. `folder` may be that inner folder
+/// itself. Each file is written atomically. Existing files are replaced only where `force` is set.
 ///
 /// # Errors
 ///
-/// Where a file would be replaced, or cannot be written.
+/// Where a file exists already and `force` is not set, or cannot be written.
 pub fn save(
     adapter: &Adapter,
     folder: &Path,

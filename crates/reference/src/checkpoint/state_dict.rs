@@ -12,19 +12,20 @@ pub(super) fn state_dict(file: &TorchFile) -> impl Iterator<Item = (&str, &Tenso
             true => name.strip_prefix("state_dict.")?,
             false => name,
         };
-        // What a model on several GPUs puts in front.
+        // The prefix that `DataParallel` adds on several GPUs.
         Some((name.strip_prefix("module.").unwrap_or(name), info))
     })
 }
 
-/// Embeddings of what follows the context in each class's text, `[classes, 76 - n_ctx, width]`.
+/// Embeddings of the tokens after the context in the text of each class,
+/// `[classes, 76 - n_ctx, width]`.
 pub(super) fn suffix(file: &TorchFile) -> Option<&TensorInfo> {
     state_dict(file)
         .find(|(name, info)| *name == "prompt_learner.token_suffix" && info.shape().len() == 3)
         .map(|(_, info)| info)
 }
 
-/// A tensor's values, widened or narrowed to f32.
+/// The values of a tensor, converted to f32.
 pub(super) fn floats(
     file: &TorchFile,
     name: &str,

@@ -1,7 +1,7 @@
-//! Whether class names, with the words in front of them, are those that a checkpoint was trained on.
+//! Whether the class names and the prompt prefix are those that a checkpoint was trained on.
 //!
-//! Their text is not in the file, but the embeddings of all tokens behind the context are
-//! (`token_suffix`). They are CLIP's own rows, in half precision and averaged over the epochs.
+//! Their text is not in the file, but the embeddings of all tokens after the context are
+//! (`token_suffix`): rows of CLIP's token embedding, in half precision and averaged over the epochs.
 
 use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_pickle::TorchFile;
@@ -10,22 +10,22 @@ use super::error::ReferenceCheckpointError;
 use super::reference_checkpoint::ReferenceCheckpoint;
 use super::state_dict::{floats, suffix};
 
-/// Far above what averaging in half precision leaves (3e-4 of a value), far below the distance of
-/// two tokens.
+/// Largest relative distance of equal embeddings: far above the error of averaging in half
+/// precision (3e-4), far below the distance of two tokens.
 const SAME: f32 = 0.05;
 
 impl ReferenceCheckpoint {
-    /// Checks `lead`, the words in front of the class names, and the class names, where they are
-    /// known, against the checkpoint's tokens. A checkpoint without tokens contradicts nothing; nor
-    /// can words be told that the context has replaced.
+    /// Checks the prompt prefix, and the class names where they are known, against the checkpoint's
+    /// tokens. A checkpoint without tokens passes; words that the context has replaced are not
+    /// checked.
     ///
     /// # Errors
     ///
-    /// Where the texts are others, or the file cannot be read again.
+    /// Where the texts differ, or the file cannot be read again.
     pub fn check_texts(
         &self,
         clip: &ClipModel,
-        lead: &str,
+        prompt_prefix: &str,
         names: &[String],
     ) -> Result<(), ReferenceCheckpointError> {
         let Some(classes) = self.classes else {
@@ -46,7 +46,7 @@ impl ReferenceCheckpoint {
             return Ok(());
         };
         if width != clip.text().width() {
-            // The prompts do not fit this CLIP either, which is told where they are used.
+            // The prompts do not fit this CLIP either, which is reported where they are used.
             return Ok(());
         }
         let tokens = floats(&file, "prompt_learner.token_suffix", info)?;
@@ -57,16 +57,16 @@ impl ReferenceCheckpoint {
             first_difference(clip, found, width, text, n_ctx)
         };
         if names.is_empty() {
-            return match differs(0, lead) {
-                Some(_) => Err(ReferenceCheckpointError::OtherWords {
+            return match differs(0, prompt_prefix) {
+                Some(_) => Err(ReferenceCheckpointError::OtherPrefix {
                     path: self.path.clone(),
-                    words: lead.to_string(),
+                    prefix: prompt_prefix.to_string(),
                 }),
                 None => Ok(()),
             };
         }
         for (class, name) in names.iter().enumerate() {
-            let text = format!("{lead} {}.", name.replace('_', " "));
+            let text = format!("{prompt_prefix} {}.", name.replace('_', " "));
             if let Some(token) = differs(class, &text) {
                 return Err(ReferenceCheckpointError::OtherText {
                     path: self.path.clone(),
@@ -80,7 +80,7 @@ impl ReferenceCheckpoint {
     }
 }
 
-/// The first token of `text`, behind its first `n_ctx`, whose embedding is not the row found for it.
+/// The first token of `text`, after the first `n_ctx`, whose embedding differs from the row found.
 fn first_difference(
     clip: &ClipModel,
     found: &[f32],
@@ -90,11 +90,11 @@ fn first_difference(
 ) -> Option<usize> {
     let ids = Tokenizer::clip().encode(text);
     let vocab_size = clip.config().text.vocab_size;
-    let behind = ids.get(n_ctx..).filter(|ids| !ids.is_empty())?;
-    if let Some(outside) = behind.iter().position(|id| *id as usize >= vocab_size) {
+    let rest = ids.get(n_ctx..).filter(|ids| !ids.is_empty())?;
+    if let Some(outside) = rest.iter().position(|id| *id as usize >= vocab_size) {
         return Some(n_ctx + outside);
     }
-    let expected = values(clip.text().embed(behind));
+    let expected = values(clip.text().embed(rest));
     let mut found = found.chunks_exact(width);
     let differs = expected.chunks_exact(width).position(|expected| {
         let Some(found) = found.next() else {

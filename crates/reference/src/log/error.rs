@@ -1,8 +1,8 @@
-//! Why a log cannot be read.
+//! The errors of reading logs.
 
 use std::path::PathBuf;
 
-/// A log that gives nothing.
+/// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceLogError {
     /// The file or folder cannot be read.
@@ -10,20 +10,20 @@ pub enum ReferenceLogError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Far larger than any log.
-    #[error("{} is larger than {limit} bytes: no log of the reference", path.display())]
+    /// It is larger than any log.
+    #[error("{} is larger than {limit} bytes: it is not a log of the reference", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// The largest log that is read.
         limit: u64,
     },
-    /// Neither a configuration nor a result.
+    /// It has neither a configuration nor a result.
     #[error(
-        "{} is no log of the reference: it holds neither \"** Config **\" nor \"=> result\"",
+        "{} is not a log of the reference: it contains neither \"** Config **\" nor \"=> result\"",
         path.display()
     )]
     NoLog {

@@ -1,7 +1,7 @@
-//! What a run of the Python reference says in its `log.txt`: its configuration and its last result.
+//! The `log.txt` of a run of the Python reference: its configuration and its last result.
 //!
-//! A log begins with the configuration that Dassl prints and ends, where the run went to its end,
-//! with a block like
+//! A log begins with the configuration that Dassl prints. That of a finished run ends with a block
+//! like
 //!
 //! ```text
 //! => result
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! (`dassl/evaluation/evaluator.py`; published logs have one decimal, later versions two.) What the
-//! log does not say is taken from where it lies, as the reference's scripts name their folders.
+//! log does not contain is taken from its path, as the reference's scripts name their folders.
 
 mod error;
 mod parse;

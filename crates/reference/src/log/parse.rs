@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::result::{ReferenceResult, subset};
 
-/// What the bytes of a log say; none where they hold neither a configuration nor a result.
+/// Parses a log; `None` where it has neither a configuration nor a result.
 pub fn parse(bytes: &[u8]) -> Option<ReferenceResult> {
     let mut found = ReferenceResult::default();
     let mut section = Section::Other;
@@ -30,7 +30,7 @@ pub fn parse(bytes: &[u8]) -> Option<ReferenceResult> {
             _ if line.starts_with("=>") || line.starts_with("Collecting env info") => {
                 section = Section::Other;
             }
-            // Of the last validation set the best epoch is chosen; it is no result.
+            // The validation set only serves to choose the best epoch; it is not a result.
             _ if line.starts_with("Evaluate on the *") => {
                 tests = line.starts_with("Evaluate on the *test*");
                 section = Section::Other;
@@ -60,7 +60,7 @@ enum Section {
     Other,
 }
 
-/// One block of a result, as far as it goes.
+/// One result block, which may be incomplete.
 #[derive(Default)]
 struct Block {
     total: Option<u64>,
@@ -84,24 +84,24 @@ impl Block {
     }
 
     fn into_result(self, found: &mut ReferenceResult) {
-        // A count has no sign at its end: one that nothing follows may be cut off.
+        // Nothing marks the end of a count, so the last one may be truncated.
         let counts = self.accuracy.map(|_| (self.total, self.correct));
         let (total, correct) = counts.unwrap_or_default();
         found.total = total;
         found.correct = correct.filter(|c| total.is_none_or(|t| *c <= t));
         found.accuracy = self.accuracy;
         found.macro_f1 = self.macro_f1;
-        // The last line of a block: what stands before it is whole.
+        // The last line of a block: those before it are complete.
         found.finished = self.accuracy.is_some() && self.macro_f1.is_some();
     }
 }
 
-/// A count with commas between its thousands.
+/// A count with commas as thousands separators.
 fn count(text: &str) -> Option<u64> {
     text.trim().replace(',', "").parse().ok()
 }
 
-/// `92.9%`; without its sign it is cut off.
+/// `92.9%`; without the sign it is truncated.
 fn percent(text: &str) -> Option<f64> {
     let value: f64 = text.trim().strip_suffix('%')?.parse().ok()?;
     (0.0..=100.0).contains(&value).then_some(value)
@@ -115,7 +115,7 @@ fn python_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// One line of a printed `CfgNode`: `  NAME: value`, or `NAME:` with deeper lines to follow.
+/// One line of a printed `CfgNode`: `  NAME: value`, or `NAME:` before lines that are indented more.
 fn setting(line: &str, above: &mut Vec<(usize, String)>, settings: &mut BTreeMap<String, String>) {
     let text = line.trim_start();
     let Some((name, value)) = text.split_once(':') else {
@@ -136,7 +136,7 @@ fn setting(line: &str, above: &mut Vec<(usize, String)>, settings: &mut BTreeMap
     }
     dotted.push_str(name);
     settings.insert(dotted, value.trim().to_string());
-    // More levels than any configuration has are none.
+    // No configuration has more levels than this.
     const DEEPEST: usize = 16;
     if above.len() < DEEPEST {
         above.push((indent, name.to_string()));
@@ -147,7 +147,7 @@ fn interpret(found: &mut ReferenceResult) {
     let text = |name: &str| found.settings.get(name).filter(|v| !v.is_empty()).cloned();
     let dataset = text("DATASET.NAME");
     let trainer = text("TRAINER.NAME");
-    // Both are -1 where nothing was set.
+    // Both are -1 where they are not set.
     let (seed, shots) = (found.setting("SEED"), found.setting("DATASET.NUM_SHOTS"));
     let subset = text("DATASET.SUBSAMPLE_CLASSES").and_then(|s| subset(&s));
     (found.dataset, found.trainer) = (dataset, trainer);

@@ -1,4 +1,4 @@
-//! What the folder of a log says of its run, as the reference's scripts name their folders.
+//! Facts about a run from the path of its log, as the reference's scripts name their folders.
 //!
 //! | script | folder |
 //! |---|---|
@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::result::{ReferenceResult, subset};
 
-/// The data sets: their configuration files, after which the scripts name folders, and their classes.
+/// The data sets: the names of their configuration files, which the scripts give to folders, and
+/// their names in the reference.
 const DATA_SETS: [(&str, &str); 15] = [
     ("caltech101", "Caltech101"),
     ("dtd", "DescribableTextures"),
@@ -40,7 +41,7 @@ const TRAINERS: [&str; 7] = [
     "ZeroshotCLIP2",
 ];
 
-/// Fills in what the log did not say. The folder nearest to the log has the word.
+/// Adds what the log does not contain. The folder nearest to the log takes precedence.
 pub(super) fn complete(found: &mut ReferenceResult, path: &Path) {
     let folders = path.parent().map(Path::components).into_iter().flatten();
     for folder in folders.rev() {

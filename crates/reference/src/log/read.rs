@@ -8,15 +8,15 @@ use super::parse::parse;
 use super::place;
 use super::result::ReferenceResult;
 
-/// Largest log that is read; a run of fifty epochs on ImageNet prints a few megabytes.
+/// Largest log that is read; that of fifty epochs on ImageNet has a few megabytes.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Reads a log; what it does not say is taken from its path. The last result of the test images
-/// counts. Bytes that are no text and lines that mean nothing are passed over.
+/// Reads a log; what it does not contain is taken from its path. The last result on the test images
+/// counts. Bytes that are not text and unknown lines are skipped.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or is no log of the reference.
+/// Where the file cannot be read or is not a log of the reference.
 pub fn read(path: &Path) -> Result<ReferenceResult, ReferenceLogError> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)

@@ -1,4 +1,4 @@
-//! What is known of one run of the reference.
+//! What the log of one run of the reference says.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use promptsrc_datasets::Classes;
 
 use promptsrc::config::Method;
 
-/// What is known of one run of the reference. None: neither the log nor its path says it.
+/// What is known of one run of the reference. `None`: it is neither in the log nor in its path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReferenceResult {
-    /// The data set that was tested, by the name of its class in the reference: `EuroSAT`,
-    /// `DescribableTextures`. One that the reference does not have goes by its own name.
+    /// The data set that was tested, by its name in the reference: `EuroSAT`,
+    /// `DescribableTextures`. The log may also have one that the reference does not know.
     pub dataset: Option<String>,
     /// The trainer, by the reference's name: `PromptSRC`, `IVLP`, `CoOp`, `ZeroshotCLIP`.
     pub trainer: Option<String>,
     /// Seed of the run.
     pub seed: Option<u64>,
-    /// Training images a class.
+    /// Training images per class.
     pub shots: Option<usize>,
-    /// Which classes were told apart.
+    /// The classes that were distinguished.
     pub subset: Option<Classes>,
-    /// Whether the run only tested what another had trained.
+    /// Whether the run only evaluated the checkpoint of another run.
     pub eval_only: Option<bool>,
     /// Accuracy in percent, as printed: rounded to one or two decimals.
     pub accuracy: Option<f64>,
@@ -28,16 +28,16 @@ pub struct ReferenceResult {
     pub macro_f1: Option<f64>,
     /// Images that were tested.
     pub total: Option<u64>,
-    /// Those that were told rightly.
+    /// Images that were classified correctly.
     pub correct: Option<u64>,
-    /// Whether the run came to its end: its last result is whole.
+    /// Whether the run is finished: its last result is complete.
     pub finished: bool,
-    /// The whole configuration, by dotted name (`TRAINER.PROMPTSRC.GPA_MEAN`), as printed.
+    /// The whole configuration as printed, by dotted name (`TRAINER.PROMPTSRC.GPA_MEAN`).
     pub settings: BTreeMap<String, String>,
 }
 
 impl ReferenceResult {
-    /// The method, where this program has it too.
+    /// The method; `None` where this program does not have it.
     pub fn method(&self) -> Option<Method> {
         self.trainer.as_ref()?.to_lowercase().parse().ok()
     }
@@ -53,7 +53,7 @@ impl ReferenceResult {
         }
     }
 
-    /// A setting of the configuration that reads as a `T`.
+    /// A setting of the configuration, parsed as a `T`.
     pub fn setting<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.settings.get(name)?.parse().ok()
     }

@@ -1,4 +1,4 @@
-//! The logs below a folder: `log.txt` of each run, and `log.txt-<time>` of those done again there.
+//! The logs below a folder: `log.txt` of each run, and `log.txt-<time>` of repeated ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ const LOG: &str = "log.txt";
 /// The runs below a folder.
 #[derive(Debug, Default)]
 pub struct ReferenceRuns {
-    /// The log of each, and what it says; in order of their folders.
+    /// The log of each run and its contents, in the order of their folders.
     pub results: Vec<(PathBuf, ReferenceResult)>,
-    /// Logs that give nothing.
+    /// Why logs could not be read.
     pub errors: Vec<ReferenceLogError>,
 }
 
-/// All logs below a folder, in order of their paths; a file stands for itself. Folders that cannot
-/// be entered are passed over, and links that lead in a circle are followed once.
+/// All logs below a folder, in the order of their paths; a file is returned as it is. Folders that
+/// cannot be read are skipped, and a folder that links lead to again is searched once.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, ReferenceLogError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    // Dassl adds the time where there is a log already.
+    // Dassl appends the time where a log exists already.
     let rest = path
         .file_name()
         .and_then(|name| name.to_str())
@@ -66,8 +66,8 @@ fn is_log(path: &Path) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// One result a folder of those below: of several logs in one folder the newest that is finished,
-/// or the newest where none is. Logs that give nothing are told of beside them.
+/// The result in each folder below `folder`: of several logs in one folder, the newest finished one,
+/// or the newest if none is finished. Logs that cannot be read are reported with them.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ fn is_log(path: &Path) -> bool {
 pub fn read_below(folder: &Path) -> Result<ReferenceRuns, ReferenceLogError> {
     let mut best: BTreeMap<PathBuf, (PathBuf, ReferenceResult)> = BTreeMap::new();
     let mut errors = Vec::new();
-    // The plain name sorts first and is the oldest; times sort as they passed.
+    // The name without a time sorts first and is the oldest; the others sort by time.
     for path in find(folder)? {
         let result = match read(&path) {
             Ok(result) => result,

@@ -86,10 +86,14 @@ impl View {
                     self.bar.suspend(|| output::warning(&text));
                 }
             }
-            SweepEvent::End { run, result, stood } => {
+            SweepEvent::End {
+                run,
+                result,
+                already_finished,
+            } => {
                 self.reach(&mut seen, run, 1.0);
                 seen.ended += 1;
-                if !stood {
+                if !already_finished {
                     let width = self.runs.to_string().len();
                     self.line(&format!(
                         "{:>width$}/{}  {}: {}",
