@@ -47,7 +47,7 @@ pub struct PlannedRun {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// A data set that is not in the collection.
-    #[error("there is no data set {name:?}; there are: {}", known.join(", "))]
+    #[error("the collection has no data set {name:?}; it has: {}", known.join(", "))]
     UnknownSet {
         /// The name.
         name: String,

@@ -39,7 +39,7 @@ pub struct Configuration {
     pub clip: String,
     /// Precision of the arithmetic.
     pub precision: String,
-    /// Whether images that are missing are left out.
+    /// Whether missing images are skipped.
     pub allow_missing: bool,
     /// The settings of the training; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]

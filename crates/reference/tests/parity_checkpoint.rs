@@ -27,7 +27,7 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     let mut prompts = Group::new("checkpoint/prompts");
     let epoch = number(&json["top_level"]["epoch"]) as usize;
     prompts.equal("epoch", &checkpoint.epoch, &Some(epoch));
-    // The reference leaves the newest file's name beside it.
+    // The reference writes the name of the newest file to `checkpoint`.
     let beside = file.with_file_name("checkpoint");
     if let Ok(newest) = std::fs::read_to_string(&beside) {
         let name = file.file_name().map(|n| n.to_string_lossy().into_owned());
@@ -44,7 +44,7 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     prompts.finish(3);
 
     let mut logits = Group::new("checkpoint/logits");
-    let prompt_prefix = case["prompt_lead"].as_str().expect("words");
+    let prompt_prefix = case["prompt_lead"].as_str().expect("a prefix");
     let images = expected.get("images");
     for (key, names) in [
         ("logits_prompts_on_original_clip", "classnames"),

@@ -9,7 +9,7 @@
 mod adapter;
 mod clip_shape;
 mod error;
-mod place;
+mod location;
 mod reference_checkpoint;
 mod save;
 mod state_dict;
@@ -18,6 +18,6 @@ mod texts;
 pub use adapter::Supplement;
 pub use clip_shape::ClipShape;
 pub use error::ReferenceCheckpointError;
-pub use place::{FOLDER, find, run_log};
+pub use location::{FOLDER, find, run_log};
 pub use reference_checkpoint::ReferenceCheckpoint;
 pub use save::{SavedCheckpoint, save, to_bytes};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use promptsrc_pickle::{DType, Saved, SavedTensor, TorchSaveError, torch_save};
 
 use super::error::ReferenceCheckpointError;
-use super::place::{FOLDER, NEWEST, file_name};
+use super::location::{FOLDER, NEWEST, file_name};
 use super::reference_checkpoint::RECORD;
 use promptsrc::adapter::Adapter;
 use promptsrc_files::{SaveError, write_atomically};

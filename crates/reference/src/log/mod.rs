@@ -17,7 +17,7 @@
 
 mod error;
 mod parse;
-mod place;
+mod path;
 mod read;
 mod result;
 mod walk;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::ReferenceLogError;
 use super::parse::parse;
-use super::place;
+use super::path::complete;
 use super::result::ReferenceResult;
 
 /// Largest log that is read; that of fifty epochs on ImageNet has a few megabytes.
@@ -32,6 +32,6 @@ pub fn read(path: &Path) -> Result<ReferenceResult, ReferenceLogError> {
         });
     }
     let mut found = parse(&bytes).ok_or_else(|| ReferenceLogError::NoLog { path: path.into() })?;
-    place::complete(&mut found, path);
+    complete(&mut found, path);
     Ok(found)
 }

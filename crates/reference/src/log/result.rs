@@ -1,4 +1,4 @@
-//! What the log of one run of the reference says.
+//! The contents of the log of one run of the reference.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use promptsrc::config::Method;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReferenceResult {
     /// The data set that was tested, by its name in the reference: `EuroSAT`,
-    /// `DescribableTextures`. The log may also have one that the reference does not know.
+    /// `DescribableTextures`. It may also be one that is not in the reference.
     pub dataset: Option<String>,
     /// The trainer, by the reference's name: `PromptSRC`, `IVLP`, `CoOp`, `ZeroshotCLIP`.
     pub trainer: Option<String>,
