@@ -2,9 +2,9 @@
 //! seeds.
 //!
 //! [`Plan`] lists the runs of a [`Protocol`] over the data sets of a [`DatasetCollection`];
-//! a [`Sweep`] makes those that are not finished, each in a folder of its own; [`collect`] reads the
-//! results in these folders, and [`tables`] averages them as the paper does, beside the published
-//! numbers.
+//! a [`Sweep`] makes those that are not finished, each in a folder of its own; [`collect`] reads
+//! the results in these folders, and [`tables`] averages them as the paper does, beside the
+//! published numbers.
 
 mod accuracies;
 mod collection;

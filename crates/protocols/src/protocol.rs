@@ -112,7 +112,8 @@ impl Protocol {
         matches!(self, Self::CrossDataset | Self::DomainGeneralization)
     }
 
-    /// Whether a data set is measured unless others are chosen; a transfer also measures its source.
+    /// Whether a data set is measured unless others are chosen; a transfer also measures its
+    /// source.
     pub fn measures(self, set: &DatasetEntry) -> bool {
         match self {
             Self::BaseToNovel | Self::FewShot => set.measured_by_default,

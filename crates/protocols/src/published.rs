@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::collection::normalized;
 use crate::column::Column;
 use crate::protocol::Protocol;
+use promptsrc::methods;
 
 /// The numbers of the paper's tables, with their source.
 pub const PUBLISHED_FILE: &str = include_str!("../assets/paper_results.json");
@@ -94,6 +95,11 @@ fn canonical(name: &str) -> String {
         other => other,
     }
     .to_string()
+}
+
+/// The paper's name of a method; one that the paper does not have keeps its own.
+pub(crate) fn paper_name(method: &str) -> &str {
+    methods::find(method).map_or(method, |m| m.paper_name())
 }
 
 /// The published accuracy or harmonic mean, in per cent, of a method by its name in the paper.

@@ -176,8 +176,8 @@ enum Attempt {
 }
 
 impl<'a> Sweep<'a> {
-    /// A sweep with a CLIP over a collection, in the folder `out`. `clip_source`: where the CLIP is,
-    /// as recorded in run folders.
+    /// A sweep with a CLIP over a collection, in the folder `out`. `clip_source`: where the CLIP
+    /// is, as recorded in run folders.
     pub fn new(
         clip: &'a ClipModel,
         clip_record: ClipRecord,

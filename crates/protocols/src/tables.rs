@@ -8,7 +8,7 @@ use crate::column::Column;
 use crate::comparable::{TableError, check_comparable};
 use crate::missing::missing;
 use crate::protocol::Protocol;
-use crate::published::{AVERAGE, is_published_selection, published};
+use crate::published::{AVERAGE, is_published_selection, paper_name, published};
 use crate::results::{RunId, RunResult};
 use crate::table::{Row, Table};
 use promptsrc::methods;
@@ -93,7 +93,7 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
 
     let rows = |of: &[&str], name: Option<&str>| -> Vec<Row> {
         let row = |method: &&str| {
-            let paper_name = methods::find(method).map_or(*method, |m| m.paper_name());
+            let paper_name = paper_name(method);
             let learns = ids().any(|run| run.method == **method && run.shots.is_some());
             let own_shots = shots.first().copied().filter(|_| learns);
             let cell = |column: &Column| {

@@ -198,8 +198,8 @@ fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
     torch_save(&Saved::Dict(pairs)).expect("a file")
 }
 
-/// IVLP's learned prompts in a file like its trainer's, then saved in one of ours: both give the same
-/// numbers, and the golden logits of the trainer.
+/// IVLP's learned prompts in a file like its trainer's, then saved in one of ours: both give the
+/// same numbers, and the golden logits of the trainer.
 #[test]
 fn parity_ivlp_checkpoints_give_the_golden_logits() {
     if !goldens::has("trainers") {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, paper_name, partial, title};
+use super::text::{blocks, legend, lines, partial, title};
 use crate::column::Column;
+use crate::published::paper_name;
 use crate::table::Table;
 
 pub(super) fn latex(table: &Table) -> String {
@@ -34,7 +35,7 @@ pub(super) fn latex(table: &Table) -> String {
         let mut name = tex(if name == "average" { "Average" } else { name });
         text += "\\midrule\n";
         for row in rows {
-            for (label, texts) in lines(row, &tex(&paper_name(&row.method)), "\\quad ", true) {
+            for (label, texts) in lines(row, &tex(paper_name(&row.method)), "\\quad ", true) {
                 let texts: Vec<String> = texts.iter().map(|text| tex_number(text)).collect();
                 let _ = writeln!(
                     text,

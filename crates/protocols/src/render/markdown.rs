@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, paper_name, partial, title};
+use super::text::{blocks, legend, lines, partial, title};
+use crate::published::paper_name;
 use crate::table::Table;
 
 pub(super) fn markdown(table: &Table) -> String {
@@ -21,7 +22,7 @@ pub(super) fn markdown(table: &Table) -> String {
     for (name, rows) in blocks(table) {
         let mut name = plain(name);
         for row in rows {
-            for (label, texts) in lines(row, &paper_name(&row.method), "&nbsp; ", true) {
+            for (label, texts) in lines(row, paper_name(&row.method), "&nbsp; ", true) {
                 let _ = writeln!(
                     text,
                     "| {} | {} | {} |",

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use crate::protocol::Protocol;
 use crate::published::PAPER;
 use crate::table::{Cell, Row, Table};
-use promptsrc::methods;
 
 /// The protocol, shots and seeds of a table.
 pub(super) fn title(table: &Table) -> String {
@@ -120,10 +119,4 @@ pub(super) fn lines(
     }
     lines.extend(of(&published).map(|texts| (format!("{indent}published"), texts)));
     lines
-}
-
-pub(super) fn paper_name(method: &str) -> String {
-    methods::find(method)
-        .map_or(method, |m| m.paper_name())
-        .to_string()
 }

@@ -30,17 +30,17 @@ pub struct Supplement {
 }
 
 impl ReferenceCheckpoint {
-    /// Whether the prompts are from an epoch before the last: not aggregated, and not those that the
-    /// reference evaluates.
+    /// Whether the prompts are from an epoch before the last: not aggregated, and not those that
+    /// the reference evaluates.
     pub fn is_unfinished(&self) -> bool {
         matches!((self.epoch, self.epochs), (Some(epoch), Some(epochs)) if epoch < epochs)
     }
 
-    /// The checkpoint as an adapter. A file that this program wrote gives the adapter it was written
-    /// from. Any other file has the prompts, method, optimiser, epochs and the shape of the CLIP; the
-    /// prompt prefix, the data and the remaining settings come from `supplement`, its log and its
-    /// preset. Without class names in `supplement`, there are none in the adapter; without a CLIP,
-    /// its fingerprint is empty.
+    /// The checkpoint as an adapter. A file that this program wrote gives the adapter it was
+    /// written from. Any other file has the prompts, method, optimiser, epochs and the shape of the
+    /// CLIP; the prompt prefix, the data and the remaining settings come from `supplement`, its log
+    /// and its preset. Without class names in `supplement`, there are none in the adapter; without
+    /// a CLIP, its fingerprint is empty.
     ///
     /// # Errors
     ///

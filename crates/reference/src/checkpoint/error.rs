@@ -30,7 +30,10 @@ pub enum ReferenceCheckpointError {
         source: PromptsError,
     },
     /// A tensor does not contain floating-point numbers.
-    #[error("{}: the tensor {name} has the type {dtype}, expected floating-point numbers", path.display())]
+    #[error(
+        "{}: the tensor {name} has the type {dtype}, expected floating-point numbers",
+        path.display()
+    )]
     Type {
         /// The file.
         path: PathBuf,
@@ -41,8 +44,8 @@ pub enum ReferenceCheckpointError {
     },
     /// It is a checkpoint of another method.
     #[error(
-        "{} is a checkpoint of {trainer} (it contains {name}); only those of PromptSRC and IVLP can be \
-         read",
+        "{} is a checkpoint of {trainer} (it contains {name}); only those of PromptSRC and IVLP can \
+         be read",
         path.display()
     )]
     OtherMethod {
@@ -63,8 +66,8 @@ pub enum ReferenceCheckpointError {
     },
     /// The record is newer than this program.
     #[error(
-        "{}: its promptsrc record has format version {found}, but this program reads versions up to \
-         {known}: use a newer promptsrc",
+        "{}: its promptsrc record has format version {found}, but this program reads versions up \
+         to {known}: use a newer promptsrc",
         path.display()
     )]
     Version {
@@ -87,8 +90,8 @@ pub enum ReferenceCheckpointError {
     },
     /// The number of class names differs from the checkpoint's number of classes.
     #[error(
-        "{} was trained on {expected} classes, but {found} class names are given: give those of its \
-         training, in label order",
+        "{} was trained on {expected} classes, but {found} class names are given: give those of \
+         its training, in label order",
         path.display()
     )]
     ClassCount {

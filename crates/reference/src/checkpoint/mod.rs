@@ -2,9 +2,9 @@
 //!
 //! The reference's trainers PromptSRC and IVLP save `VLPromptLearner/model.pth.tar-<epoch>`: a
 //! `torch.save` archive of the whole model's state dictionary, the optimiser and the scheduler, the
-//! last two with live Python objects in them. Only the prompts are taken from it, and the facts about
-//! the run in its shapes and settings. Its frozen weights differ from CLIP's by the rounding of
-//! half-precision averaging, so the prompts are used with the original CLIP.
+//! last two with live Python objects in them. Only the prompts are taken from it, and the facts
+//! about the run in its shapes and settings. Its frozen weights differ from CLIP's by the rounding
+//! of half-precision averaging, so the prompts are used with the original CLIP.
 
 mod adapter;
 mod clip_shape;

@@ -1,7 +1,8 @@
 //! Whether the class names and the prompt prefix are those that a checkpoint was trained on.
 //!
 //! Their text is not in the file, but the embeddings of all tokens after the context are
-//! (`token_suffix`): rows of CLIP's token embedding, in half precision and averaged over the epochs.
+//! (`token_suffix`): rows of CLIP's token embedding, in half precision and averaged over the
+//! epochs.
 
 use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_pickle::TorchFile;

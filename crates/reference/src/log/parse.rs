@@ -115,7 +115,8 @@ fn python_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// One line of a printed `CfgNode`: `  NAME: value`, or `NAME:` before lines that are indented more.
+/// One line of a printed `CfgNode`: `  NAME: value`, or `NAME:` before lines that are indented
+/// more.
 fn setting(line: &str, above: &mut Vec<(usize, String)>, settings: &mut BTreeMap<String, String>) {
     let text = line.trim_start();
     let Some((name, value)) = text.split_once(':') else {

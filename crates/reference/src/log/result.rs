@@ -42,8 +42,8 @@ impl ReferenceResult {
         self.trainer.as_ref()?.to_lowercase().parse().ok()
     }
 
-    /// Accuracy in percent from the counts, without the rounding of the printed one; the printed one
-    /// where the counts are not known.
+    /// Accuracy in percent from the counts, without the rounding of the printed one; the printed
+    /// one where the counts are not known.
     pub fn exact_accuracy(&self) -> Option<f64> {
         match (self.correct, self.total) {
             (Some(correct), Some(total)) if total > 0 => {

@@ -66,8 +66,8 @@ fn is_log(path: &Path) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The result in each folder below `folder`: of several logs in one folder, the newest finished one,
-/// or the newest if none is finished. Logs that cannot be read are reported with them.
+/// The result in each folder below `folder`: of several logs in one folder, the newest finished
+/// one, or the newest if none is finished. Logs that cannot be read are reported with them.
 ///
 /// # Errors
 ///
