@@ -6,7 +6,10 @@ use common::*;
 use promptsrc::class_texts::{teacher_text_features, tokens, zero_shot_weights};
 use promptsrc::{Classifier, ClipModel, ClipWeights};
 use promptsrc_clip::unit;
-use promptsrc_goldens::{self as goldens, Group, Tensors, strings};
+use promptsrc_goldens::{
+    self as goldens, Group, Quantity, Step, Tensors, strings, tabled, tolerance,
+};
+use serde_json::Value;
 
 #[test]
 fn parity_frozen_features_and_zero_shot_logits() {
@@ -18,9 +21,11 @@ fn parity_frozen_features_and_zero_shot_logits() {
     let mut unit_features = Group::new("forward/unit features");
     let mut logits = Group::new("forward/logits");
     let mut ids = Group::new("forward/tokens");
-    let tolerance = logit_tolerance(&clip);
     for case in goldens::cases("forward") {
         let json = goldens::json(format!("forward/{case}.json"));
+        let feature_tolerance = tolerance(&json, Quantity::Features, Step::First);
+        let unit_tolerance = tolerance(&json, Quantity::UnitFeatures, Step::First);
+        let logit_tolerance = tolerance(&json, Quantity::Logits, Step::First);
         let file = Tensors::read(format!("forward/{case}.safetensors"));
         let names = strings(&json["classnames"]);
         let images = file.get("images");
@@ -29,39 +34,49 @@ fn parity_frozen_features_and_zero_shot_logits() {
             &case,
             &host(image.clone()),
             &file.get("image_features").data,
-            1e-5,
+            feature_tolerance,
         );
         let found = host(unit(image.clone()));
-        unit_features.absolute(&case, &found, &file.get("image_features_unit").data, 2e-6);
+        unit_features.absolute(
+            &case,
+            &found,
+            &file.get("image_features_unit").data,
+            unit_tolerance,
+        );
 
         let all = goldens::json("templates.json");
         for (key, templates) in json["templates"].as_object().expect("templates") {
             if key == "teacher" {
                 let raw = teacher_text_features(&clip, &names, &strings(&all["teacher"])).unwrap();
                 let expected = &file.get("teacher_text_raw_mean60").data;
-                features.absolute("teacher", &host(raw.clone()), expected, 1e-5);
+                features.absolute("teacher", &host(raw.clone()), expected, feature_tolerance);
                 let expected = &file.get("teacher_text_unit").data;
-                unit_features.absolute("teacher", &host(unit(raw.clone())), expected, 2e-6);
+                unit_features.absolute(
+                    "teacher",
+                    &host(unit(raw.clone())),
+                    expected,
+                    unit_tolerance,
+                );
                 let found = host(clip.logits(image.clone(), raw));
                 logits.absolute(
                     "teacher",
                     &found,
                     &file.get("teacher_logits").data,
-                    tolerance,
+                    logit_tolerance,
                 );
                 continue;
             }
             let templates = strings(templates);
             let found = zero_shot_weights(&clip, &names, &templates).unwrap();
             let expected = &file.get(&format!("classifier_{key}")).data;
-            unit_features.absolute(key, &host(found), expected, 2e-6);
+            unit_features.absolute(key, &host(found), expected, unit_tolerance);
             let classifier = Classifier::zero_shot(&clip, &names, &templates).unwrap();
             let found = widen(&classifier.logits(images.f32(), images.shape[0]));
             logits.absolute(
                 key,
                 &found,
                 &file.get(&format!("logits_{key}")).data,
-                tolerance,
+                logit_tolerance,
             );
             if file.has(&format!("tokens_{key}")) {
                 let expected = file.get(&format!("tokens_{key}"));
@@ -73,7 +88,7 @@ fn parity_frozen_features_and_zero_shot_logits() {
                 }
                 let found = host(clip.text().encode(&tokens).unwrap());
                 let expected = &file.get(&format!("text_features_{key}")).data;
-                features.absolute(key, &found, expected, 1e-5);
+                features.absolute(key, &found, expected, feature_tolerance);
             }
         }
     }
@@ -108,7 +123,7 @@ fn parity_shapes_read_off_the_weights() {
         }
         let scale = f64::from(clip.logit_scale());
         let expected = goldens::number(&dims["logit_scale"]).exp();
-        group.relative("logit_scale", &[scale], &[expected], 1e-6);
+        group.relative("logit_scale", &[scale], &[expected], tabled("logit_scale"));
     }
     group.finish(if goldens::is_committed() { 10 } else { 0 });
 }
@@ -121,6 +136,8 @@ fn parity_every_weight_format_gives_the_same_features() {
     let mut features = Group::new("formats/features");
     let mut logits = Group::new("formats/logits");
     let expected = Tensors::read("formats/expected.safetensors");
+    let feature_tolerance = tolerance(&Value::Null, Quantity::Features, Step::First);
+    let logit_tolerance = tolerance(&Value::Null, Quantity::Logits, Step::First);
     let mut files = Vec::new();
     for name in goldens::list("formats") {
         let path = goldens::path("formats").join(&name);
@@ -158,12 +175,21 @@ fn parity_every_weight_format_gives_the_same_features() {
         let image = clip.image_features(images.clone());
         let text = clip.text().encode(&tokens).unwrap();
         let found = host(image.clone());
-        features.absolute(&what, &found, &expected.get("image_features").data, 1e-5);
+        features.absolute(
+            &what,
+            &found,
+            &expected.get("image_features").data,
+            feature_tolerance,
+        );
         let found = host(text.clone());
-        features.absolute(&what, &found, &expected.get("text_features").data, 1e-5);
+        features.absolute(
+            &what,
+            &found,
+            &expected.get("text_features").data,
+            feature_tolerance,
+        );
         let found = host(clip.logits(image, text));
-        let tolerance = logit_tolerance(&clip);
-        logits.absolute(&what, &found, &expected.get("logits").data, tolerance);
+        logits.absolute(&what, &found, &expected.get("logits").data, logit_tolerance);
     }
     fingerprints.dedup();
     assert_eq!(

@@ -4,7 +4,7 @@ use promptsrc::aggregation::gaussian_weights;
 use promptsrc::config::{AggregationConfig, OptimConfig, TrainConfig, Warmup};
 use promptsrc::optimizer::sgd_step;
 use promptsrc::schedule::learning_rate;
-use promptsrc_goldens::{self as goldens, Group, number, numbers};
+use promptsrc_goldens::{self as goldens, Group, number, numbers, tabled};
 
 #[test]
 fn parity_learning_rate_schedules() {
@@ -44,7 +44,7 @@ fn parity_learning_rate_schedules() {
             &format!("schedule {i}"),
             &found,
             &expected,
-            1e-13 * optim.lr.max(1e-3),
+            tabled("learning_rate") * optim.lr.max(1e-3),
         );
     }
     group.finish(schedules.len().max(1));
@@ -63,7 +63,12 @@ fn parity_gaussian_weights() {
         let epochs = number(&row["epochs"]) as usize;
         let found = gaussian_weights(epochs, &AggregationConfig { mean, std });
         let what = format!("{epochs} epochs, N({mean}, {std})");
-        group.absolute(&what, &found, &numbers(&row["weights"]), 1e-14);
+        group.absolute(
+            &what,
+            &found,
+            &numbers(&row["weights"]),
+            tabled("aggregation_weights"),
+        );
     }
     group.finish(rows.len().max(1));
 }
@@ -93,7 +98,12 @@ fn parity_sgd_steps() {
             sgd_step(&optim, lr, &mut parameters, &gradient, &mut velocity);
             let found: Vec<f64> = parameters.iter().map(|p| f64::from(*p)).collect();
             let expected = numbers(&run["params"][step + 1]);
-            group.relative(&format!("run {i}, step {step}"), &found, &expected, 5e-7);
+            group.relative(
+                &format!("run {i}, step {step}"),
+                &found,
+                &expected,
+                tabled("sgd_step"),
+            );
         }
     }
     group.finish(runs.len().max(1));

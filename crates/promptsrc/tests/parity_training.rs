@@ -5,7 +5,9 @@ mod common;
 use common::*;
 use promptsrc::class_texts::{prompt_tokens, teacher_text_features};
 use promptsrc::{Classifier, Learner, Prompts};
-use promptsrc_goldens::{self as goldens, Group, Tensors, number, numbers, strings};
+use promptsrc_goldens::{
+    self as goldens, Group, Quantity, Step, Tensors, number, numbers, strings, tabled, tolerance,
+};
 use serde_json::Value;
 
 struct Groups {
@@ -96,7 +98,7 @@ fn compare(case: &str, g: &mut Groups) {
         case,
         &host(teacher),
         &file.get("teacher_text_raw").data,
-        1e-5,
+        tolerance(&json, Quantity::Features, Step::First),
     );
 
     let initial = prompts(&file, "init/");
@@ -125,14 +127,8 @@ fn compare(case: &str, g: &mut Groups) {
     let per_epoch = number(&json["steps_per_epoch"]) as usize;
     assert_eq!(batches.len(), epochs * per_epoch, "{case}: batches");
     let losses_of_steps = json["losses_per_step"].as_array().expect("losses");
-    let step0_logits = logit_tolerance(&clip);
-    // Cross-entropy moves with the logits.
-    let loss_floor = 1e-5_f64.max(5e-7 * f64::from(clip.logit_scale()));
-    let loss_tolerance = tolerance(&json, "step0_loss", loss_floor);
-    let later_tolerance = tolerance(&json, "total_loss_any_step", 5e-5);
-    let gradient_tolerance = tolerance(&json, "step0_grad_rel_fro", 2e-5);
-    let prompt_tolerance = tolerance(&json, "prompts_after_epochs", 1e-5);
-    let logit_tolerance = tolerance(&json, "eval_logits_gpa", 2e-4);
+    let first = |quantity| tolerance(&json, quantity, Step::First);
+    let later = |quantity| tolerance(&json, quantity, Step::Later);
 
     for epoch in 0..epochs {
         let lr = [learner.learning_rate()];
@@ -141,7 +137,7 @@ fn compare(case: &str, g: &mut Groups) {
             &format!("{case}: epoch {}", epoch + 1),
             &lr,
             &expected,
-            1e-15,
+            tabled("learning_rate") * config.optim.lr,
         );
         for (i, (images, labels)) in batches
             .iter()
@@ -162,46 +158,48 @@ fn compare(case: &str, g: &mut Groups) {
             for (key, value) in values {
                 let expected = [number(&losses_of_steps[i][key])];
                 let what = format!("{what}: {key}");
-                if i == 0 {
-                    g.losses
-                        .absolute(&what, &[value.into()], &expected, loss_tolerance);
+                let tolerance = tolerance(&json, Quantity::Loss, Step::number(i));
+                let group = if i == 0 {
+                    &mut g.losses
                 } else {
-                    g.later_losses
-                        .absolute(&what, &[value.into()], &expected, later_tolerance);
-                }
+                    &mut g.later_losses
+                };
+                group.absolute(&what, &[value.into()], &expected, tolerance);
             }
             let logits = host(step.student.logits.clone());
             if i > 0 {
                 let expected = &file.get(&format!("step{i}/logits")).data;
                 g.step_logits
-                    .absolute(&what, &logits, expected, logit_tolerance);
+                    .absolute(&what, &logits, expected, later(Quantity::Logits));
                 continue;
             }
             let teacher = step.teacher.clone().expect("a frozen pass");
             let expected = |name: &str| file.get(&format!("step0/{name}")).data.clone();
+            let tolerance = first(Quantity::Logits);
             g.step0_logits
-                .absolute(&what, &logits, &expected("logits"), step0_logits);
+                .absolute(&what, &logits, &expected("logits"), tolerance);
             let frozen = host(teacher.logits);
             g.step0_logits
-                .absolute(&what, &frozen, &expected("teacher_logits"), step0_logits);
+                .absolute(&what, &frozen, &expected("teacher_logits"), tolerance);
             for (name, features) in [
                 ("text_features", step.student.text.clone()),
                 ("image_features", step.student.image.clone()),
                 ("teacher_text_features", teacher.text),
                 ("teacher_image_features", teacher.image),
             ] {
+                let tolerance = first(Quantity::UnitFeatures);
                 g.features
-                    .absolute(&what, &host(features), &expected(name), 2e-6);
+                    .absolute(&what, &host(features), &expected(name), tolerance);
             }
             for (prompt, gradient) in learner.state().prompts.iter().zip(&step.gradients) {
                 let what = format!("{what}: {}", prompt.name);
                 let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
                 g.gradients
-                    .relative(&what, &widen(gradient), expected, gradient_tolerance);
+                    .relative(&what, &widen(gradient), expected, first(Quantity::Gradient));
                 let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
                 let found = widen(&prompt.values);
                 g.step0_prompts
-                    .absolute(&what, &found, expected, prompt_tolerance);
+                    .absolute(&what, &found, expected, first(Quantity::Prompts));
             }
         }
         learner.end_epoch();
@@ -213,7 +211,7 @@ fn compare(case: &str, g: &mut Groups) {
                 &format!("{case}: {name}"),
                 &found,
                 expected,
-                prompt_tolerance,
+                later(Quantity::Prompts),
             );
         }
     }
@@ -221,14 +219,22 @@ fn compare(case: &str, g: &mut Groups) {
         epochs,
         config.aggregation.as_ref().expect("an aggregation"),
     );
-    g.gpa_weights
-        .absolute(case, &weights, &numbers(&json["gpa"]["weights"]), 1e-14);
+    g.gpa_weights.absolute(
+        case,
+        &weights,
+        &numbers(&json["gpa"]["weights"]),
+        tabled("aggregation_weights"),
+    );
     let learned = learner.learned();
     for prompt in learned.iter() {
         let expected = &file.get(&format!("gpa/{}", prompt.name)).data;
         let what = format!("{case}: {}", prompt.name);
-        g.gpa_prompts
-            .absolute(&what, &widen(&prompt.values), expected, prompt_tolerance);
+        g.gpa_prompts.absolute(
+            &what,
+            &widen(&prompt.values),
+            expected,
+            later(Quantity::Prompts),
+        );
     }
     for (key, prompts) in [
         ("eval_logits_last_epoch", &learner.state().prompts),
@@ -239,7 +245,7 @@ fn compare(case: &str, g: &mut Groups) {
         let logits = widen(&classifier.logits(images.f32(), images.shape[0]));
         let what = format!("{case}: {key}");
         g.final_logits
-            .absolute(&what, &logits, &file.get(key).data, logit_tolerance);
+            .absolute(&what, &logits, &file.get(key).data, later(Quantity::Logits));
     }
 }
 
@@ -282,17 +288,17 @@ fn parity_ivlp_equals_the_reference_trainer() {
         let lead = config.prompt_lead();
         let initial = prompts(&file, "init/");
         let images = batch_file.get("eval_images");
-        let mut check_logits = |prompts: &Prompts, key: &str, tolerance: f64| {
+        let mut check_logits = |prompts: &Prompts, key: &str, step: Step| {
             let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
             let found = widen(&classifier.logits(images.f32(), images.shape[0]));
             logits.absolute(
                 &format!("{case}: {key}"),
                 &found,
                 &file.get(key).data,
-                tolerance,
+                tolerance(&json, Quantity::Logits, step),
             );
         };
-        check_logits(&initial, "eval_logits_init", logit_tolerance(&clip));
+        check_logits(&initial, "eval_logits_init", Step::First);
         let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
         let steps = number(&json["steps"]) as usize;
         let batches = batches(&batch_file);
@@ -302,14 +308,30 @@ fn parity_ivlp_equals_the_reference_trainer() {
             learner.apply(&found);
             let expected = [number(&json["losses_per_step"][step])];
             let what = format!("{case}: step {step}");
-            losses.absolute(&what, &[found.losses.total.into()], &expected, 1e-5);
+            let loss_tolerance = tolerance(&json, Quantity::Loss, Step::number(step));
+            losses.absolute(
+                &what,
+                &[found.losses.total.into()],
+                &expected,
+                loss_tolerance,
+            );
             if step == 0 {
                 for (prompt, gradient) in learner.state().prompts.iter().zip(&found.gradients) {
                     let what = format!("{case}: {}", prompt.name);
                     let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
-                    gradients.relative(&what, &widen(gradient), expected, 2e-5);
+                    gradients.relative(
+                        &what,
+                        &widen(gradient),
+                        expected,
+                        tolerance(&json, Quantity::Gradient, Step::First),
+                    );
                     let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
-                    moved.absolute(&what, &widen(&prompt.values), expected, 1e-5);
+                    moved.absolute(
+                        &what,
+                        &widen(&prompt.values),
+                        expected,
+                        tolerance(&json, Quantity::Prompts, Step::First),
+                    );
                 }
             }
             if (step + 1) % (steps / config.epochs) == 0 {
@@ -321,7 +343,7 @@ fn parity_ivlp_equals_the_reference_trainer() {
                         &format!("{case}: {name}"),
                         &widen(&prompt.values),
                         expected,
-                        1e-5,
+                        tolerance(&json, Quantity::Prompts, Step::Later),
                     );
                 }
             }
@@ -332,10 +354,10 @@ fn parity_ivlp_equals_the_reference_trainer() {
                 &format!("{case}: momentum of {name}"),
                 &widen(velocity),
                 expected,
-                1e-4,
+                tolerance(&json, Quantity::Momentum, Step::Later),
             );
         }
-        check_logits(&learner.learned(), "eval_logits_final", 5e-4);
+        check_logits(&learner.learned(), "eval_logits_final", Step::Later);
     }
     losses.finish(count);
     gradients.finish(count);

@@ -10,13 +10,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+mod tolerance;
+
+pub use tolerance::{Quantity, Step, tabled, tolerance};
+
 /// The folder of goldens in force: `PROMPTSRC_GOLDENS`, or the committed set.
 pub fn dir() -> PathBuf {
     match std::env::var_os("PROMPTSRC_GOLDENS") {
         // Tests run in their crate's folder; a relative path is meant from the workspace's root.
         Some(dir) => workspace_root().join(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("data"),
+        None => committed(),
     }
+}
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
 }
 
 fn workspace_root() -> PathBuf {
@@ -66,8 +74,11 @@ pub fn path(relative: impl AsRef<Path>) -> PathBuf {
 
 /// One JSON golden, by its path below [`dir`].
 pub fn json(relative: impl AsRef<Path>) -> Value {
-    let path = path(relative);
-    let text = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    read_json(&path(relative))
+}
+
+fn read_json(path: &Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 

@@ -1,4 +1,4 @@
-//! What the parity tests of training share: the golden CLIP, cases and their tolerances.
+//! What the parity tests of training share: the golden CLIP and cases.
 #![allow(dead_code)]
 
 use std::path::Path;
@@ -114,20 +114,4 @@ pub fn config(case: &Value) -> TrainConfig {
         templates: goldens::strings(&goldens::json("templates.json")["teacher"]),
         ..TrainConfig::default()
     }
-}
-
-/// A case's own tolerance: `floor`, what the goldens' notes give for any f32 implementation, or
-/// five times what two independent f32 implementations showed in this case, if that is more.
-pub fn tolerance(case: &Value, quantity: &str, floor: f64) -> f64 {
-    let shown = case["fp32_distance"].as_object().map_or(0.0, |all| {
-        all.values()
-            .filter_map(|one| one[quantity].as_f64())
-            .fold(0.0, f64::max)
-    });
-    floor.max(5.0 * shown)
-}
-
-/// What rounding explains in logits before any training: that of unit features, times the scale.
-pub fn logit_tolerance(clip: &ClipModel) -> f64 {
-    5e-5_f64.max(2e-6 * f64::from(clip.logit_scale()))
 }
