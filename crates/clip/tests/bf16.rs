@@ -2,19 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_clip::{ClipModel, ClipWeights, Precision, Tokenizer, values};
-use promptsrc_goldens as goldens;
-
-fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * scale
-        })
-        .collect()
-}
+use promptsrc_goldens::{self as goldens, noise, relative_distance};
 
 fn prompts(depth: usize, width: usize) -> Vec<Tensor<2>> {
     (0..depth)
@@ -40,12 +28,6 @@ fn run(features: impl Fn(&[Tensor<2>]) -> Tensor<2>, width: usize) -> (Vec<f32>,
         .flat_map(|p| values(p.grad_remove(&mut tape).expect("a gradient")))
         .collect();
     (values(out.inner()), gradients)
-}
-
-fn gap(a: &[f32], b: &[f32]) -> f64 {
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b)))
-        / norm(&mut b.iter().map(|b| f64::from(*b)))
 }
 
 #[test]
@@ -78,7 +60,10 @@ fn features_and_gradients_are_those_of_f32_but_for_rounding() {
         ]
     });
     for (tower, (exact, rounded)) in ["image", "text"].iter().zip(exact.iter().zip(&rounded)) {
-        let (features, gradients) = (gap(&rounded.0, &exact.0), gap(&rounded.1, &exact.1));
+        let (features, gradients) = (
+            relative_distance(&rounded.0, &exact.0),
+            relative_distance(&rounded.1, &exact.1),
+        );
         println!("{tower}: features {features:.1e}, gradients {gradients:.1e}");
         assert!(features < 1e-2, "{tower} features: {features:.1e}");
         assert!(gradients < 3e-2, "{tower} gradients: {gradients:.1e}");

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_clip::plain::PlainClip;
 use promptsrc_clip::{ClipModel, ClipWeights, Tokenizer, values};
-use promptsrc_goldens as goldens;
+use promptsrc_goldens::{self as goldens, noise, relative_distance};
 
 struct Both {
     clip: ClipModel,
@@ -27,19 +27,6 @@ fn both() -> [Both; 2] {
         clip: clip.expect("a whole CLIP"),
         plain: PlainClip::new(&weights, &device).expect("a whole CLIP"),
     })
-}
-
-/// Values in (-1, 1) times `scale`, the same for the same `seed`.
-fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * scale
-        })
-        .collect()
 }
 
 fn prompts(depth: usize, n_ctx: usize, width: usize, learn: bool) -> Vec<Tensor<2>> {
@@ -72,17 +59,8 @@ fn tokens(texts: &[&str]) -> Vec<Vec<u32>> {
         .collect()
 }
 
-/// Relative Frobenius distance.
-fn gap<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
-    let (a, b) = (values(a), values(b));
-    assert_eq!(a.len(), b.len());
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(&b).map(|(a, b)| f64::from(a - b)))
-        / norm(&mut b.iter().map(|b| f64::from(*b)))
-}
-
 fn assert_close<const D: usize>(what: &str, a: Tensor<D>, b: Tensor<D>, tolerance: f64) {
-    let gap = gap(a, b);
+    let gap = relative_distance(&values(a), &values(b));
     assert!(gap < tolerance, "{what}: relative distance {gap:.3e}");
 }
 

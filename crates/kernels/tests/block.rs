@@ -6,21 +6,10 @@ use std::sync::Arc;
 
 use burn::tensor::activation::{gelu, sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
+use promptsrc_goldens::{noise, relative_distance};
 use promptsrc_kernels::{
     Activation, BlockShape, BlockWeights, CpuFeatures, FrozenBlock, Layout, Precision,
 };
-
-fn noise(seed: u64, n: usize, scale: f32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * scale
-        })
-        .collect()
-}
 
 fn tensor(seed: u64, rows: usize, columns: usize, scale: f32) -> Tensor<2> {
     let data = TensorData::new(noise(seed, rows * columns, scale), [rows, columns]);
@@ -143,14 +132,6 @@ struct Case {
     given: bool,
 }
 
-/// Relative Frobenius distance.
-fn gap(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b)))
-        / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
-}
-
 fn compare(weights: &Weights, case: &Case, cpu: CpuFeatures, precision: Precision) {
     let width = weights.shape.width;
     let rows: usize = case.lengths.iter().sum();
@@ -228,7 +209,7 @@ fn compare(weights: &Weights, case: &Case, cpu: CpuFeatures, precision: Precisio
         // Eight bits of mantissa, in each of a dozen operands.
         Precision::Bf16 => 1e-2,
     };
-    let error = gap(&out, &expected);
+    let error = relative_distance(&out, &expected);
     assert!(error < tolerance, "values: {error:.2e}");
     for (name, ours, theirs) in [
         ("own", &gradients[0], &expected_gradients[0]),
@@ -238,7 +219,7 @@ fn compare(weights: &Weights, case: &Case, cpu: CpuFeatures, precision: Precisio
             assert!(ours.is_none() && theirs.is_none());
             continue;
         };
-        let error = gap(&values(ours.clone()), &values(theirs.clone()));
+        let error = relative_distance(&values(ours.clone()), &values(theirs.clone()));
         assert!(
             error < 3.0 * tolerance,
             "gradient of {name} rows: {error:.2e}"

@@ -1,5 +1,4 @@
-//! How far a found value may be from a golden one: the only place where a parity test gets this
-//! from.
+//! How far a found value may be from a golden one, for every parity test.
 //!
 //! A tolerance is what rounding explains. The numbers are in `tolerances.json` of the folder of
 //! goldens (the committed file where another folder has none); the JSON file of a case may state
@@ -7,7 +6,8 @@
 
 use serde_json::Value;
 
-use crate::{committed, number, path, read_json};
+use crate::folder::{committed, path, read_json};
+use crate::values::number;
 
 /// A quantity that the goldens of features and training state within rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
