@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Our training step and evaluation beside PyTorch's, in turn on the same cores, and the table of
-# their ratios. `bash tools/perf/compare.sh --help` lists the options.
+# Our training step and evaluation and PyTorch's, one after the other on the same cores, and the
+# table of their ratios. `bash tools/perf/compare.sh --help` lists the options.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,15 +21,15 @@ usage: bash tools/perf/compare.sh [options]
 
 Runs one training step of ours (bf16, f32) and of PyTorch (f32 at all positions, f32 and bf16 cut),
 and the evaluation of images, one after the other in rounds, and prints Markdown tables.
-Every option can be given as a variable too.
+Each option can also be given as an environment variable.
 
   --classes "5 50 100"   CLASSES      class counts                  [$CLASSES]
-  --rounds N             ROUNDS       rounds, of which the median   [$ROUNDS]
-  --threads N            THREADS      threads of both               [$THREADS]
-  --batch N              BATCH        images a step               [$BATCH]
+  --rounds N             ROUNDS       rounds; the median counts     [$ROUNDS]
+  --threads N            THREADS      threads of each program       [$THREADS]
+  --batch N              BATCH        images per step               [$BATCH]
   --name-tokens N        NAME_TOKENS  tokens of a class name        [$NAME_TOKENS]
-  --steps N              STEPS        PyTorch's steps a run         [$STEPS]
-  --eval N               EVAL         images PyTorch evaluates    [$EVAL]
+  --steps N              STEPS        PyTorch's steps per run       [$STEPS]
+  --eval N               EVAL         images PyTorch evaluates      [$EVAL]
   --python PROGRAM       PYTHON       a Python that has PyTorch     [$PYTHON]
   --results DIR          RESULTS      folder for the lines of JSON  [$RESULTS]
 EOF
@@ -93,7 +93,7 @@ torch_step() { # CLASSES PRECISION TEXT
         --batch "$BATCH" --steps "$STEPS" --eval "$EVAL"
 }
 
-# All programs in every round: what disturbs the machine for a while disturbs all alike.
+# All programs in every round, so that a temporary disturbance affects all of them alike.
 for ((round = 1; round <= ROUNDS; round++)); do
     for classes in "${class_counts[@]}"; do
         ours_step "$classes" bf16

@@ -2,7 +2,7 @@
 
     python3 tools/perf/table.py tools/perf/results
 
-A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, one a program, with a line for each run.
+A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, one per program, with a line for each run.
 Needs Python's standard library only.
 """
 
@@ -29,7 +29,7 @@ def runs(folder, kind):
             try:
                 figures = json.loads(line)
             except json.JSONDecodeError as reason:
-                fail(f"{file}:{number}: no JSON: {reason}")
+                fail(f"{file}:{number}: not JSON: {reason}")
             if not isinstance(figures, dict):
                 fail(f"{file}:{number}: expected an object, found {line[:40]}")
             found.append((program, figures))
@@ -37,8 +37,8 @@ def runs(folder, kind):
 
 
 def key(program, figures):
-    """What is the same in all rounds: program, precision, text."""
-    # Ours only has the one way to compute texts: what is read.
+    """What identifies a program in all rounds: program, precision, text."""
+    # Ours always computes only the positions that are read.
     text = "exact" if program == "ours" else figures.get("text", "")
     return program, figures.get("precision", "?"), text
 
@@ -130,7 +130,7 @@ def main():
     folder = Path(sys.argv[1])
     steps, encodes = runs(folder, "steps"), runs(folder, "encode")
     if not steps and not encodes:
-        fail(f"{folder}: holds no steps-*.jsonl and no encode-*.jsonl; run compare.sh first")
+        fail(f"{folder}: no steps-*.jsonl or encode-*.jsonl in it; run compare.sh first")
     print("\n".join([*step_table(steps), "", *evaluation_table(steps, encodes)]))
 
 

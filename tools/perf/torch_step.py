@@ -1,17 +1,17 @@
-"""One PromptSRC training step in PyTorch, as fast as PyTorch has it: what ours is compared with.
+"""One PromptSRC training step in PyTorch, as fast as PyTorch allows: what ours is compared with.
 
     python3 tools/perf/torch_step.py --classes 100 --precision bf16 --text cut --threads 2
 
-ViT-B/16 with random weights, four context tokens and nine layers of deep prompts on both sides, the
+ViT-B/16 with random weights, four context tokens and nine layers of deep prompts in both towers, the
 losses and the optimiser of the paper. Prints one line of JSON: `step_seconds` and
 `eval_seconds_per_picture` (medians), `peak_rss_mib`, and the options.
 
-What makes it a fair opponent:
+What makes the comparison fair:
 
 - Attention is `scaled_dot_product_attention`. Weights are plain tensors in the precision asked for:
-  none gathers a gradient, so autograd only carries the prompts' own.
+  none requires a gradient, so autograd only computes that of the prompts.
 - The frozen image features run under `no_grad`; the frozen text features are given, as both programs
-  compute them once a run.
+  compute them once per run.
 - `--text full` keeps all 77 positions of every class, as the Python reference does. `--text cut`
   drops what follows the end of the longest class prompt, as a careful user would.
 - Prompts, momentum and losses stay in f32, as in mixed precision.
@@ -37,7 +37,7 @@ IMAGE, TEXT, EMBED = 768, 512, 512
 PATCH, RESOLUTION, POSITIONS = 16, 224, 77
 CONTEXT, DEPTH = 4, 9
 LOGIT_SCALE = 100.0
-# Weights of the agreements with the frozen features: text, image, logits.
+# Weights of the losses that compare with the frozen features: text, image.
 TEXT_WEIGHT, IMAGE_WEIGHT = 25.0, 10.0
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.0025, 0.9, 5e-4
 
@@ -47,7 +47,7 @@ class Block:
 
     def __init__(self, width, random):
         self.width = width
-        self.norms = [(random(width, around=1.0), random(width)) for _ in range(2)]
+        self.norms = [(random(width, mean=1.0), random(width)) for _ in range(2)]
         self.qkv = random(3 * width, width), random(3 * width)
         self.out = random(width, width), random(width)
         self.widen = random(4 * width, width), random(4 * width)
@@ -68,8 +68,8 @@ class Model:
     """Two frozen towers and their prompts."""
 
     def __init__(self, classes, name_tokens, cut, precision):
-        def random(*shape, around=0.0):
-            return (around + 0.02 * torch.randn(*shape)).to(precision)
+        def random(*shape, mean=0.0):
+            return (mean + 0.02 * torch.randn(*shape)).to(precision)
 
         def prompts(width):
             return [(0.02 * torch.randn(CONTEXT, width)).requires_grad_() for _ in range(DEPTH)]
@@ -79,9 +79,9 @@ class Model:
         self.patch = random(IMAGE, 3, PATCH, PATCH)
         self.class_embedding = random(1, 1, IMAGE)
         self.image_positions = random(1 + patches, IMAGE)
-        self.pre = random(IMAGE, around=1.0), random(IMAGE)
+        self.pre = random(IMAGE, mean=1.0), random(IMAGE)
         self.image_blocks = [Block(IMAGE, random) for _ in range(LAYERS)]
-        self.image_end = (random(IMAGE, around=1.0), random(IMAGE)), random(IMAGE, EMBED)
+        self.image_end = (random(IMAGE, mean=1.0), random(IMAGE)), random(IMAGE, EMBED)
 
         # Start of text, the context, the name, a full stop; then the end of text, which is read.
         self.end = 1 + CONTEXT + name_tokens + 1
@@ -90,13 +90,13 @@ class Model:
         self.names = random(classes, length - 1 - CONTEXT, TEXT)
         self.text_positions = random(length, TEXT)
         self.text_blocks = [Block(TEXT, random) for _ in range(LAYERS)]
-        self.text_end = (random(TEXT, around=1.0), random(TEXT)), random(TEXT, EMBED)
+        self.text_end = (random(TEXT, mean=1.0), random(TEXT)), random(TEXT, EMBED)
 
         self.frozen_text = F.normalize(torch.randn(classes, EMBED), dim=-1)
         self.image_prompts, self.text_prompts = prompts(IMAGE), prompts(TEXT)
 
     def prompt(self, prompts, layer, batch):
-        """A layer's prompt, once for each of a batch."""
+        """A layer's prompt, repeated for each item of a batch."""
         return prompts[layer].to(self.precision).expand(batch, -1, -1)
 
     def image(self, images, prompts=None):
@@ -130,13 +130,13 @@ class Model:
         return F.normalize(x.float(), dim=-1)
 
     def loss(self, images, labels):
-        """Cross-entropy, and the agreement of features and logits with the frozen ones."""
+        """Cross-entropy, and the three losses that compare with the frozen model."""
         image, text = self.image(images, self.image_prompts), self.text(self.text_prompts)
         logits = LOGIT_SCALE * image @ text.T
         with torch.no_grad():
             frozen_image = self.image(images)
             frozen_logits = LOGIT_SCALE * frozen_image @ self.frozen_text.T
-        agreement = F.kl_div(
+        logit_loss = F.kl_div(
             F.log_softmax(logits, 1),
             F.log_softmax(frozen_logits, 1),
             reduction="sum",
@@ -146,12 +146,12 @@ class Model:
             F.cross_entropy(logits, labels)
             + TEXT_WEIGHT * F.l1_loss(text, self.frozen_text)
             + IMAGE_WEIGHT * F.l1_loss(image, frozen_image)
-            + agreement / logits.numel()
+            + logit_loss / logits.numel()
         )
 
 
 def median_seconds(work, repetitions):
-    """Median wall time of some work, which has been done once before."""
+    """Median wall time of some work, after one run to warm up."""
     work()
     seconds = []
     for _ in range(repetitions):
@@ -180,8 +180,8 @@ def options():
         "--text", choices=["full", "cut"], default="full", help="all 77 positions, or those in use"
     )
     parser.add_argument("--threads", type=positive, default=2, help="threads of the arithmetic")
-    parser.add_argument("--batch", type=positive, default=4, help="images a step")
-    parser.add_argument("--steps", type=positive, default=3, help="steps, of which the median counts")
+    parser.add_argument("--batch", type=positive, default=4, help="images per step")
+    parser.add_argument("--steps", type=positive, default=3, help="steps; the median counts")
     parser.add_argument("--eval", type=int, default=20, help="images to evaluate; 0 for none")
     asked = parser.parse_args()
     # Start of text, context, full stop, end of text.
@@ -214,7 +214,7 @@ def main():
                 prompt.sub_(LEARNING_RATE * momentum)
 
     step_seconds = median_seconds(step, asked.steps)
-    # Before the images to evaluate, which would count with the step's memory.
+    # Read before evaluation, whose images would add to the step's peak.
     peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if sys.platform == "darwin":  # counts in bytes there
         peak_rss_mib /= 1024

@@ -1,20 +1,22 @@
-//! Images a second through the prompted image tower of a random ViT-B/16.
+//! Images per second through the prompted image tower of a random ViT-B/16.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use promptsrc::{Classifier, ClipModel, Prompts};
+use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
 use crate::limit::Limit;
-use crate::process::{forget_peak, median, peak_rss_mib};
+use crate::median::median;
+use crate::process::{peak_rss_mib, reset_peak_rss};
 use crate::{Failure, needed_work, random_clip, step};
 
 /// What is encoded.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Images at once.
+    /// Images per batch.
     #[arg(long, value_name = "B", default_value = "20")]
     batch: NonZeroUsize,
     /// Batches to measure, after one to warm up.
@@ -53,12 +55,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let classifier = Classifier::with_prompts(&clip, &prompts, "a photo of a", &names)?;
             let side = clip.config().vision.resolution;
             let once = || {
-                let images = random_clip::noise(7, batch * 3 * side * side).collect();
+                let images = noise(7, batch * 3 * side * side, 1.0);
                 let start = Instant::now();
                 std::hint::black_box(classifier.logits(images, batch));
                 start.elapsed().as_secs_f64()
             };
-            forget_peak();
+            reset_peak_rss();
             once();
             let seconds = median((0..options.repetitions.get()).map(|_| once()).collect());
             let peak_rss_mib = peak_rss_mib();
@@ -78,8 +80,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     println!(
-        "{} images at once, {}, {} threads: {:.1} images/s ({:.3} s each)\n\
-         {:.0} GFLOP/s of {:.0} GFLOP/s: {:.2}",
+        "batches of {} images, {}, {} threads: {:.1} images/s ({:.3} s per image)\n\
+         {:.0} GFLOP/s of the {:.0} GFLOP/s that products alone reach: {:.2}",
         figures.batch,
         figures.precision,
         figures.threads,

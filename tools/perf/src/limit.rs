@@ -1,11 +1,11 @@
-//! How near a measurement comes to what the machine could do.
+//! How close a measurement comes to what the machine could do.
 
 use promptsrc_clip::{ClipConfig, Precision};
 use serde::Serialize;
 
 use crate::needed_work;
 
-/// Products a second, beside those of the microkernel with nothing around it.
+/// Arithmetic per second, beside that of the microkernel alone.
 #[derive(Serialize)]
 pub struct Limit {
     pub needed_gflop: f64,
@@ -15,7 +15,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Of needed products that took so many seconds; measures the ceiling on this pool.
+    /// For products that took so many seconds; measures the ceiling on the threads of this pool.
     pub fn of(needed_gflop: f64, seconds: f64, clip: &ClipConfig, precision: Precision) -> Self {
         let gemm_ceiling_gflops = ceiling(clip, precision);
         let gflops = needed_gflop / seconds;
@@ -28,7 +28,7 @@ impl Limit {
     }
 }
 
-/// GFLOP/s of the image tower's products, each as often as a block has it.
+/// GFLOP/s of the microkernel over the products of one block of the image tower.
 fn ceiling(clip: &ClipConfig, precision: Precision) -> f64 {
     let (mut work, mut time) = (0.0, 0.0);
     for (inputs, outputs) in needed_work::products(clip) {

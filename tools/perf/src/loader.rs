@@ -1,4 +1,4 @@
-//! Images a second: decoded, prepared, and loaded as training and evaluation load them.
+//! Images per second: decoded, prepared, and loaded as training and evaluation load them.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -16,16 +16,18 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 
+use crate::median::median;
+
 /// Most bytes of decoded images that are held at once.
 const MOST_BYTES: usize = 4 << 30;
-/// Images a training batch, as in the reference.
+/// Images per training batch, as in the reference.
 const TRAIN_BATCH: usize = 4;
-/// Images a test batch, as in the reference.
+/// Images per test batch, as in the reference.
 const EVAL_BATCH: usize = 100;
 /// Seed of crops and orders.
 const SEED: u64 = 1;
 
-/// What of which images is measured.
+/// Which images, and how.
 #[derive(clap::Args)]
 pub struct Options {
     /// Folder, split file or list of a data set: what `promptsrc train --data` takes.
@@ -34,8 +36,8 @@ pub struct Options {
     /// Split file or list, where it is not found by --data alone.
     #[arg(long, value_name = "FILE")]
     split: Option<PathBuf>,
-    /// Images to measure with, taken evenly from all of the data set's. Their decoded bytes are
-    /// held in memory.
+    /// Images to measure with, taken evenly from the whole data set. Their decoded bytes are held
+    /// in memory.
     #[arg(long, value_name = "N", default_value = "300")]
     images: NonZeroUsize,
     /// Threads [default: all cores].
@@ -61,8 +63,8 @@ pub enum LoaderError {
     /// An image cannot be decoded.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The data set lists no image that is there.
-    #[error("{}: none of the {listed} images that it lists is there; nothing to measure", data.display())]
+    /// None of the images that the data set lists exists.
+    #[error("{}: none of the {listed} images that it lists exists; nothing to measure", data.display())]
     NoImages {
         /// The data set.
         data: PathBuf,
@@ -87,7 +89,7 @@ pub enum LoaderError {
     Threads {
         /// How many were asked for.
         threads: usize,
-        /// Rayon's words.
+        /// Rayon's message.
         reason: String,
     },
 }
@@ -97,7 +99,7 @@ pub enum LoaderError {
 struct Report {
     data: String,
     images: usize,
-    /// Millions of pixels of an image, on average.
+    /// Millions of pixels per image, on average.
     mean_megapixels: f64,
     resolution: u32,
     repetitions: usize,
@@ -115,7 +117,7 @@ struct Speeds {
     prepare_evaluation: Speed,
     /// A decoded image to the input for training: cut at random, resized, mirrored, normalised.
     prepare_training: Speed,
-    /// All of it through the loader, files read included: batches for evaluation.
+    /// All of this through the loader, files read included: batches for evaluation.
     load_evaluation: Speed,
     /// The same for training.
     load_training: Speed,
@@ -180,7 +182,7 @@ fn measure(options: &Options) -> Result<Report, LoaderError> {
     })
 }
 
-/// At most `count` different images that are there, evenly from all parts.
+/// At most `count` different images that exist, evenly from all parts.
 fn choose(dataset: &Dataset, count: usize) -> Vec<Item> {
     let mut seen = HashSet::new();
     let there: Vec<&Item> = Part::ALL
@@ -336,17 +338,6 @@ impl Speed {
     }
 }
 
-/// The middle value; of an even number the mean of the two in the middle, of none zero.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    let upper = values.get(half).copied();
-    let lower = values.get(values.len().saturating_sub(1) / 2).copied();
-    lower
-        .zip(upper)
-        .map_or(0.0, |(lower, upper)| (lower + upper) / 2.0)
-}
-
 fn table(report: &Report) -> String {
     let mut text = format!(
         "{}: {} images of {:.3} megapixels on average, prepared at {} x {}; medians of {} passes\n\n",
@@ -387,14 +378,6 @@ fn table(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_or_the_mean_of_two() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(median(vec![7.0]), 7.0);
-        assert_eq!(median(Vec::new()), 0.0);
-    }
 
     #[test]
     fn images_are_chosen_evenly_once_each_and_only_those_that_are_there() {

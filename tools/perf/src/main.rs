@@ -1,12 +1,13 @@
 //! Measures how fast promptsrc is on this machine: `cargo run --release -p promptsrc-perf -- WHAT`.
 //!
-//! Every measurement is a sub-command that prints a table, or with `--json` one line of JSON, and
-//! has no effect besides.
+//! Every measurement is a subcommand that prints a table, or with `--json` one line of JSON, and
+//! leaves nothing behind.
 
 mod common;
 mod encode;
 mod limit;
 mod loader;
+mod median;
 mod needed_work;
 mod process;
 mod random_clip;
@@ -33,11 +34,11 @@ struct Cli {
 /// What to measure.
 #[derive(Subcommand)]
 enum Command {
-    /// Images a second: decoded, prepared, and loaded.
+    /// Images per second: decoded, prepared, and loaded.
     Loader(loader::Options),
-    /// Seconds of a training step of a random ViT-B/16, and the fraction of the machine's limit.
+    /// Seconds per training step of a random ViT-B/16, and the fraction of the machine's limit.
     Step(step::Options),
-    /// Images a second through the prompted image tower of a random ViT-B/16.
+    /// Images per second through the prompted image tower of a random ViT-B/16.
     Encode(encode::Options),
     /// Seconds from a ViT-B/16 file to the first prediction.
     Startup(startup::Options),

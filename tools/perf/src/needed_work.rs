@@ -1,13 +1,13 @@
 //! The arithmetic that a training step needs, counted.
 //!
-//! Counted are the products of the exact plan (each row that somebody reads, once, and no gradient
-//! of a weight), two operations a multiplication. Not counted is what an implementation computes
-//! anew on the way back, nor anything but products.
+//! It counts the matrix products of the exact plan (each row that is read, once, and no gradient of
+//! a weight), two operations per multiplication. It counts neither what an implementation
+//! recomputes in the backward pass nor anything but products.
 
 use promptsrc::TrainConfig;
 use promptsrc_clip::ClipConfig;
 
-/// What a tower's blocks compute.
+/// A tower, as far as its products depend on it.
 struct Tower {
     width: f64,
     layers: usize,
@@ -21,13 +21,13 @@ struct Tower {
 struct Layer {
     /// Rows of all sequences.
     rows: f64,
-    /// Rows that all sequences see, and that are computed here once.
+    /// Rows that all sequences attend to, computed once.
     shared: f64,
-    /// Those whose outputs are read.
+    /// Rows whose outputs are read.
     live: f64,
-    /// Pairs of a live row and a row that it sees.
+    /// Pairs of a live row and a row that it attends to.
     pairs: f64,
-    /// Whether the projection of the rows is a constant.
+    /// Whether the query, key and value projections of the rows are constant.
     constant: bool,
 }
 
@@ -36,7 +36,7 @@ impl Tower {
         2.0 * self.width * self.width
     }
 
-    /// Two products a pair: scores, and values gathered.
+    /// Two products per pair: its score, and its share of the weighted sum of values.
     fn forward(&self, l: Layer) -> f64 {
         let projected = if l.constant {
             0.0
@@ -46,7 +46,7 @@ impl Tower {
         (projected + 2.0 * l.shared + 9.0 * l.live) * self.row() + 4.0 * self.width * l.pairs
     }
 
-    /// The same products with their transposes; two more a pair.
+    /// The same products with their transposes; two more per pair.
     fn backward(&self, l: Layer, first: bool) -> f64 {
         let projected = if first { 0.0 } else { 2.0 * l.rows + l.live };
         // In the first layer only the prompts' keys and values have a gradient.
@@ -59,7 +59,7 @@ impl Tower {
     }
 }
 
-/// GFLOP of one training step; `own` are the lengths of the class texts behind the shared prefix
+/// GFLOP of one training step; `own` are the lengths of the class texts after the shared prefix
 /// of start-of-text and context.
 pub fn step_gflop(clip: &ClipConfig, config: &TrainConfig, batch: usize, own: &[usize]) -> f64 {
     let student = image(clip, config, batch, true);
@@ -103,7 +103,7 @@ fn vision_tower(clip: &ClipConfig, config: &TrainConfig, prompted: bool) -> Towe
 fn image_layer(tower: &Tower, clip: &ClipConfig, batch: usize, l: usize) -> Layer {
     let batch = batch as f64;
     let tokens = clip.vision.tokens() as f64;
-    // From the last prompt on, each image's prompt tokens are rows like any other.
+    // From the last prompted layer on, each image's prompt tokens are rows like any other.
     let joined = tower.depth > 0 && l + 1 >= tower.depth;
     let own = if joined { tokens + tower.n_ctx } else { tokens };
     let shared = if l < tower.depth && !joined {
@@ -165,7 +165,8 @@ fn text(clip: &ClipConfig, config: &TrainConfig, own: &[usize]) -> f64 {
                 constant: l == 0,
             };
             let mut sum = tower.forward(layer) + tower.backward(layer, l == 0);
-            // Context rows that no prompt overwrites any more go their own way, but for the last.
+            // Below the prompt depth a prompt overwrites the context rows; after it they go through
+            // the blocks themselves, except the last.
             if l + 1 >= tower.depth && !last {
                 let context = Layer {
                     rows: 0.0,
@@ -202,7 +203,7 @@ mod tests {
         let clip = crate::random_clip::vit_b_16();
         let config = crate::step::config(4);
         let of = |classes: usize| step_gflop(&clip, &config, 4, &vec![5; classes]);
-        // 390 + 0.75 a class, in round numbers.
+        // 390 + 0.75 per class, in round numbers.
         assert!((375.0..400.0).contains(&of(0)), "{}", of(0));
         let class = (of(1000) - of(0)) / 1000.0;
         assert!((0.68..0.78).contains(&class), "{class}");

@@ -1,10 +1,11 @@
-//! A CLIP of ViT-B/16's shape with random weights, as a safetensors file: the arithmetic costs what
-//! that of real weights costs.
+//! A CLIP of ViT-B/16's shape with random weights, as a safetensors file: its arithmetic costs as
+//! much as that of trained weights.
 
 use std::path::Path;
 
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
 use promptsrc_clip::{ClipConfig, ClipWeights};
+use promptsrc_goldens::noise_stream;
 use safetensors::tensor::{Dtype, View};
 
 use crate::Failure;
@@ -36,17 +37,6 @@ pub fn vit_b_16() -> ClipConfig {
     }
 }
 
-/// Values in (-1, 1), the same for the same seed.
-pub fn noise(seed: u64, n: usize) -> impl Iterator<Item = f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n).map(move |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    })
-}
-
 /// A tensor whose values are made when they are written.
 struct Random {
     name: String,
@@ -71,7 +61,8 @@ impl View for Random {
             _ if norm => (1.0, 0.0),
             _ => (0.0, 0.035),
         };
-        let bytes = noise(self.seed, n).flat_map(|x| (middle + scale * x).to_le_bytes());
+        let values = noise_stream(self.seed).take(n);
+        let bytes = values.flat_map(|x| (middle + scale * x).to_le_bytes());
         bytes.collect::<Vec<u8>>().into()
     }
 

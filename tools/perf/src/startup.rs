@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use promptsrc::{Classifier, ClipModel, ClipWeights};
+use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
-use crate::process::{median, peak_rss_mib};
+use crate::median::median;
+use crate::process::peak_rss_mib;
 use crate::{Failure, random_clip};
 
 /// How to measure.
@@ -51,7 +53,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
                 let classifier = Classifier::zero_shot(&clip, &names, &templates)?;
                 let classes = start.elapsed().as_secs_f64();
                 let side = clip.config().vision.resolution;
-                let image = random_clip::noise(7, 3 * side * side).collect();
+                let image = noise(7, 3 * side * side, 1.0);
                 std::hint::black_box(classifier.probabilities(image, 1));
                 let all = start.elapsed().as_secs_f64();
                 Ok([all, loaded, classes - loaded, all - classes])

@@ -1,4 +1,4 @@
-//! Seconds of one training step on a random ViT-B/16, beside what the machine could do.
+//! Seconds per training step of a random ViT-B/16, beside what the machine could do.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use promptsrc::{ClipModel, Learner, Preset, TrainConfig};
 use promptsrc_clip::Tokenizer;
+use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
 use crate::limit::Limit;
-use crate::process::{forget_peak, median, peak_rss_mib};
+use crate::median::median;
+use crate::process::{peak_rss_mib, reset_peak_rss};
 use crate::{Failure, needed_work, random_clip};
 
 /// What is trained.
@@ -22,7 +24,7 @@ pub struct Options {
     /// Tokens of each class name.
     #[arg(long, value_name = "T", default_value = "3")]
     name_tokens: NonZeroUsize,
-    /// Images a step.
+    /// Images per step.
     #[arg(long, value_name = "B", default_value = "4")]
     batch: NonZeroUsize,
     /// Steps to measure, after one to warm up.
@@ -47,7 +49,7 @@ struct Figures {
 }
 
 /// The paper's configuration for base-to-novel generalisation, with one template: the frozen text
-/// features are no part of a step.
+/// features are not part of a step.
 pub fn config(batch: usize) -> TrainConfig {
     let mut config = TrainConfig::preset(Preset::BaseToNovel);
     config.batch_size = batch;
@@ -65,7 +67,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .pool()?
         .install(|| -> Result<_, Failure> {
             let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
-            // The file's pages are no part of a step.
+            // The file's pages are not part of a step.
             drop(weights);
             let batch = options.batch.get();
             let config = config(batch);
@@ -75,12 +77,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let mut learner = Learner::new(&clip, config, &names)?;
             let labels: Vec<usize> = (0..batch).map(|i| i % names.len()).collect();
             let mut step = || -> Result<f64, Failure> {
-                let images = random_clip::noise(7, batch * 3 * side * side).collect();
+                let images = noise(7, batch * 3 * side * side, 1.0);
                 let start = Instant::now();
                 learner.step(images, &labels)?;
                 Ok(start.elapsed().as_secs_f64())
             };
-            forget_peak();
+            reset_peak_rss();
             step()?;
             let seconds = (0..options.steps.get())
                 .map(|_| step())
@@ -106,7 +108,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     println!(
         "{} classes of {} tokens, batch {}, {}, {} threads\n\
-         a step            {:.3} s (fastest {:.3} s)\n\
+         per step          {:.3} s (fastest {:.3} s)\n\
          needed            {:.0} GFLOP: {:.0} GFLOP/s\n\
          products alone    {:.0} GFLOP/s, of which a step reaches {:.2}",
         figures.classes,
@@ -127,7 +129,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Different names of so many tokens each.
+/// So many different names of so many tokens each.
 fn names(classes: usize, tokens: usize) -> Result<Vec<String>, Failure> {
     let tokenizer = Tokenizer::clip();
     let mut words = Vec::new();
@@ -149,7 +151,7 @@ fn names(classes: usize, tokens: usize) -> Result<Vec<String>, Failure> {
         || classes > words.len() * words.len()
         || classes > words.len() && tokens < 2
     {
-        return Err(format!("there are not {classes} different names of {tokens} tokens").into());
+        return Err(format!("{classes} different names of {tokens} tokens cannot be made; give fewer --classes or more --name-tokens").into());
     }
     Ok((0..classes)
         .map(|i| {

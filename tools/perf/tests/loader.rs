@@ -5,17 +5,18 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn bench(arguments: &[&str]) -> Output {
+fn perf(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_promptsrc-perf"))
         .args(arguments)
         .output()
         .unwrap()
 }
 
-/// A folder of two classes with a JPEG each.
+/// A folder of two classes with three copies of a JPEG each.
 fn data() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/tests/fixtures/jpeg_2x2.jpg");
+    let image = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../crates/image/tests/fixtures/jpeg_2x2.jpg");
     for class in ["cat", "dog"] {
         let class = folder.path().join(class);
         std::fs::create_dir(&class).unwrap();
@@ -39,7 +40,7 @@ fn speeds_are_printed_for_one_thread_and_for_all() {
         "--resolution",
         "16",
     ];
-    let output = bench(&[&common[..], &["--json", "--images", "4"]].concat());
+    let output = perf(&[&common[..], &["--json", "--images", "4"]].concat());
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["images"], 4);
@@ -59,7 +60,7 @@ fn speeds_are_printed_for_one_thread_and_for_all() {
         }
     }
 
-    let output = bench(&common);
+    let output = perf(&common);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success() && text.contains("2 threads"),
@@ -72,12 +73,12 @@ fn what_is_wrong_is_named() {
     let data = data();
     let broken = data.path().join("cat").join("a.jpg");
     std::fs::write(&broken, "no image").unwrap();
-    let output = bench(&["loader", "--data", data.path().to_str().unwrap()]);
+    let output = perf(&["loader", "--data", data.path().to_str().unwrap()]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("a.jpg"), "{error}");
 
-    let output = bench(&["loader", "--data", "no-such-folder"]);
+    let output = perf(&["loader", "--data", "no-such-folder"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("no-such-folder"), "{error}");
