@@ -1,0 +1,128 @@
+//! What `promptsrc bench` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::overrides::Overrides;
+use super::values::positive;
+
+#[derive(Args, Debug)]
+pub struct BenchCommands {
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Train on half of the classes, evaluate on both halves.
+    BaseToNovel(BenchArgs),
+    /// Train on all classes with 1, 2, 4, 8 and 16 shots per class.
+    FewShot(BenchArgs),
+    /// Train on all classes of ImageNet (of the world: source), evaluate on the other data sets.
+    CrossDataset(BenchArgs),
+    /// Train on all classes of ImageNet (of the world: source), evaluate on ImageNetV2, -Sketch, -A
+    /// and -R (source-sketch, source-night, ...).
+    DomainGeneralization(BenchArgs),
+    /// Print the tables of the results in a folder.
+    Table(TableArgs),
+}
+
+/// Each combination of method, data set, shots and seed is a run with a folder of its own,
+/// DIR/protocol/method/data set/shots_K/seed_S. Finished runs are not repeated, interrupted runs
+/// are resumed, and several processes may work in the same DIR.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Folder of the data sets, in the folders that CoOp gives them (imagenet, caltech-101, ...),
+    /// or world for the built-in ones.
+    #[arg(long, value_name = "ROOT")]
+    pub root: PathBuf,
+    /// CLIP, as for train [default with --root world: mini].
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Folder of the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs/bench")]
+    pub out: PathBuf,
+    /// Data sets to train and evaluate on, separated by commas; for cross-dataset and
+    /// domain-generalization those to evaluate on [default: the paper's].
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub datasets: Vec<String>,
+    /// Methods, separated by commas.
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        value_parser = method,
+        default_value = "zero-shot,ivlp,promptsrc"
+    )]
+    pub methods: Vec<&'static dyn promptsrc::methods::Method>,
+    /// Seeds, separated by commas.
+    #[arg(
+        long,
+        value_name = "S,S",
+        value_delimiter = ',',
+        default_value = "1,2,3"
+    )]
+    pub seeds: Vec<u64>,
+    /// Shots per class, separated by commas [default: 16; for few-shot 1,2,4,8,16].
+    #[arg(
+        long,
+        value_name = "K,K",
+        value_delimiter = ',',
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub shots: Vec<usize>,
+    /// Configuration instead of the protocol's published one: base-to-novel, few-shot,
+    /// cross-dataset or mini [default with --clip mini: for small images].
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<promptsrc::Preset>,
+    /// Only the I-th of N parts of the runs.
+    #[arg(long, value_name = "I/N", value_parser = only)]
+    pub only: Option<Only>,
+    /// List the runs and their cost, without running any.
+    #[arg(long)]
+    pub plan: bool,
+    /// Leave out images that are missing instead of failing.
+    #[arg(long)]
+    pub allow_missing: bool,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+#[derive(Args, Debug)]
+pub struct TableArgs {
+    /// Folder of the runs.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Format: terminal, markdown, csv, latex or json.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<promptsrc_protocols::Format>,
+    /// Only the tables of this protocol.
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<promptsrc_protocols::Protocol>,
+}
+
+/// A part of the runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// Which part, from 1.
+    pub part: usize,
+    /// Number of parts.
+    pub parts: usize,
+}
+
+fn only(text: &str) -> Result<Only, String> {
+    const MOST: usize = 100_000;
+    let read = || {
+        let (part, parts) = text.split_once('/')?;
+        let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
+        let right = (1..=parts).contains(&part) && parts <= MOST;
+        right.then_some(Only { part, parts })
+    };
+    read().ok_or_else(|| "expected I/N, as in 1/3: the first of three parts".to_string())
+}
+
+fn method(name: &str) -> Result<&'static dyn promptsrc::methods::Method, String> {
+    promptsrc::methods::find(name).map_err(|e| e.to_string())
+}

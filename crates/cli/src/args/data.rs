@@ -1,0 +1,25 @@
+//! What `promptsrc data` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args, Debug)]
+pub struct DataSetsArgs {
+    #[command(subcommand)]
+    pub command: DataSetsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataSetsCommand {
+    /// Check which of the paper's 15 data sets are in a folder, and say where to get the rest. Opens
+    /// no image and writes nothing; exits with 1 if a data set that is there is incomplete.
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Folder of the data sets, laid out as in CoOp's DATASETS.md: ROOT/imagenet, ROOT/eurosat...
+    #[arg(value_name = "ROOT")]
+    pub root: PathBuf,
+}

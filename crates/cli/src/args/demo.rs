@@ -1,0 +1,35 @@
+//! What `promptsrc demo` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::positive;
+
+/// Base-to-novel generalisation on the built-in data sets: IVLP and PromptSRC learn half of the
+/// classes, and are evaluated on both halves beside zero-shot CLIP. Needs no image, no CLIP and no
+/// network; the same as the commands that it prints.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Folder of the runs; finished runs in it are not repeated.
+    #[arg(long, value_name = "DIR", default_value = "runs/demo")]
+    pub out: PathBuf,
+    /// Seeds, separated by commas; for several, means and standard deviations are shown.
+    #[arg(long, value_name = "S,S", value_delimiter = ',', default_value = "1")]
+    pub seeds: Vec<u64>,
+    /// Shots (training images) per class.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "16",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub shots: usize,
+    /// Data sets [default: all made for base-to-novel; see `promptsrc world list`].
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub sets: Vec<String>,
+    /// Also show the steps from IVLP to PromptSRC, adding one self-regulation after the other.
+    #[arg(long)]
+    pub ablation: bool,
+}

@@ -1,0 +1,24 @@
+//! What `promptsrc embed` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    /// CLIP, as for train.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: String,
+    /// Images or folders of images.
+    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "texts")]
+    pub images: Vec<PathBuf>,
+    /// File of texts, one per line.
+    #[arg(long, value_name = "FILE")]
+    pub texts: Option<PathBuf>,
+    /// Cut texts that are longer than the context instead of refusing them.
+    #[arg(long)]
+    pub truncate: bool,
+    /// File to write, with the tensors image_features and text_features.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,60 @@
+//! What `promptsrc eval` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::labelled::{ClassesArg, DataArgs};
+
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "promptsrc eval [OPTIONS] --data <PATH> <RUN>\n       \
+                      promptsrc eval [OPTIONS] --data <PATH> --zero-shot --clip <CLIP>"
+)]
+pub struct EvalArgs {
+    /// Folder of a run, an adapter file, or a checkpoint of the Python reference.
+    #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
+    pub run: Option<PathBuf>,
+    /// CLIP without prompts.
+    #[arg(long, conflicts_with = "run", requires = "clip")]
+    pub zero_shot: bool,
+    /// CLIP, as for train [default: where the run found it].
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Classes to tell apart.
+    #[arg(long, default_value = "all")]
+    pub classes: ClassesArg,
+    /// Images to evaluate on.
+    #[arg(long, default_value = "test")]
+    pub part: PartArg,
+    /// Templates of zero-shot CLIP [default: single].
+    #[arg(long, conflicts_with = "run")]
+    pub templates: Option<TemplatesArg>,
+    /// A template of your own, with {} for the class name; may be given more than once.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
+    pub template: Vec<String>,
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartArg {
+    /// Training images.
+    Train,
+    /// Validation images.
+    Val,
+    /// Test images.
+    Test,
+}
+
+/// Templates of zero-shot CLIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TemplatesArg {
+    /// "a photo of a {}."
+    Single,
+    /// The data set's own template.
+    DataSet,
+    /// Seven selected templates, and the data set's own.
+    Ensemble,
+}

@@ -1,0 +1,42 @@
+//! Which labelled images a command takes, and of which classes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Which images.
+#[derive(Args, Clone, Debug)]
+pub struct DataArgs {
+    /// Images: a folder with a subfolder per class, a CSV, TSV or JSONL list, the folder that a
+    /// split file refers to, or world:NAME for a built-in data set.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub more: DataOptions,
+}
+
+/// How to read them.
+#[derive(Args, Clone, Debug)]
+pub struct DataOptions {
+    /// Split file (CoOp's split_zhou_*.json).
+    #[arg(long, value_name = "FILE")]
+    pub split: Option<PathBuf>,
+    /// File of class names: one per line in label order, or lines with a folder and its class name.
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+    /// Leave out images that are missing instead of failing.
+    #[arg(long)]
+    pub allow_missing: bool,
+}
+
+/// A part of the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClassesArg {
+    /// All classes.
+    All,
+    /// The first half of the classes, rounded up.
+    Base,
+    /// The other half.
+    #[value(alias = "new")]
+    Novel,
+}

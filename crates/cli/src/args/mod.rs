@@ -1,0 +1,125 @@
+//! The command line: what can be typed. A file per command, and those that several commands share.
+
+mod bench;
+mod convert;
+mod data;
+mod demo;
+mod embed;
+mod eval;
+mod inspect;
+mod labelled;
+mod overrides;
+mod predict;
+mod sample;
+mod train;
+mod values;
+mod world;
+
+pub use bench::{BenchArgs, BenchCommand, BenchCommands, TableArgs};
+pub use convert::ConvertArgs;
+pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
+pub use demo::DemoArgs;
+pub use embed::EmbedArgs;
+pub use eval::{EvalArgs, PartArg, TemplatesArg};
+pub use inspect::InspectArgs;
+pub use labelled::{ClassesArg, DataArgs, DataOptions};
+pub use overrides::Overrides;
+pub use predict::PredictArgs;
+pub use sample::SampleArgs;
+pub use train::TrainArgs;
+pub use values::Shots;
+pub use world::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use values::threads;
+
+/// Prompt learning for a frozen CLIP that forgets nothing (PromptSRC, ICCV 2023).
+#[derive(Debug, Parser)]
+#[command(
+    name = "promptsrc",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Common {
+    /// Number of threads [default: all cores]. The result does not depend on it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = threads,
+        allow_negative_numbers = true
+    )]
+    pub threads: Option<usize>,
+    /// Device to compute on; GPU support is a feature of the build.
+    #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
+    pub device: String,
+    /// Precision of the matrix products in the towers; auto is bf16 where the processor has
+    /// instructions for it (AVX512-BF16), else f32. An adapter records the precision that it was
+    /// trained in.
+    #[arg(long, global = true, value_name = "P", default_value = "auto")]
+    pub precision: Precision,
+    /// Print the result as JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// Precision of the arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// The best that the device supports.
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// bfloat16 operands, 32-bit sums: twice the speed, half the memory.
+    Bf16,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Learn prompts from a few labelled images.
+    Train(Box<TrainArgs>),
+    /// Evaluate an adapter, or zero-shot CLIP, on labelled images.
+    Eval(EvalArgs),
+    /// Classify images among any class names.
+    Predict(PredictArgs),
+    /// Write image and text features to a safetensors file (not normalised).
+    Embed(EmbedArgs),
+    /// Print which images a few-shot subset contains.
+    Sample(SampleArgs),
+    /// Check the paper's 15 data sets: what is there, what is missing.
+    Data(DataSetsArgs),
+    /// Describe a weight, adapter, run or checkpoint file.
+    Inspect(InspectArgs),
+    /// Convert a checkpoint of the Python reference to an adapter, or an adapter to such a
+    /// checkpoint.
+    ///
+    /// The input decides the direction: a checkpoint (model.pth.tar-N of the reference's trainers
+    /// PromptSRC and IVLP, or the folder of its run) becomes an adapter; an adapter or a run of
+    /// promptsrc becomes a checkpoint that holds only the prompts, which the reference loads
+    /// (strict=False). Checkpoints are parsed and never executed. What a checkpoint does not record
+    /// is taken from the log.txt of its run, if that is next to it, and from the options.
+    Convert(ConvertArgs),
+    /// List or export the built-in world: drawn data sets and a small CLIP, to try things on.
+    World(WorldArgs),
+    /// Show the method at work: train, evaluate and classify on the built-in world.
+    Demo(DemoArgs),
+    /// Run the paper's benchmarks, except runs that are finished, and print their tables.
+    Bench(Box<BenchCommands>),
+}

@@ -1,0 +1,40 @@
+//! What `promptsrc predict` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::positive;
+
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "promptsrc predict [OPTIONS] <RUN> <IMAGE>...\n       \
+                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <IMAGE>..."
+)]
+pub struct PredictArgs {
+    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images or
+    /// folders of images; with --zero-shot only images.
+    #[arg(value_name = "RUN IMAGE", required = true, num_args = 1..)]
+    pub inputs: Vec<PathBuf>,
+    /// CLIP without prompts.
+    #[arg(long, requires = "clip")]
+    pub zero_shot: bool,
+    /// CLIP, as for train [default: where the run found it].
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Class names, separated by commas [default: those of the training].
+    #[arg(long, value_name = "A,B,C")]
+    pub names: Option<String>,
+    /// File of class names, one per line.
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    pub names_file: Option<PathBuf>,
+    /// Number of class names to print per image.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "5",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub top_k: usize,
+}

@@ -1,0 +1,59 @@
+//! What `promptsrc train` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::labelled::{ClassesArg, DataArgs};
+use super::overrides::Overrides;
+use super::values::{Shots, shots};
+
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), a name to fetch
+    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a hub id), or mini: a small CLIP of the
+    /// built-in world.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: String,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Shots (training images) per class, or "all".
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "16",
+        value_parser = shots,
+        allow_negative_numbers = true
+    )]
+    pub shots: Shots,
+    /// Seed of the few-shot subset, the initial prompts, the order of the images and the
+    /// augmentation.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    pub seed: u64,
+    /// Classes to learn.
+    #[arg(long, default_value = "all")]
+    pub classes: ClassesArg,
+    /// Folder of the run: adapter, state, log, configuration, metrics.
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Resume the run in RUN, or start it if there is none.
+    #[arg(long)]
+    pub resume: bool,
+    /// Configuration to start from: base-to-novel, few-shot or cross-dataset, as published; or
+    /// mini, for the CLIP of that name.
+    #[arg(long, value_name = "NAME", default_value = "base-to-novel")]
+    pub preset: promptsrc::Preset,
+    /// Method: promptsrc, or ivlp (cross-entropy alone).
+    #[arg(long, value_name = "NAME", default_value = "promptsrc")]
+    pub method: promptsrc::Method,
+    /// Configuration file to start from instead of the preset (its table [train]).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "method"])]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}

@@ -1,0 +1,39 @@
+//! Values that options take, parsed.
+
+/// Shots per class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shots {
+    /// So many.
+    Some(usize),
+    /// Every image.
+    All,
+}
+
+/// A number of shots per class, or "all".
+pub fn shots(text: &str) -> Result<Shots, String> {
+    match text {
+        "all" => Ok(Shots::All),
+        _ => positive(text)
+            .map(Shots::Some)
+            .map_err(|e| format!("{e}, or \"all\"")),
+    }
+}
+
+/// Far above any machine's cores; more would only wait for the system to start them.
+const MOST_THREADS: usize = 1024;
+
+/// A number of threads.
+pub fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MOST_THREADS).contains(&n) => Ok(n),
+        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
+    }
+}
+
+/// A whole number of at least 1.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_string()),
+        Ok(n) => Ok(n),
+    }
+}

@@ -1,0 +1,38 @@
+//! What `promptsrc world` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args, Debug)]
+pub struct WorldArgs {
+    #[command(subcommand)]
+    pub command: WorldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WorldCommand {
+    /// List the data sets; `--data world:NAME` selects one in any command.
+    List,
+    /// Write data sets as folders of PNG files with split files, for any other program.
+    Export(ExportArgs),
+    /// Write the CLIP `mini` as an ordinary safetensors file with OpenAI's tensor names.
+    Clip(ClipFileArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Folder to write into; each data set gets a folder of its own in it.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Data sets to write [default: all].
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub sets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct ClipFileArgs {
+    /// File to write.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
