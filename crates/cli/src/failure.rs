@@ -5,9 +5,9 @@ use std::fmt;
 /// A command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command was used wrongly: exit code 2.
+    /// Wrong usage: exit code 2.
     Usage(String),
-    /// It was used rightly and failed: exit code 1.
+    /// Anything else: exit code 1.
     Failed(String),
     /// Standard output was closed by its reader.
     OutputClosed,
@@ -46,17 +46,21 @@ impl fmt::Display for Failure {
 /// Library errors are failures; usage errors are made where the option is known.
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        // An error that shows its source in its own text is not told twice.
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            source = inner.source();
-        }
-        Self::Failed(message)
+        Self::Failed(with_causes(&error))
     }
+}
+
+/// The message of an error, followed by the causes that its own text leaves out.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let text = inner.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        source = inner.source();
+    }
+    message
 }

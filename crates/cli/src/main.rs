@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod labelled_images;
 mod output;
 mod resolve;
 mod root;
@@ -13,33 +14,35 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
+use crate::output::Printer;
 
-// The autodiff engine asks for and drops many buffers; mimalloc gives much of that time back.
+// The autodiff engine allocates and frees many buffers; mimalloc makes that much faster.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Exits with 2 on wrong usage, with 0 after --help and --version.
-    let cli = Cli::parse();
-    let result = resolve::threads(cli.common.threads).and_then(|()| match &cli.command {
-        Command::Train(args) => commands::train::run(args, &cli.common),
-        Command::Eval(args) => commands::eval::run(args, &cli.common),
-        Command::Predict(args) => commands::predict::run(args, &cli.common),
-        Command::Embed(args) => commands::embed::run(args, &cli.common),
-        Command::Sample(args) => commands::sample::run(args, &cli.common),
-        Command::Data(args) => commands::data::run(args, &cli.common),
-        Command::Inspect(args) => commands::inspect::run(args, &cli.common),
-        Command::Convert(args) => commands::convert::run(args, &cli.common),
-        Command::Bench(args) => commands::bench::run(&args.command, &cli.common),
-        Command::Demo(args) => commands::demo::run(args, &cli.common),
-        Command::World(args) => commands::world::run(args, &cli.common),
+    let Cli { common, command } = Cli::parse();
+    let printer = Printer::new(common.quiet, common.json);
+    let result = resolve::threads(common.threads).and_then(|()| match &command {
+        Command::Train(args) => commands::train::run(args, &common, &printer),
+        Command::Eval(args) => commands::eval::run(args, &common, &printer),
+        Command::Predict(args) => commands::predict::run(args, &common, &printer),
+        Command::Embed(args) => commands::embed::run(args, &common, &printer),
+        Command::Sample(args) => commands::sample::run(args, &printer),
+        Command::Data(args) => commands::data::run(args, &printer),
+        Command::Inspect(args) => commands::inspect::run(args, &printer),
+        Command::Convert(args) => commands::convert::run(args, &common, &printer),
+        Command::Bench(args) => commands::bench::run(&args.command, &common, &printer),
+        Command::Demo(args) => commands::demo::run(args, &common, &printer),
+        Command::World(args) => commands::world::run(args, &printer),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has gone: nothing is left to say.
+        // The reader of our output has gone: there is nobody to tell.
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::error(&failure.to_string());
+            printer.error(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
     }

@@ -1,5 +1,6 @@
 //! What a person or a program reads: results on standard output, everything else on standard error.
 
+use std::fmt;
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -7,69 +8,121 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Writes a result to standard output.
-pub fn result(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    let mut write = || {
-        out.write_all(text.as_bytes())?;
-        if !text.ends_with('\n') {
-            out.write_all(b"\n")?;
+/// Prints the results, notes, warnings and progress of a command as its options ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Printer {
+    quiet: bool,
+    json: bool,
+    /// Whether standard error is a terminal.
+    terminal: bool,
+}
+
+impl Printer {
+    /// `quiet`: without notes and progress. `json`: results as JSON.
+    pub fn new(quiet: bool, json: bool) -> Self {
+        Self {
+            quiet,
+            json,
+            terminal: std::io::stderr().is_terminal(),
         }
-        out.flush()
-    };
-    write().map_err(|e| match e.kind() {
-        std::io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::failed(format!("cannot write to standard output: {e}")),
-    })
-}
-
-/// Writes a result as one JSON document.
-pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    result(&serde_json::to_string_pretty(value)?)
-}
-
-/// A line on standard error. If that is closed too there is nobody to tell.
-pub fn note(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{message}");
-}
-
-/// A warning on standard error.
-pub fn warning(message: &str) {
-    note(&format!("{} {message}", marked("warning:", "33")));
-}
-
-/// An error on standard error.
-pub fn error(message: &str) {
-    note(&format!("{} {message}", marked("error:", "31")));
-}
-
-fn marked(word: &str, colour: &str) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    if std::io::stderr().is_terminal() && !plain {
-        format!("\x1b[1;{colour}m{word}\x1b[0m")
-    } else {
-        word.to_string()
     }
-}
 
-/// A progress bar on a terminal; elsewhere, and with `--quiet`, nothing.
-pub fn bar(length: u64, unit: &str, quiet: bool) -> ProgressBar {
-    styled(length, &format!("{{pos}}/{{len}} {unit}"), quiet)
-}
-
-/// A progress bar of work that has no natural unit.
-pub fn percent_bar(length: u64, quiet: bool) -> ProgressBar {
-    styled(length, "{percent} %", quiet)
-}
-
-fn styled(length: u64, counter: &str, quiet: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+    /// The same printer without notes and progress.
+    pub fn quiet(self) -> Self {
+        Self {
+            quiet: true,
+            ..self
+        }
     }
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let template = format!("{{msg}}[{{bar:32}}] {counter}  {{elapsed}} + {{eta}} left");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style.progress_chars("=> "));
+
+    /// Whether results are printed as JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
-    bar
+
+    /// Prints a result: the value as JSON where that is asked for, else the text.
+    pub fn answer<T: fmt::Display>(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> T,
+    ) -> Result<(), Failure> {
+        match self.json {
+            true => self.json(value),
+            false => self.result(&text().to_string()),
+        }
+    }
+
+    /// Prints a result as text.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        let mut write = || {
+            out.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+            out.flush()
+        };
+        write().map_err(|e| match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::failed(format!("cannot write to standard output: {e}")),
+        })
+    }
+
+    /// Prints a result as one JSON document.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.result(&serde_json::to_string_pretty(value)?)
+    }
+
+    /// A line on what the command is doing.
+    pub fn note(&self, message: &str) {
+        if !self.quiet {
+            self.line(message);
+        }
+    }
+
+    /// A warning, which is printed even with `--quiet`.
+    pub fn warning(&self, message: &str) {
+        self.line(&format!("{} {message}", self.marked("warning:", "33")));
+    }
+
+    /// An error.
+    pub fn error(&self, message: &str) {
+        self.line(&format!("{} {message}", self.marked("error:", "31")));
+    }
+
+    /// A line on standard error. If that is closed too there is nobody to tell.
+    fn line(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    fn marked(&self, word: &str, colour: &str) -> String {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        match self.terminal && !plain {
+            true => format!("\x1b[1;{colour}m{word}\x1b[0m"),
+            false => word.to_string(),
+        }
+    }
+
+    /// A progress bar on a terminal; elsewhere, and with `--quiet`, a hidden one. Lines that are
+    /// printed while it is shown go through its `suspend`.
+    pub fn bar(&self, length: u64, unit: &str) -> ProgressBar {
+        self.styled_bar(length, &format!("{{pos}}/{{len}} {unit}"))
+    }
+
+    /// A progress bar of work that has no natural unit.
+    pub fn percent_bar(&self, length: u64) -> ProgressBar {
+        self.styled_bar(length, "{percent} %")
+    }
+
+    fn styled_bar(&self, length: u64, counter: &str) -> ProgressBar {
+        if self.quiet || !self.terminal {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+        let template = format!("{{msg}}[{{bar:32}}] {counter}  {{elapsed}} + {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
 }

@@ -16,7 +16,7 @@ use promptsrc_world::MINI;
 
 use crate::args::{Common, Overrides, Precision, TrainArgs};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 
 /// Sets the number of threads of all arithmetic.
 pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
@@ -64,8 +64,8 @@ fn precision(common: &Common, device: &Device) -> Result<promptsrc::Precision, F
     }
 }
 
-/// Finds, fetches if need be, and loads a CLIP.
-pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
+/// Finds, downloads if necessary, and loads a CLIP.
+pub fn clip(spec: &str, common: &Common, printer: &Printer) -> Result<LoadedClip, Failure> {
     let device =
         promptsrc::device(&common.device).map_err(|e| Failure::usage(format!("--device: {e}")))?;
     let precision = precision(common, &device)?;
@@ -78,10 +78,10 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
             name: MINI.to_string(),
         });
     }
-    let path = clip_path(spec, common)?;
+    let path = clip_path(spec, printer)?;
     let weights = ClipWeights::open(&path)?;
     for note in weights.notes() {
-        output::warning(&format!("{}: {note}", path.display()));
+        printer.warning(&format!("{}: {note}", path.display()));
     }
     let clip = ClipModel::with_precision(&weights, &device, precision)?;
     let local = Path::new(spec).exists();
@@ -102,20 +102,18 @@ pub fn clip(spec: &str, common: &Common) -> Result<LoadedClip, Failure> {
     })
 }
 
-/// Whether this names the CLIP that the program carries, unless a file or folder is called just
-/// that.
+/// Whether this names the CLIP that the program contains: a file or folder of that name takes
+/// precedence.
 pub fn is_mini(spec: &str) -> bool {
     spec == MINI && !Path::new(spec).exists()
 }
 
-fn clip_path(spec: &str, common: &Common) -> Result<PathBuf, Failure> {
+fn clip_path(spec: &str, printer: &Printer) -> Result<PathBuf, Failure> {
     let mut bar = indicatif::ProgressBar::hidden();
     let path = hub::resolve(spec, &mut |event| match event {
         hub::DownloadEvent::Started { file, bytes } => {
-            if !common.quiet {
-                output::note(&format!("fetching {spec}: {file}"));
-            }
-            bar = output::bar(bytes, "bytes", common.quiet);
+            printer.note(&format!("downloading {spec}: {file}"));
+            bar = printer.bar(bytes, "bytes");
             bar.set_message(format!("{file} "));
         }
         hub::DownloadEvent::Advanced { bytes } => bar.inc(bytes),
@@ -131,10 +129,15 @@ pub struct LoadedRun {
 }
 
 /// Loads the adapter of a run folder or file, or of a checkpoint of the reference, and its CLIP from
-/// where the run had it or from `--clip`.
-pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<LoadedRun, Failure> {
+/// where the run found it or from `--clip`.
+pub fn run(
+    path: &Path,
+    clip_option: Option<&str>,
+    common: &Common,
+    printer: &Printer,
+) -> Result<LoadedRun, Failure> {
     if let Some(checkpoint) = checkpoint_at(path, None)? {
-        return checkpoint_run(&checkpoint, clip_option, common);
+        return checkpoint_run(&checkpoint, clip_option, common, printer);
     }
     let (adapter_path, folder) = adapter_at(path)?;
     let adapter = Adapter::load(&adapter_path)?;
@@ -147,38 +150,39 @@ pub fn run(path: &Path, clip_option: Option<&str>, common: &Common) -> Result<Lo
         (Some(spec), _) => spec.to_string(),
         (None, Some(source)) if Path::new(source).is_absolute() && !Path::new(source).exists() => {
             return Err(Failure::failed(format!(
-                "the CLIP of this run, {source}, is not there any more: give its place with --clip"
+                "the CLIP of this run, {source}, no longer exists: give its new path with --clip"
             )));
         }
         (None, Some(source)) => source.clone(),
         (None, None) => {
             return Err(Failure::usage(format!(
-                "{} does not say where its CLIP ({}) is: give it with --clip",
+                "{} does not record where its CLIP ({}) is: give it with --clip",
                 adapter_path.display(),
                 adapter.meta.clip.name
             )));
         }
     };
-    let clip = clip(&spec, common)?;
+    let clip = clip(&spec, common, printer)?;
     adapter
         .prompts
         .check_for(&clip.clip)
         .map_err(|e| Failure::failed(format!("{}: {e}", adapter_path.display())))?;
-    warn_of_other_weights(&adapter_path, &adapter.meta.clip, &clip)?;
+    warn_of_other_weights(&adapter_path, &adapter.meta.clip, &clip, printer)?;
     Ok(LoadedRun { adapter, clip })
 }
 
-/// Prompts give other results on other weights than those that they were learned for. An adapter
-/// made of a checkpoint may not know its CLIP's.
+/// Warns where a CLIP has other weights than the one that prompts were learned on: the results will
+/// differ. An adapter converted from a checkpoint may not know its CLIP's weights.
 pub fn warn_of_other_weights(
     path: &Path,
     expected: &ClipRecord,
     clip: &LoadedClip,
+    printer: &Printer,
 ) -> Result<(), Failure> {
     let known = !expected.fingerprint.is_empty();
     if known && clip.weights.fingerprint()? != expected.fingerprint {
-        output::warning(&format!(
-            "{} was learned for the CLIP {} with other weights than {}: results will differ",
+        printer.warning(&format!(
+            "{} was trained on the CLIP {}, which has other weights than {}: results will differ",
             path.display(),
             expected.name,
             clip.source
@@ -198,7 +202,9 @@ pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
         let unfinished =
             path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
         let problem = match (path.exists(), unfinished) {
-            (_, true) => "the run there is not finished: go on with `promptsrc train ... --resume`",
+            (_, true) => {
+                "the run there is not finished: continue it with `promptsrc train ... --resume`"
+            }
             (true, false) => "it is not the folder of a run",
             (false, false) => "there is no such file or folder",
         };
@@ -207,9 +213,9 @@ pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
     Ok((adapter, folder))
 }
 
-/// The checkpoint of the reference that a path stands for; none where it stands for something else.
+/// The checkpoint of the reference at a path; none where the path is something else.
 pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf>, Failure> {
-    // An adapter in a folder has the word: it is what this program measures there.
+    // An adapter in a folder takes precedence: it is what this program evaluates there.
     if path.join(run_folder::ADAPTER).exists() {
         return Ok(None);
     }
@@ -223,32 +229,33 @@ pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf
 fn is_torch_file(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
-    // A safetensors file begins with the length of its header, which can be any bytes.
+    // A safetensors file begins with the length of its header, which may be any eight bytes.
     let safetensors = start.get(8) == Some(&b'{');
     let pickle = start.first() == Some(&0x80) && start.get(1).is_some_and(|version| *version < 6);
     read.is_ok() && !safetensors && (start.starts_with(b"PK") || pickle)
 }
 
-/// What the log of a checkpoint's run says, where it lies beside it.
-pub fn checkpoint_log(checkpoint: &Path) -> Option<ReferenceResult> {
+/// What the log of a checkpoint's run says, if it lies next to it.
+pub fn checkpoint_log(checkpoint: &Path, printer: &Printer) -> Option<ReferenceResult> {
     let log = checkpoint::run_log(checkpoint)?;
     match log::read(&log) {
         Ok(found) => Some(found),
         Err(error) => {
-            output::warning(&error.to_string());
+            printer.warning(&error.to_string());
             None
         }
     }
 }
 
-/// Prompts of an epoch in the middle of a run are not what its table shows.
-pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint) {
+/// Warns of prompts of an epoch in the middle of a run: they are not what its results were measured
+/// with.
+pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint, printer: &Printer) {
     if let (true, Some(epoch), Some(epochs)) = (
         checkpoint.is_unfinished(),
         checkpoint.epoch,
         checkpoint.epochs,
     ) {
-        output::warning(&format!(
+        printer.warning(&format!(
             "{} is of epoch {epoch} of {epochs}: its prompts are not aggregated",
             checkpoint.path.display()
         ));
@@ -259,46 +266,47 @@ fn checkpoint_run(
     path: &Path,
     clip_option: Option<&str>,
     common: &Common,
+    printer: &Printer,
 ) -> Result<LoadedRun, Failure> {
     let checkpoint = ReferenceCheckpoint::open(path)?;
     let Some(spec) = clip_option else {
         return Err(Failure::usage(format!(
-            "{} is a checkpoint of the reference, which is used on the CLIP that its run began \
-             with: give it with --clip",
+            "{} is a checkpoint of the reference, which needs the CLIP that its run started from: \
+             give it with --clip",
             path.display()
         )));
     };
-    warn_of_unfinished(&checkpoint);
-    let clip = clip(spec, common)?;
+    warn_of_unfinished(&checkpoint, printer);
+    let clip = clip(spec, common, printer)?;
     let supplement = Supplement {
-        // It changes nothing of what is computed.
+        // It does not change what is computed.
         method: checkpoint.method.or(Some(Method::PromptSrc)),
         clip: Some((
             clip.record()?,
             promptsrc::train::preprocessing_record(&clip.clip),
         )),
-        log: checkpoint_log(path),
+        log: checkpoint_log(path, printer),
         ..Supplement::default()
     };
     let adapter = checkpoint.adapter(&supplement)?;
     let fits = |e| Failure::failed(format!("{}: {e}", path.display()));
     adapter.prompts.check_for(&clip.clip).map_err(fits)?;
     if let Some(record) = &checkpoint.record {
-        warn_of_other_weights(path, &record.clip, &clip)?;
+        warn_of_other_weights(path, &record.clip, &clip, printer)?;
     }
-    let lead = adapter.meta.config.prompt_lead();
+    let prompt_prefix = adapter.meta.config.prompt_lead();
     checkpoint
-        .check_texts(&clip.clip, &lead, &[])
+        .check_texts(&clip.clip, &prompt_prefix, &[])
         .map_err(|e| match e {
             ReferenceCheckpointError::OtherPrefix { .. } => Failure::failed(format!(
-                "{e} (promptsrc convert --ctx-init makes an adapter of it)"
+                "{e} (promptsrc convert --ctx-init converts it to an adapter)"
             )),
             e => e.into(),
         })?;
     Ok(LoadedRun { adapter, clip })
 }
 
-/// The training configuration: preset or file, then what was typed.
+/// The training configuration: preset or file, then the options.
 pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Failure> {
     let mut config = match &args.config {
         Some(path) => config_file(path)?,
@@ -313,7 +321,7 @@ pub fn train_config(args: &TrainArgs, data_set: &str) -> Result<TrainConfig, Fai
     Ok(config)
 }
 
-/// Settings that replace a preset's, with the files that they name read.
+/// Settings that replace a preset's, with the contents of the files that they name.
 pub struct Settings<'a> {
     typed: &'a Overrides,
     templates: Option<Vec<String>>,
@@ -325,7 +333,7 @@ impl<'a> Settings<'a> {
         Ok(Self { typed, templates })
     }
 
-    /// Fails where the configuration has no place for one of them.
+    /// Fails where the configuration does not have one of them.
     pub fn put_into(&self, config: &mut TrainConfig) -> Result<(), Failure> {
         let o = self.typed;
         set(&mut config.epochs, o.epochs);
@@ -379,7 +387,7 @@ fn regularisation(config: &mut TrainConfig, o: &Overrides) -> Result<(), Failure
         }
         None if weights.iter().any(Option::is_some) => {
             return Err(Failure::usage(
-                "the method ivlp has no agreement losses to weigh: use --method promptsrc",
+                "the method ivlp has no losses of these weights: use --method promptsrc",
             ));
         }
         None => {}
@@ -437,7 +445,7 @@ pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-/// A path that still means the same from another folder.
+/// An absolute path, which means the same from another folder.
 pub fn absolute(path: &Path) -> String {
     std::path::absolute(path)
         .unwrap_or_else(|_| path.to_path_buf())
@@ -445,7 +453,7 @@ pub fn absolute(path: &Path) -> String {
         .into_owned()
 }
 
-/// Decoding threads: as many as the arithmetic has.
+/// Number of decoding threads: as many as the arithmetic has.
 pub fn decoding_threads() -> usize {
     rayon::current_num_threads()
 }
@@ -459,7 +467,7 @@ pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             gather(input, &mut found, 0)?;
             if found.len() == before {
                 return Err(Failure::failed(format!(
-                    "{}: no images in it",
+                    "{}: there are no images in it",
                     input.display()
                 )));
             }
@@ -471,7 +479,7 @@ pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
-    // Deep enough for any data set; stops at a link that leads back up.
+    // Deep enough for any data set, and an end to links that lead back up.
     const DEPTH: usize = 32;
     let failed = |e: std::io::Error| Failure::failed(format!("{}: {e}", folder.display()));
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)

@@ -12,10 +12,10 @@ use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 use crate::failure::Failure;
 use crate::resolve;
 
-/// Its name where a root is asked for.
+/// Its name as a value of `--root`.
 pub const WORLD: &str = "world";
 
-/// The data sets that are drawn.
+/// The built-in data sets.
 pub struct World;
 
 impl DatasetCollection for World {
@@ -72,8 +72,8 @@ impl Folder {
                 root: root.to_path_buf(),
             }),
             false => Err(Failure::failed(format!(
-                "--root {}: there is no such folder; give that of the data sets, or world for the \
-                 built-in ones",
+                "--root {}: there is no such folder; give the folder of the data sets, or world for \
+                 the built-in ones",
                 root.display()
             ))),
         }
@@ -84,7 +84,7 @@ impl Folder {
         self.root.join(known.map_or(name, |known| known.folder))
     }
 
-    /// Fails where the folder of a data set that a plan needs is not there.
+    /// Fails where the folder of one of these data sets is missing.
     pub fn check(&self, names: &[String]) -> Result<(), Failure> {
         let missing: Vec<String> = names
             .iter()
@@ -94,7 +94,7 @@ impl Folder {
         match missing.is_empty() {
             true => Ok(()),
             false => Err(Failure::failed(format!(
-                "not there: {}; choose among those that are with --datasets",
+                "missing: {}; choose among the others with --datasets",
                 missing.join(", ")
             ))),
         }
@@ -126,7 +126,7 @@ impl DatasetCollection for Folder {
             source,
         };
         let set = CatalogueSet::find(name)
-            .ok_or_else(|| failed("it is none of the paper's 15 data sets".into()))?;
+            .ok_or_else(|| failed("it is not one of the paper's 15 data sets".into()))?;
         match set.open(&self.root) {
             Ok((dataset, _)) => Ok(dataset),
             Err(source) => Err(failed(source.into())),

@@ -1,7 +1,7 @@
-//! `promptsrc bench`: the paper's benchmarks, as far as they are not done yet, and their tables.
+//! `promptsrc bench`: the paper's benchmarks, except runs that are finished, and their tables.
 
-mod plan_view;
-mod view;
+mod plan_listing;
+mod progress;
 
 use std::path::Path;
 
@@ -14,33 +14,37 @@ use promptsrc_world::MINI;
 
 use crate::args::{BenchArgs, BenchCommand, Common, TableArgs};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 use crate::resolve::{self, LoadedClip};
 use crate::root::{Folder, WORLD, World};
 
-use view::View;
+use progress::SweepProgress;
 
-pub fn run(command: &BenchCommand, common: &Common) -> Result<(), Failure> {
+pub fn run(command: &BenchCommand, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    let bench = |protocol, args| bench(protocol, args, common, printer);
     match command {
-        BenchCommand::BaseToNovel(args) => bench(Protocol::BaseToNovel, args, common),
-        BenchCommand::FewShot(args) => bench(Protocol::FewShot, args, common),
-        BenchCommand::CrossDataset(args) => bench(Protocol::CrossDataset, args, common),
-        BenchCommand::DomainGeneralization(args) => {
-            bench(Protocol::DomainGeneralization, args, common)
-        }
-        BenchCommand::Table(args) => table(args, common),
+        BenchCommand::BaseToNovel(args) => bench(Protocol::BaseToNovel, args),
+        BenchCommand::FewShot(args) => bench(Protocol::FewShot, args),
+        BenchCommand::CrossDataset(args) => bench(Protocol::CrossDataset, args),
+        BenchCommand::DomainGeneralization(args) => bench(Protocol::DomainGeneralization, args),
+        BenchCommand::Table(args) => table(args, printer),
     }
 }
 
-fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Failure> {
+fn bench(
+    protocol: Protocol,
+    args: &BenchArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let is_world = args.root == Path::new(WORLD) && !args.root.exists();
     let clip = match (&args.clip, is_world) {
         (Some(clip), _) => clip.as_str(),
         (None, true) => MINI,
         (None, false) => {
             return Err(Failure::usage(
-                "--clip: name the CLIP that is to learn, for example --clip ViT-B/16; only \
-                 --root world has one of its own",
+                "--clip is missing: name a CLIP, for example --clip ViT-B/16; only --root world has a \
+                 default",
             ));
         }
     };
@@ -62,19 +66,19 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
         None => plan.clone(),
     };
     if args.plan {
-        return plan_view::show(&plan, &part, args, common);
+        return plan_listing::print(&plan, &part, args, printer);
     }
     if let Some(folder) = &folder {
         folder.check(&data_sets(&part))?;
     }
     if args.out.exists() && !args.out.is_dir() {
         return Err(Failure::failed(format!(
-            "--out {}: is a file; the runs need a folder, which is made where it is not there yet",
+            "--out {}: is a file; the runs need a folder, which is created if it does not exist",
             args.out.display()
         )));
     }
 
-    let loaded = resolve::clip(clip, common)?;
+    let loaded = resolve::clip(clip, common, printer)?;
     for run in &part.runs {
         if let Some(config) = &run.config {
             config
@@ -87,36 +91,36 @@ fn bench(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<(), Fa
     let sweep = Sweep::new(&loaded.clip, record, loaded.source.clone(), root, &args.out)
         .allow_missing(args.allow_missing)
         .threads(at_once, decoding);
-    let view = View::new(&part, common.quiet);
-    let failed = sweep.make(&part.runs, &|event| view.show(event));
-    view.close();
+    let progress = SweepProgress::new(&part, printer);
+    let failed = sweep.make(&part.runs, &|event| progress.show(event));
+    progress.close();
     let failed = failed?;
 
-    // Of all parts: what of them is there. The same as `bench table` reads, so that it does not
-    // matter who made what and when.
+    // The results of all parts that there are. They are read as `bench table` reads them, so that it
+    // does not matter which process made which run.
     let expected: Vec<RunId> = plan.runs.iter().map(|run| run.id.clone()).collect();
     let mut results = collect_if_there(&args.out.join(protocol.name()))?;
     results.retain(|(_, result)| expected.contains(&result.run));
-    let format = match common.json {
+    let format = match printer.is_json() {
         true => Format::Json,
         false => Format::Terminal,
     };
     let text = render(&tables(&results, &expected)?, format);
-    output::result(&match common.json {
+    printer.result(&match printer.is_json() {
         true => text,
         false => format!("\n{text}"),
     })?;
     match failed {
         0 => Ok(()),
-        1 => Err(Failure::failed("a run has failed; its error stands above")),
+        1 => Err(Failure::failed("a run failed: see its error above")),
         n => Err(Failure::failed(format!(
-            "{n} runs have failed; their errors stand above"
+            "{n} runs failed: see their errors above"
         ))),
     }
 }
 
-/// How many runs are made at once, and on how many threads a run prepares images. A small
-/// model's step is too short to be shared out, and several of a large one would not fit.
+/// How many runs are made at once, and on how many threads a run prepares images. A step of a small
+/// model is too short to be divided among threads, and several large models would not fit.
 fn threads(loaded: &LoadedClip) -> (usize, usize) {
     const SMALL: usize = 256;
     match loaded.clip.config().vision.width <= SMALL {
@@ -125,7 +129,7 @@ fn threads(loaded: &LoadedClip) -> (usize, usize) {
     }
 }
 
-/// The data sets that the runs learn on or are measured on.
+/// The data sets that the runs are trained or evaluated on.
 fn data_sets(plan: &Plan) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for run in &plan.runs {
@@ -156,12 +160,12 @@ fn plan_of(
         },
     };
     let settings = resolve::Settings::read(&args.overrides)?;
-    // A preset with all regularisers has a place for every setting; a method takes what it has.
+    // A preset with all regularisers has every setting; a method takes those that it has.
     let mut probe = TrainConfig::default();
     settings.put_into(&mut probe)?;
     let configure = |data_set: &str| {
         let mut config = protocol.config(data_set, args.preset, scale);
-        // What cannot be put in has been found above.
+        // A setting that no preset has was found above.
         let _ = settings.put_into(&mut config);
         config
     };
@@ -181,11 +185,11 @@ fn collect_if_there(folder: &Path) -> Result<Vec<Found>, Failure> {
 
 type Found = (std::path::PathBuf, promptsrc_protocols::RunResult);
 
-fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
+fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
     let mut results = collect(&args.folder)?;
     let reference = collect_reference(&args.folder).map_err(Failure::failed)?;
     for (path, reason) in &reference.left_out {
-        output::warning(&format!("{}: left out: {reason}", path.display()));
+        printer.warning(&format!("{}: left out: {reason}", path.display()));
     }
     results.extend(reference.results);
     if let Some(protocol) = args.protocol {
@@ -197,12 +201,12 @@ fn table(args: &TableArgs, common: &Common) -> Result<(), Failure> {
         }
         .into());
     }
-    let format = match (args.format, common.json) {
+    let format = match (args.format, printer.is_json()) {
         (None, true) => Format::Json,
         (format, _) => format.unwrap_or_default(),
     };
     let text = render(&tables(&results, &[])?, format);
-    output::result(&match format {
+    printer.result(&match format {
         Format::Terminal => format!("\n{text}"),
         _ => text,
     })

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use crate::args::{Common, ConvertArgs};
 use crate::failure::Failure;
-use crate::{output, resolve};
+use crate::output::Printer;
+use crate::resolve;
 
-/// What was made of what.
+/// What was converted to what.
 #[derive(Serialize)]
 struct Converted {
     /// "adapter" or "reference checkpoint".
@@ -26,14 +27,11 @@ struct Converted {
     hint: String,
 }
 
-pub fn run(args: &ConvertArgs, common: &Common) -> Result<(), Failure> {
+pub fn run(args: &ConvertArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
     let converted = match resolve::checkpoint_at(&args.input, args.epoch)? {
-        Some(checkpoint) => to_adapter(&checkpoint, args, common)?,
-        None => to_checkpoint(args, common)?,
+        Some(checkpoint) => to_adapter(&checkpoint, args, common, printer)?,
+        None => to_checkpoint(args, common, printer)?,
     };
-    if common.json {
-        return output::json(&converted);
-    }
     let Converted {
         kind,
         output,
@@ -42,16 +40,21 @@ pub fn run(args: &ConvertArgs, common: &Common) -> Result<(), Failure> {
         hint,
         ..
     } = &converted;
-    output::result(&format!(
-        "{output}: {kind} of {method}, {parameters} values\n{hint}"
-    ))
+    printer.answer(&converted, || {
+        format!("{output}: {kind} of {method}, {parameters} values\n{hint}")
+    })
 }
 
-fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Converted, Failure> {
+fn to_adapter(
+    path: &Path,
+    args: &ConvertArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<Converted, Failure> {
     let output = adapter_output(&args.output)?;
     refuse_to_replace(&output, args.force)?;
     let checkpoint = ReferenceCheckpoint::open(path)?;
-    // A file has the epoch that it has.
+    // A file is of one epoch, which an option cannot change.
     if let (Some(asked), Some(found)) = (args.epoch, checkpoint.epoch)
         && asked != found
     {
@@ -60,14 +63,14 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
             path.display()
         )));
     }
-    resolve::warn_of_unfinished(&checkpoint);
+    resolve::warn_of_unfinished(&checkpoint, printer);
     let class_names = args
         .class_names
         .as_deref()
         .map(resolve::lines)
         .transpose()?;
     let clip = match &args.clip {
-        Some(spec) => Some(resolve::clip(spec, common)?),
+        Some(spec) => Some(resolve::clip(spec, common, printer)?),
         None => None,
     };
     let record = match &clip {
@@ -83,7 +86,7 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
         class_names,
         clip: record,
         preset: args.preset,
-        log: resolve::checkpoint_log(path),
+        log: resolve::checkpoint_log(path, printer),
     };
     let adapter = checkpoint.adapter(&supplement).map_err(usage)?;
     if let (Some(names), Some(classes)) = (&supplement.class_names, checkpoint.classes)
@@ -98,11 +101,11 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
     if let Some(clip) = &clip {
         fits(path, &adapter, clip)?;
         if let Some(record) = &checkpoint.record {
-            resolve::warn_of_other_weights(path, &record.clip, clip)?;
+            resolve::warn_of_other_weights(path, &record.clip, clip, printer)?;
         }
-        let lead = adapter.meta.config.prompt_lead();
+        let prompt_prefix = adapter.meta.config.prompt_lead();
         checkpoint
-            .check_texts(&clip.clip, &lead, &adapter.meta.class_names)
+            .check_texts(&clip.clip, &prompt_prefix, &adapter.meta.class_names)
             .map_err(usage)?;
     }
     adapter.save(&output)?;
@@ -121,7 +124,11 @@ fn to_adapter(path: &Path, args: &ConvertArgs, common: &Common) -> Result<Conver
     })
 }
 
-fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failure> {
+fn to_checkpoint(
+    args: &ConvertArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<Converted, Failure> {
     let of_checkpoints = [
         ("--class-names", args.class_names.is_some()),
         ("--ctx-init", args.ctx_init.is_some()),
@@ -131,7 +138,7 @@ fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failu
     let (path, _) = resolve::adapter_at(&args.input)?;
     if let Some((option, _)) = of_checkpoints.iter().find(|(_, given)| *given) {
         return Err(Failure::usage(format!(
-            "{option} is for checkpoints: {} is an adapter, which says it itself",
+            "{option} is for checkpoints: {} is an adapter, which records it",
             path.display()
         )));
     }
@@ -144,9 +151,9 @@ fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failu
     }
     let adapter = Adapter::load(&path)?;
     if let Some(spec) = &args.clip {
-        let clip = resolve::clip(spec, common)?;
+        let clip = resolve::clip(spec, common, printer)?;
         fits(&path, &adapter, &clip)?;
-        resolve::warn_of_other_weights(&path, &adapter.meta.clip, &clip)?;
+        resolve::warn_of_other_weights(&path, &adapter.meta.clip, &clip, printer)?;
     }
     let epoch = args.epoch.unwrap_or(adapter.meta.config.epochs);
     let saved = checkpoint::save(&adapter, &args.output, epoch, args.force).map_err(occupied)?;
@@ -169,7 +176,7 @@ fn to_checkpoint(args: &ConvertArgs, common: &Common) -> Result<Converted, Failu
     })
 }
 
-/// An adapter file; in a folder it goes by its own name.
+/// The adapter file to write; in a folder it has its usual name.
 fn adapter_output(path: &Path) -> Result<PathBuf, Failure> {
     if path.is_dir() {
         return Ok(path.join(run_folder::ADAPTER));
@@ -177,7 +184,7 @@ fn adapter_output(path: &Path) -> Result<PathBuf, Failure> {
     match path.extension() {
         Some(extension) if extension == "safetensors" => Ok(path.to_path_buf()),
         _ => Err(Failure::usage(format!(
-            "{}: an adapter is written to a file NAME.safetensors, or into a folder that is there",
+            "{}: an adapter is written to a file NAME.safetensors, or into an existing folder",
             path.display()
         ))),
     }
@@ -195,7 +202,7 @@ fn refuse_to_replace(path: &Path, force: bool) -> Result<(), Failure> {
 fn occupied(error: ReferenceCheckpointError) -> Failure {
     match error {
         ReferenceCheckpointError::Occupied { path } => Failure::failed(format!(
-            "{} is there already: give --force to replace it, or choose another place",
+            "{} exists already: give --force to replace it, or choose another path",
             path.display()
         )),
         other => other.into(),
@@ -209,7 +216,7 @@ fn fits(path: &Path, adapter: &Adapter, clip: &resolve::LoadedClip) -> Result<()
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
 }
 
-/// What options would have said, or said wrongly, is wrong usage.
+/// Errors that are due to an option, missing or wrong, are wrong usage.
 fn usage(error: ReferenceCheckpointError) -> Failure {
     match &error {
         ReferenceCheckpointError::MissingInformation { .. } => Failure::usage(error),

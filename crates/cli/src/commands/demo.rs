@@ -1,7 +1,7 @@
 //! `promptsrc demo`: base-to-novel generalisation on the built-in world, from nothing.
 //!
-//! It is no program of its own: what it does are `train`, `eval` and `predict` commands, written out
-//! as a person would type them and run by the code that would run them then.
+//! It only runs `train`, `eval` and `predict` commands, written out as a person would type them, with
+//! the code that would run them then.
 
 mod report;
 
@@ -19,18 +19,18 @@ use promptsrc_world::{Purpose, WorldSet, sets};
 use crate::args::{Cli, Command, Common, DemoArgs};
 use crate::commands::{eval, predict, train};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 
 use report::{Report, Rows, Scores, average};
 
 /// Images that are classified at the end, of one novel class each.
 const SHOWN: usize = 4;
 
-/// A way to classify, as a row of the table.
+/// A classifier that is compared: a row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Contender {
     name: &'static str,
-    /// Options of `train` beside those that all have; `None`: CLIP without prompts.
+    /// Options of `train` in addition to those that all have; `None`: CLIP without prompts.
     options: Option<&'static [&'static str]>,
     /// Only with `--ablation`.
     is_step: bool,
@@ -69,7 +69,7 @@ const CONTENDERS: [Contender; 5] = [
     },
 ];
 
-/// One training with its measurements.
+/// One training with its evaluations.
 #[derive(Clone, Copy)]
 struct Job<'a> {
     set: &'static WorldSet,
@@ -77,7 +77,7 @@ struct Job<'a> {
     seed: u64,
 }
 
-pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
+pub fn run(args: &DemoArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
     let chosen = chosen_sets(args)?;
     let mut seeds = args.seeds.clone();
@@ -92,7 +92,7 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     let mut jobs = Vec::new();
     for set in &chosen {
         for contender in &contenders {
-            // Without prompts there is nothing that a seed decides.
+            // Without prompts nothing depends on the seed.
             let seeds = match contender.options {
                 Some(_) => &seeds[..],
                 None => &seeds[..1],
@@ -104,10 +104,8 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
             }));
         }
     }
-    if !common.quiet {
-        introduce(args, &chosen);
-    }
-    let results = work(&jobs, args, common)?;
+    introduce(args, &chosen, printer);
+    let results = work(&jobs, args, common, printer)?;
 
     // A contender without seeds has the same result for each.
     let of = |set: Option<&str>, contender: &Contender, seed: u64| {
@@ -139,16 +137,16 @@ pub fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     };
 
     let seed = report.seeds[0];
-    let shown = show_images(args, common, &chosen, seed)?;
+    let shown = show_images(args, common, printer, &chosen, seed)?;
     let seconds = began.elapsed().as_secs_f64();
-    if common.json {
+    if printer.is_json() {
         let predictions: Vec<_> = shown.iter().flat_map(|s| &s.predictions).collect();
-        return output::json(&report.json(&predictions, seconds));
+        return printer.json(&report.json(&predictions, seconds));
     }
-    output::result(&format!(
-        "\n{report}{}{}\n{seconds:.0} s in all.\n",
+    printer.result(&format!(
+        "\n{report}{}{}\nTotal: {seconds:.0} s.\n",
         images_text(&shown),
-        going_on(args, &chosen, seed, &shown)
+        next_steps(args, &chosen, seed, &shown)
     ))
 }
 
@@ -184,27 +182,34 @@ fn template_file(args: &DemoArgs) -> PathBuf {
     args.out.join("one_template.txt")
 }
 
-fn introduce(args: &DemoArgs, chosen: &[&WorldSet]) {
+fn introduce(args: &DemoArgs, chosen: &[&WorldSet], printer: &Printer) {
     let names: Vec<&str> = chosen.iter().map(|set| set.name()).collect();
-    output::note(&format!(
+    printer.note(&format!(
         "Drawn images ({}) and a small CLIP, both built in.\n\
-         {} images of each base class are learned from; base and novel classes are measured on \
-         others.",
+         The methods learn from {} images per base class and are evaluated on other images, of \
+         base and novel classes.",
         names.join(", "),
         args.shots
     ));
 }
 
 /// Does the jobs, several at once, and returns base and novel accuracy of each in per cent.
-fn work(jobs: &[Job], args: &DemoArgs, common: &Common) -> Result<Vec<[f64; 2]>, Failure> {
-    let bar = output::percent_bar(jobs.len() as u64 * JOB, common.quiet);
+fn work(
+    jobs: &[Job],
+    args: &DemoArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<Vec<[f64; 2]>, Failure> {
+    let bar = printer.percent_bar(jobs.len() as u64 * JOB);
+    // The results of its commands are not printed one by one.
+    let printer = printer.quiet();
     let threads = rayon::current_num_threads();
-    let found = one_per_thread(jobs, threads, |job| job.run(args, common, &bar));
+    let found = one_per_thread(jobs, threads, |job| job.run(args, common, &printer, &bar));
     bar.finish_and_clear();
     found
 }
 
-/// Units of progress of a job.
+/// Units of progress per job.
 const JOB: u64 = 100;
 
 impl Job<'_> {
@@ -212,6 +217,7 @@ impl Job<'_> {
         &self,
         args: &DemoArgs,
         common: &Common,
+        printer: &Printer,
         bar: &ProgressBar,
     ) -> Result<[f64; 2], Failure> {
         let run = self.folder(args);
@@ -223,7 +229,7 @@ impl Job<'_> {
             };
             let mut steps_in_all = 0;
             let mut steps_done = 0;
-            train::learn(&train_args, &silent(common), &mut |event| match event {
+            train::learn(&train_args, common, printer, &mut |event| match event {
                 Event::Start {
                     epochs,
                     steps,
@@ -252,7 +258,7 @@ impl Job<'_> {
             let Command::Eval(eval_args) = parse(&words)? else {
                 return Err(Failure::failed("not an evaluation"));
             };
-            *place = 100.0 * eval::evaluation(&eval_args, &silent(common))?.accuracy;
+            *place = 100.0 * eval::evaluation(&eval_args, common, printer)?.accuracy;
         }
         bar.inc(JOB.saturating_sub(done));
         Ok(accuracy)
@@ -270,7 +276,7 @@ impl Job<'_> {
             TEMPLATE_FILE => template_file(args).display().to_string(),
             option => option.to_string(),
         }));
-        // What an earlier demo has finished stands.
+        // What an earlier demo has finished is kept.
         words.push("--resume".into());
         Some(words)
     }
@@ -305,18 +311,7 @@ fn train_words(args: &DemoArgs, set: &WorldSet, seed: u64, run: &str) -> Vec<Str
     .to_vec()
 }
 
-/// The same options for a command whose results are not printed by itself.
-fn silent(common: &Common) -> Common {
-    Common {
-        quiet: true,
-        json: false,
-        threads: None,
-        device: common.device.clone(),
-        precision: common.precision,
-    }
-}
-
-/// The command of these words, as if they had been typed.
+/// The command of these words, as if a person had typed them.
 fn parse(words: &[impl AsRef<str>]) -> Result<Command, Failure> {
     let words = words.iter().map(AsRef::as_ref);
     Cli::try_parse_from(["promptsrc"].into_iter().chain(words))
@@ -331,25 +326,26 @@ struct Shown {
     predictions: Vec<predict::Prediction>,
 }
 
-/// Writes a few images of classes that the training never had, and classifies them among the
-/// novel names.
+/// Writes a few images of classes that the training never saw, and classifies them among the novel
+/// names.
 fn show_images(
     args: &DemoArgs,
     common: &Common,
+    printer: &Printer,
     chosen: &[&'static WorldSet],
     seed: u64,
 ) -> Result<Vec<Shown>, Failure> {
     let mut all = Vec::new();
-    let a_set = SHOWN.div_ceil(chosen.len());
+    let per_set = SHOWN.div_ceil(chosen.len());
     for set in chosen.iter().take(SHOWN) {
         let dataset = set.dataset();
         let picks = dataset.few_shot(args.shots, seed);
         let novel = dataset.select(&picks, Classes::Novel)?.class_names;
         let names = set.class_names();
         let (mut truth, mut files) = (Vec::new(), Vec::new());
-        for i in 0..a_set.min(novel.len()) {
+        for i in 0..per_set.min(novel.len()) {
             // Spread over the novel classes.
-            let name = &novel[(2 * i + 1) * novel.len() / (2 * a_set)];
+            let name = &novel[(2 * i + 1) * novel.len() / (2 * per_set)];
             let label = names.iter().position(|n| n == name).unwrap_or(0);
             let file = format!("{}-{}.png", set.name(), name.replace(' ', "_"));
             let path = args.out.join("images").join(file);
@@ -370,7 +366,7 @@ fn show_images(
         all.push(Shown {
             command,
             truth,
-            predictions: predict::predictions(&predict_args, &silent(common))?,
+            predictions: predict::predictions(&predict_args, common, &printer.quiet())?,
         });
     }
     Ok(all)
@@ -378,7 +374,8 @@ fn show_images(
 
 fn images_text(shown: &[Shown]) -> String {
     let mut text =
-        "\nImages of classes that the training never had, among all novel names:\n".to_string();
+        "\nImages of classes that the training never saw, classified among all novel names:\n"
+            .to_string();
     let rows: Vec<(&str, &str, &predict::Prediction)> = shown
         .iter()
         .flat_map(|s| s.truth.iter().zip(&s.predictions))
@@ -411,21 +408,21 @@ fn file_name(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// The commands that this was, and those to go on with.
-fn going_on(args: &DemoArgs, chosen: &[&'static WorldSet], seed: u64, shown: &[Shown]) -> String {
+/// The commands that this ran, and what to try next.
+fn next_steps(args: &DemoArgs, chosen: &[&'static WorldSet], seed: u64, shown: &[Shown]) -> String {
     let (Some(set), Some(shown)) = (chosen.first(), shown.first()) else {
         return String::new();
     };
     let run = run_folder(args, set, "promptsrc", seed);
     let training = train_words(args, set, seed, &run).join(" ");
     format!(
-        "\nThe runs are in {}, the images in {}. One of them by hand:\n\
+        "\nThe runs are in {}, the images in {}. One of the runs by hand:\n\
          \x20 promptsrc {training}\n\
          \x20 promptsrc eval {run} --data world:{} --classes novel\n\
          \x20 {}\n\
-         With your own images, a folder for each class, and a real CLIP:\n\
+         With your own images, in a folder per class, and a real CLIP:\n\
          \x20 promptsrc train --clip ViT-B/16 --data IMAGES --shots 16 --out runs/mine\n\
-         \x20 promptsrc predict runs/mine PHOTO.jpg --names \"a,b,c\"\n",
+         \x20 promptsrc predict runs/mine IMAGE.jpg --names \"a,b,c\"\n",
         args.out.display(),
         args.out.join("images").display(),
         set.name(),

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::args::{Common, EmbedArgs};
 use crate::failure::Failure;
-use crate::{output, resolve};
+use crate::output::Printer;
+use crate::resolve;
 
 /// Images that are encoded at once.
 const BATCH: usize = 16;
@@ -31,15 +32,15 @@ struct Summary {
     embed_dim: usize,
 }
 
-pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
-    // Everything that can be wrong with the options is found before the weights are read.
+pub fn run(args: &EmbedArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    // All that can be wrong with the options is found before the weights are read.
     check_out(&args.out)?;
     let images = resolve::images(&args.images)?;
     let texts = match &args.texts {
         Some(file) => resolve::lines(file)?,
         None => Vec::new(),
     };
-    let loaded = resolve::clip(&args.clip, common)?;
+    let loaded = resolve::clip(&args.clip, common, printer)?;
     let clip = &loaded.clip;
     let embed_dim = clip.config().embed_dim;
 
@@ -56,7 +57,7 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
         add(
             "image_features",
             images.len(),
-            image_features(clip, items, common)?,
+            image_features(clip, items, printer)?,
         );
     }
     if !texts.is_empty() {
@@ -79,24 +80,23 @@ pub fn run(args: &EmbedArgs, common: &Common) -> Result<(), Failure> {
         texts: texts.len(),
         embed_dim,
     };
-    if common.json {
-        return output::json(&summary);
-    }
-    output::result(&format!(
-        "{}: features of {} images and {} texts, {embed_dim} values each",
-        summary.out, summary.images, summary.texts
-    ))
+    printer.answer(&summary, || {
+        format!(
+            "{}: features of {} images and {} texts, {embed_dim} values each",
+            summary.out, summary.images, summary.texts
+        )
+    })
 }
 
-/// Finds a place that no file can be saved to. The file is renamed into its place, so what stands
-/// there must be a file: a device or a pipe would be replaced.
+/// Fails where no file can be saved to a path. The file is renamed to this path, so what exists there
+/// must be a file: a device or a pipe would be replaced.
 fn check_out(path: &Path) -> Result<(), Failure> {
     let problem = if path.exists() && !path.is_file() {
         "is not an ordinary file; give the name of a file to write".to_string()
     } else {
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                format!("there is no folder {}; make it first", folder.display())
+                format!("there is no folder {}; create it first", folder.display())
             }
             _ => return Ok(()),
         }
@@ -110,9 +110,9 @@ fn check_out(path: &Path) -> Result<(), Failure> {
 fn image_features(
     clip: &ClipModel,
     items: Vec<Item>,
-    common: &Common,
+    printer: &Printer,
 ) -> Result<Vec<f32>, Failure> {
-    let bar = output::bar(items.len() as u64, "images", common.quiet);
+    let bar = printer.bar(items.len() as u64, "images");
     let threads = resolve::decoding_threads();
     let options = LoaderOptions {
         threads,

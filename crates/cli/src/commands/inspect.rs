@@ -1,4 +1,4 @@
-//! `promptsrc inspect`: what a weight, adapter, run or checkpoint file holds.
+//! `promptsrc inspect`: what a weight, adapter, run or checkpoint file contains.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,17 +10,14 @@ use promptsrc_files::tensor_file::TensorFileError;
 use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
 use serde_json::{Value, json};
 
-use crate::args::{Common, InspectArgs};
+use crate::args::InspectArgs;
 use crate::failure::Failure;
-use crate::{output, resolve};
+use crate::output::Printer;
+use crate::resolve;
 
-pub fn run(args: &InspectArgs, common: &Common) -> Result<(), Failure> {
+pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), Failure> {
     let found = inspect(&args.file)?;
-    if common.json {
-        output::json(&found)
-    } else {
-        output::result(&text(&found))
-    }
+    printer.answer(&found, || text(&found))
 }
 
 fn inspect(path: &Path) -> Result<Value, Failure> {
@@ -50,12 +47,12 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
             Ok(Some(record)) if record.get("images").is_some() => {
                 Ok(json!({ "kind": "features", "record": record }))
             }
-            // A damaged file says more where weights are read.
+            // The reader of weights has the better message for a damaged file.
             Ok(_) | Err(TensorFileError::Format { .. }) => weights(path),
             Err(error) => Err(error.into()),
         };
     }
-    // A checkpoint of the reference holds a whole CLIP too, under names of its own.
+    // A checkpoint of the reference contains a whole CLIP too, under names of its own.
     match ReferenceCheckpoint::open(path) {
         Ok(checkpoint) => Ok(json!({
             "kind": "reference checkpoint",
@@ -191,7 +188,7 @@ fn norm(values: &[f32]) -> f64 {
         .sqrt()
 }
 
-/// The same for people: one line a value, lists of plain values on one line.
+/// The same for people: one line per value, lists of plain values on one line.
 fn text(value: &Value) -> String {
     let mut lines = String::new();
     write(value, 0, &mut lines);
@@ -237,7 +234,7 @@ fn one_line(value: &Value) -> String {
     }
 }
 
-/// Six digits that say something, without noughts behind them.
+/// Six significant digits, without trailing zeros.
 fn short(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
     rounded.to_string()

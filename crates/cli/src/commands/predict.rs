@@ -5,22 +5,24 @@ use std::path::PathBuf;
 
 use promptsrc::train::preprocess;
 use promptsrc::{Classifier, ClipModel};
+use promptsrc_clip::templates;
 use promptsrc_image::{Limits, open};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::{Common, PredictArgs};
-use crate::failure::Failure;
-use crate::{output, resolve};
+use crate::failure::{Failure, with_causes};
+use crate::output::Printer;
+use crate::resolve;
 
 /// Images that are classified at once.
 const BATCH: usize = 16;
 
-/// What was found in an image, or why nothing was.
+/// The most probable class names of an image, or why there are none.
 #[derive(Serialize)]
 pub struct Prediction {
     pub image: String,
-    /// The most probable names, the best first.
+    /// The most probable first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<Vec<Named>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,12 +36,16 @@ pub struct Named {
     pub probability: f32,
 }
 
-pub fn run(args: &PredictArgs, common: &Common) -> Result<(), Failure> {
-    show(&predictions(args, common)?, common)
+pub fn run(args: &PredictArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    print(&predictions(args, common, printer)?, printer)
 }
 
 /// The predictions that `args` ask for.
-pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction>, Failure> {
+pub fn predictions(
+    args: &PredictArgs,
+    common: &Common,
+    printer: &Printer,
+) -> Result<Vec<Prediction>, Failure> {
     let typed = names(args)?;
     if args.zero_shot {
         let Some(names) = typed else {
@@ -49,15 +55,15 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
         };
         let images = resolve::images(&args.inputs)?;
         let spec = args.clip.as_deref().unwrap_or_default();
-        let loaded = resolve::clip(spec, common)?;
-        let template = ["a photo of a {}.".to_string()];
+        let loaded = resolve::clip(spec, common, printer)?;
+        let template = [templates::PHOTO.to_string()];
         let classifier = Classifier::zero_shot(&loaded.clip, &names, &template)?;
         return Ok(predict(
             &loaded.clip,
             &classifier,
             &images,
             args.top_k,
-            common,
+            printer,
         ));
     }
     let Some((run, images)) = args.inputs.split_first().filter(|(_, p)| !p.is_empty()) else {
@@ -66,18 +72,18 @@ pub fn predictions(args: &PredictArgs, common: &Common) -> Result<Vec<Prediction
         ));
     };
     let images = resolve::images(images)?;
-    let loaded = resolve::run(run, args.clip.as_deref(), common)?;
+    let loaded = resolve::run(run, args.clip.as_deref(), common, printer)?;
     let names = typed.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
     if names.is_empty() {
         return Err(Failure::usage(format!(
-            "{} does not say which classes it was trained on: give class names with --names or \
+            "{} does not record which classes it was trained on: give class names with --names or \
              --names-file",
             run.display()
         )));
     }
     let clip = &loaded.clip.clip;
     let classifier = Classifier::prompted(clip, &loaded.adapter, &names)?;
-    Ok(predict(clip, &classifier, &images, args.top_k, common))
+    Ok(predict(clip, &classifier, &images, args.top_k, printer))
 }
 
 fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
@@ -93,13 +99,13 @@ fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
     };
     if names.iter().any(String::is_empty) {
         return Err(Failure::usage(format!(
-            "{option} holds an empty class name"
+            "{option} contains an empty class name"
         )));
     }
     let mut seen = HashSet::new();
     if let Some(twice) = names.iter().find(|n| !seen.insert(n.as_str())) {
         return Err(Failure::usage(format!(
-            "{option} holds the class name {twice:?} twice"
+            "{option} contains the class name {twice:?} twice"
         )));
     }
     Ok(Some(names))
@@ -110,20 +116,20 @@ fn predict(
     classifier: &Classifier,
     images: &[PathBuf],
     top_k: usize,
-    common: &Common,
+    printer: &Printer,
 ) -> Vec<Prediction> {
     let preprocess = preprocess(clip);
     let limits = Limits::default();
-    let bar = output::bar(images.len() as u64, "images", common.quiet);
+    let bar = printer.bar(images.len() as u64, "images");
     let mut predictions = Vec::with_capacity(images.len());
     for chunk in images.chunks(BATCH) {
         let prepared: Vec<Result<Vec<f32>, String>> = chunk
             .par_iter()
             .map(|path| {
-                let image = open(path, &limits).map_err(|e| Failure::from(e).to_string())?;
+                let image = open(path, &limits).map_err(|e| with_causes(&e))?;
                 preprocess
                     .apply(&image)
-                    .map_err(|e| format!("{}: {}", path.display(), Failure::from(e)))
+                    .map_err(|e| format!("{}: {}", path.display(), with_causes(&e)))
             })
             .collect();
         let good: Vec<f32> = prepared.iter().flatten().flatten().copied().collect();
@@ -154,7 +160,7 @@ fn predict(
     predictions
 }
 
-/// The most probable names; among equals the earlier name stands first.
+/// The most probable names; of equal ones the earlier name comes first.
 fn top(row: &[f32], names: &[String], k: usize) -> Vec<Named> {
     let mut order: Vec<usize> = (0..row.len()).collect();
     order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
@@ -168,9 +174,9 @@ fn top(row: &[f32], names: &[String], k: usize) -> Vec<Named> {
         .collect()
 }
 
-fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
-    if common.json {
-        output::json(&predictions)?;
+fn print(predictions: &[Prediction], printer: &Printer) -> Result<(), Failure> {
+    if printer.is_json() {
+        printer.json(&predictions)?;
     } else if predictions.iter().any(|p| p.top.is_some()) {
         let width = predictions
             .iter()
@@ -193,14 +199,14 @@ fn show(predictions: &[Prediction], common: &Common) -> Result<(), Failure> {
                 );
             }
         }
-        output::result(&text)?;
+        printer.result(&text)?;
     }
     let failed: Vec<&str> = predictions
         .iter()
         .filter_map(|p| p.error.as_deref())
         .collect();
     for error in &failed {
-        output::error(error);
+        printer.error(error);
     }
     match failed.len() {
         0 => Ok(()),

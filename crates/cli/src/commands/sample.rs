@@ -1,14 +1,14 @@
-//! `promptsrc sample`: which images a few-shot subset holds.
+//! `promptsrc sample`: which images a few-shot subset contains.
 
 use std::path::PathBuf;
 
 use promptsrc_datasets::{Part, Sample};
 use serde::Serialize;
 
-use crate::args::{Common, DataArgs, DataOptions, SampleArgs};
-use crate::commands::data;
+use crate::args::{DataArgs, DataOptions, SampleArgs};
 use crate::failure::Failure;
-use crate::output;
+use crate::labelled_images;
+use crate::output::Printer;
 
 #[derive(Serialize)]
 struct Picks {
@@ -18,8 +18,8 @@ struct Picks {
     val: Vec<usize>,
 }
 
-pub fn run(args: &SampleArgs, common: &Common) -> Result<(), Failure> {
-    // The picks depend on the lists alone: no image needs to be there.
+pub fn run(args: &SampleArgs, printer: &Printer) -> Result<(), Failure> {
+    // The subset depends on the lists alone: the images need not exist.
     let folder = args
         .split
         .as_deref()
@@ -39,15 +39,15 @@ pub fn run(args: &SampleArgs, common: &Common) -> Result<(), Failure> {
             allow_missing: true,
         },
     };
-    let dataset = data::read_quietly(&data_args)?;
-    let selection = data::few_shot(&dataset, Some(args.shots), args.seed, args.classes)?;
+    let dataset = labelled_images::read_quietly(&data_args)?;
+    let selection = labelled_images::few_shot(&dataset, Some(args.shots), args.seed, args.classes)?;
     let places = |samples: &[Sample]| samples.iter().map(|s| s.index).collect::<Vec<_>>();
     let picks = Picks {
         train: places(&selection.train),
         val: places(&selection.val),
     };
-    if common.json {
-        return output::json(&picks);
+    if printer.is_json() {
+        return printer.json(&picks);
     }
     let mut text = String::new();
     for part in [Part::Train, Part::Val] {
@@ -66,5 +66,5 @@ pub fn run(args: &SampleArgs, common: &Common) -> Result<(), Failure> {
             );
         }
     }
-    output::result(&text)
+    printer.result(&text)
 }

@@ -1,5 +1,7 @@
 //! `promptsrc train`: a few labelled images to an adapter.
 
+mod progress;
+
 use promptsrc::adapter::DataRecord;
 use promptsrc::learner::LearnError;
 use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
@@ -8,9 +10,11 @@ use promptsrc::{Adapter, Event, TrainData, TrainJob};
 use serde::Serialize;
 
 use crate::args::{Common, Shots, TrainArgs};
-use crate::commands::data;
 use crate::failure::Failure;
-use crate::{output, resolve};
+use crate::output::Printer;
+use crate::{labelled_images, resolve};
+
+use progress::TrainProgress;
 
 #[derive(Serialize)]
 struct Summary {
@@ -27,9 +31,9 @@ struct Summary {
     losses: Option<promptsrc::losses::LossValues>,
 }
 
-pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
-    let mut view = View::new(common.quiet);
-    let adapter = learn(args, common, &mut |event| view.show(event))?;
+pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    let mut progress = TrainProgress::new(printer);
+    let adapter = learn(args, common, printer, &mut |event| progress.show(event))?;
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
     let summary = Summary {
         out: args.out.display().to_string(),
@@ -40,22 +44,22 @@ pub fn run(args: &TrainArgs, common: &Common) -> Result<(), Failure> {
         parameters: metric("parameters"),
         epochs: metric("epochs"),
         steps_per_epoch: metric("steps_per_epoch"),
-        seconds: view.seconds,
-        losses: view.losses,
+        seconds: progress.seconds,
+        losses: progress.losses,
     };
-    if common.json {
-        return output::json(&summary);
-    }
-    output::result(&format!(
-        "learned {} values for {} classes from {} images in {:.1} s: {}",
-        summary.parameters, summary.classes, summary.images, summary.seconds, summary.adapter
-    ))
+    printer.answer(&summary, || {
+        format!(
+            "learned {} values for {} classes from {} images in {:.1} s: {}",
+            summary.parameters, summary.classes, summary.images, summary.seconds, summary.adapter
+        )
+    })
 }
 
 /// The whole training that `args` ask for, in its run folder.
 pub fn learn(
     args: &TrainArgs,
     common: &Common,
+    printer: &Printer,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Adapter, Failure> {
     let shots = match args.shots {
@@ -65,16 +69,17 @@ pub fn learn(
     // Options first, then the images, then the weights: the slowest last.
     resolve::train_config(args, "")?;
     check_out(args)?;
-    let (dataset, split) = data::read(&args.data)?;
+    let (dataset, split) = labelled_images::read(&args.data, printer)?;
     let config = resolve::train_config(args, &dataset.name)?;
-    let chosen = data::training(
+    let chosen = labelled_images::training(
         &dataset,
         shots,
         args.seed,
         args.classes,
         args.data.more.allow_missing,
+        printer,
     )?;
-    let loaded = resolve::clip(&args.clip, common)?;
+    let loaded = resolve::clip(&args.clip, common, printer)?;
     let record = loaded.record()?;
     let run_config = RunConfig {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -84,20 +89,20 @@ pub fn learn(
             precision: loaded.clip.precision().to_string(),
         },
         data: RunData {
-            path: data::remembered(&args.data.data),
+            path: labelled_images::remembered(&args.data.data),
             split: args.data.more.split.as_deref().map(resolve::absolute),
             class_names: args.data.more.class_names.as_deref().map(resolve::absolute),
-            classes: data::classes_name(args.classes).to_string(),
+            classes: labelled_images::classes_name(args.classes).to_string(),
             shots,
             allow_missing: args.data.more.allow_missing,
-            images: data::fingerprint(&chosen),
+            images: labelled_images::fingerprint(&chosen),
         },
         train: config.clone(),
     };
     let data_record = DataRecord {
         name: dataset.name.clone(),
         split,
-        classes: data::classes_name(args.classes).to_string(),
+        classes: labelled_images::classes_name(args.classes).to_string(),
         shots,
         images: chosen.items.len(),
         seed: args.seed,
@@ -121,12 +126,12 @@ pub fn learn(
         })
 }
 
-/// Finds a run folder that cannot be used before a CLIP is loaded, or even fetched, for it.
+/// Fails where the run folder cannot be used, before a CLIP is downloaded or loaded for it.
 fn check_out(args: &TrainArgs) -> Result<(), Failure> {
     let path = &args.out;
     if path.exists() && !path.is_dir() {
         return Err(Failure::failed(format!(
-            "--out {}: is a file; a run needs a folder, which is made where it is not there yet",
+            "--out {}: is a file; a run needs a folder, which is created if it does not exist",
             path.display()
         )));
     }
@@ -135,89 +140,4 @@ fn check_out(args: &TrainArgs) -> Result<(), Failure> {
         return Err(RunError::Occupied { path: path.clone() }.into());
     }
     Ok(())
-}
-
-/// Shows a run while it works: a bar on a terminal, a line an epoch elsewhere.
-struct View {
-    quiet: bool,
-    bar: indicatif::ProgressBar,
-    epochs: usize,
-    seconds: f64,
-    losses: Option<promptsrc::losses::LossValues>,
-}
-
-impl View {
-    fn new(quiet: bool) -> Self {
-        let bar = indicatif::ProgressBar::hidden();
-        Self {
-            quiet,
-            bar,
-            epochs: 0,
-            seconds: 0.0,
-            losses: None,
-        }
-    }
-
-    fn line(&self, text: &str) {
-        if self.quiet {
-        } else if self.bar.is_hidden() {
-            output::note(text);
-        } else {
-            self.bar.println(text);
-        }
-    }
-
-    fn show(&mut self, event: &Event) {
-        match event {
-            Event::Start {
-                method,
-                classes,
-                images,
-                parameters,
-                epochs,
-                steps,
-                finished,
-            } => {
-                self.epochs = *epochs;
-                self.line(&format!(
-                    "{method}: {parameters} values, {classes} classes, {images} images, \
-                     {epochs} epochs of {steps} steps"
-                ));
-                if *finished > 0 {
-                    self.line(&format!("going on after epoch {finished}"));
-                }
-                self.bar = output::bar((epochs * steps) as u64, "steps", self.quiet);
-                self.bar.set_position((finished * steps) as u64);
-                self.bar.reset_eta();
-            }
-            Event::Step { losses, .. } => {
-                self.bar.inc(1);
-                self.bar.set_message(format!("loss {:.3} ", losses.total));
-            }
-            Event::Epoch {
-                epoch,
-                losses,
-                seconds,
-                ..
-            } => {
-                self.losses = Some(*losses);
-                // No longer than 80 columns; the log has the rest.
-                let width = self.epochs.to_string().len();
-                self.line(&format!(
-                    "epoch {epoch:>width$}/{}  loss {:.3}  ce {:.2}  text {:.2}  image {:.2}  \
-                     logits {:.2}  {seconds:.1} s",
-                    self.epochs,
-                    losses.total,
-                    losses.ce,
-                    losses.scl_text,
-                    losses.scl_image,
-                    losses.scl_logits
-                ));
-            }
-            Event::End { seconds } => {
-                self.seconds = *seconds;
-                self.bar.finish_and_clear();
-            }
-        }
-    }
 }

@@ -5,9 +5,9 @@ use promptsrc_files::write_atomically;
 use promptsrc_world::{WorldSet, images_per_class, sets};
 use serde::Serialize;
 
-use crate::args::{ClipFileArgs, Common, ExportArgs, WorldArgs, WorldCommand};
+use crate::args::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 
 #[derive(Serialize)]
 struct Listed {
@@ -26,15 +26,15 @@ struct Exported {
     images: usize,
 }
 
-pub fn run(args: &WorldArgs, common: &Common) -> Result<(), Failure> {
+pub fn run(args: &WorldArgs, printer: &Printer) -> Result<(), Failure> {
     match &args.command {
-        WorldCommand::List => list(common),
-        WorldCommand::Export(args) => export(args, common),
-        WorldCommand::Clip(args) => clip(args, common),
+        WorldCommand::List => list(printer),
+        WorldCommand::Export(args) => export(args, printer),
+        WorldCommand::Clip(args) => clip(args, printer),
     }
 }
 
-fn list(common: &Common) -> Result<(), Failure> {
+fn list(printer: &Printer) -> Result<(), Failure> {
     let listed: Vec<Listed> = sets()
         .iter()
         .map(|set| {
@@ -50,8 +50,8 @@ fn list(common: &Common) -> Result<(), Failure> {
             }
         })
         .collect();
-    if common.json {
-        return output::json(&listed);
+    if printer.is_json() {
+        return printer.json(&listed);
     }
     let width = listed.iter().map(|l| l.name.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -59,21 +59,19 @@ fn list(common: &Common) -> Result<(), Failure> {
         let (name, classes) = (&set.name, set.classes.len());
         text += &format!("{name:width$}  {classes:>2} classes  {}\n", set.about);
     }
-    output::result(&text)
+    printer.result(&text)
 }
 
-/// Writes the CLIP that the program carries.
-fn clip(args: &ClipFileArgs, common: &Common) -> Result<(), Failure> {
+/// Writes the CLIP that the program contains.
+fn clip(args: &ClipFileArgs, printer: &Printer) -> Result<(), Failure> {
     let file = promptsrc_world::mini_file()?;
     write_atomically(&args.file, &file)?;
     let path = args.file.display().to_string();
-    if common.json {
-        return output::json(&serde_json::json!({ "file": path, "bytes": file.len() }));
-    }
-    output::result(&format!("{path}: {} bytes", file.len()))
+    let written = serde_json::json!({ "file": path, "bytes": file.len() });
+    printer.answer(&written, || format!("{path}: {} bytes", file.len()))
 }
 
-fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {
+fn export(args: &ExportArgs, printer: &Printer) -> Result<(), Failure> {
     let chosen: Vec<&WorldSet> = match args.sets.as_slice() {
         [] => sets().iter().collect(),
         names => names
@@ -82,26 +80,26 @@ fn export(args: &ExportArgs, common: &Common) -> Result<(), Failure> {
             .collect::<Result<_, _>>()
             .map_err(|e| Failure::usage(format!("--sets: {e}")))?,
     };
-    let bar = output::bar(chosen.len() as u64, "sets", common.quiet);
+    let bar = printer.bar(chosen.len() as u64, "sets");
     let mut exported = Vec::new();
     for set in chosen {
         bar.set_message(set.name());
         let folder = set.export(&args.folder)?;
-        let a_class: usize = Part::ALL.map(images_per_class).iter().sum();
+        let per_class: usize = Part::ALL.map(images_per_class).iter().sum();
         exported.push(Exported {
             name: set.name().to_string(),
             folder: folder.display().to_string(),
-            images: a_class * set.class_names().len(),
+            images: per_class * set.class_names().len(),
         });
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if common.json {
-        return output::json(&exported);
+    if printer.is_json() {
+        return printer.json(&exported);
     }
     let mut text = String::new();
     for set in &exported {
         text += &format!("{}: {} images\n", set.folder, set.images);
     }
-    output::result(&text)
+    printer.result(&text)
 }

@@ -1,36 +1,33 @@
-//! `promptsrc data check`: what of the paper's data sets is below a folder.
+//! `promptsrc data check`: which of the paper's data sets are in a folder, and how complete.
 
 use promptsrc_datasets::{Part, PartCheck, SetCheck, SetState, check};
 use serde_json::{Value, json};
 
-use crate::args::{CheckArgs, Common};
+use crate::args::CheckArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 
-pub fn run(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
+pub fn run(args: &CheckArgs, printer: &Printer) -> Result<(), Failure> {
     let root = &args.root;
-    // Its 15 folders are looked for one by one; a wrong root would read as 15 missing ones.
+    // Without this a wrong root would be reported as 15 missing data sets.
     std::fs::read_dir(root).map_err(|e| Failure::failed(format!("{}: {e}", root.display())))?;
     let checks = check(root);
-    if common.json {
-        output::json(&checks.iter().map(as_json).collect::<Vec<_>>())?;
-    } else {
-        output::result(&as_text(&checks))?;
-    }
+    let json: Vec<Value> = checks.iter().map(as_json).collect();
+    printer.answer(&json, || as_text(&checks))?;
     let state = |state| checks.iter().filter(move |check| check.state == state);
     let broken: Vec<&str> = state(SetState::Broken)
         .map(|c| c.set.published_name)
         .collect();
     if !broken.is_empty() {
         return Err(Failure::failed(format!(
-            "{}: not whole: {}",
+            "{}: incomplete: {}",
             root.display(),
             broken.join(", ")
         )));
     }
     if state(SetState::Absent).count() == checks.len() {
-        output::warning(&format!(
-            "{}: none of the data sets' folders is there (imagenet, caltech-101, oxford_pets, ...)",
+        printer.warning(&format!(
+            "{}: none of the data sets' folders exists (imagenet, caltech-101, oxford_pets, ...)",
             root.display()
         ));
     }
@@ -91,7 +88,7 @@ fn as_json(check: &SetCheck) -> Value {
     })
 }
 
-/// A table of all data sets, then a paragraph for each that has something to say.
+/// A table of all data sets, then a paragraph for each that has problems, notes or missing files.
 fn as_text(checks: &[SetCheck]) -> String {
     let mut rows = vec![["", "folder", "", "classes", "train", "val", "test"].map(String::from)];
     for check in checks {
@@ -139,7 +136,7 @@ fn as_text(checks: &[SetCheck]) -> String {
     text
 }
 
-/// `20 of 47`, or just the number where all is there.
+/// `20 of 47`, or just the number where nothing is missing.
 fn of(found: usize, expected: usize) -> String {
     match found == expected {
         true => found.to_string(),
@@ -163,16 +160,16 @@ fn paragraph(check: &SetCheck) -> String {
     if !equal.is_empty() {
         let count = equal.len();
         lines.push(format!(
-            "few-shot files of the reference: {count} with the same picks as ours"
+            "few-shot files of the reference: {count} with the same images as promptsrc samples"
         ));
     }
     for file in other {
         let (file, shots, seed) = (file.file.display(), file.shots, file.seed);
         lines.push(format!(
-            "{file}: not the picks of {shots} shots and seed {seed} from these lists"
+            "{file}: not the images that {shots} shots and seed {seed} sample from these lists"
         ));
     }
-    lines.extend(wishes(check));
+    lines.extend(missing_files(check));
     if lines.is_empty() {
         return String::new();
     }
@@ -187,19 +184,19 @@ fn paragraph(check: &SetCheck) -> String {
     text
 }
 
-/// What to download from where; what comes from one place in one line.
-fn wishes(check: &SetCheck) -> Vec<String> {
-    let mut wishes: Vec<(&str, bool, Vec<&str>)> = Vec::new();
+/// What to download from where, in one line per address.
+fn missing_files(check: &SetCheck) -> Vec<String> {
+    let mut files: Vec<(&str, bool, Vec<&str>)> = Vec::new();
     for download in &check.downloads {
         let optional = download.optional && check.state != SetState::Absent;
-        match wishes.last_mut() {
+        match files.last_mut() {
             Some((address, _, paths)) if *address == download.address => paths.push(download.path),
-            _ => wishes.push((download.address, optional, vec![download.path])),
+            _ => files.push((download.address, optional, vec![download.path])),
         }
     }
     let line = |(address, optional, paths): (&str, bool, Vec<&str>)| {
-        let wish = if optional { "to be had" } else { "missing" };
-        format!("{wish}: {} from {address}", paths.join(", "))
+        let need = if optional { "optional" } else { "missing" };
+        format!("{need}: {} from {address}", paths.join(", "))
     };
-    wishes.into_iter().map(line).collect()
+    files.into_iter().map(line).collect()
 }

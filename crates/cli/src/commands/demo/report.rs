@@ -13,29 +13,29 @@ pub struct Scores {
     novel: f64,
     /// Harmonic mean of base and novel accuracy.
     hm: f64,
-    /// Deviation over the seeds of each of these.
+    /// Standard deviations of these over the seeds.
     base_std: f64,
     novel_std: f64,
     hm_std: f64,
 }
 
-/// Scores by contender, in the order of the table.
+/// Scores per contender, in the order of the table.
 pub type Rows = Vec<(&'static str, Scores)>;
 
-/// All that was measured.
+/// All results.
 pub struct Report {
-    /// By data set.
+    /// Per data set.
     pub sets: Vec<(&'static str, Rows)>,
-    /// Over the data sets.
+    /// Means over the data sets.
     pub average: Rows,
     pub seeds: Vec<u64>,
-    /// Images a class.
+    /// Shots per class.
     pub shots: usize,
 }
 
 impl Scores {
-    /// Means over the seeds' base and novel accuracies, the harmonic mean of the means (as the paper's
-    /// tables have it), and the deviations (population, as the reference's log parser takes it).
+    /// Means of base and novel accuracy over the seeds, the harmonic mean of the means (as in the paper's
+    /// tables), and the population standard deviations (as in the reference's log parser).
     pub fn over_seeds(seeds: &[[f64; 2]]) -> Self {
         let column = |value: &dyn Fn(&[f64; 2]) -> f64| {
             let average = mean(seeds.iter().map(value));
@@ -67,7 +67,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Report {
-    /// As JSON, with what was predicted of the images that were shown.
+    /// As JSON, with the predictions for the images that were shown.
     pub fn json(&self, predictions: &impl Serialize, seconds: f64) -> Value {
         let table = |rows: &Rows| {
             let rows = rows
@@ -128,7 +128,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What the reader sees, in words.
+/// The result in words.
 fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
     let change = |value: f64| format!("{value:+.1}");
     let [ivlp_base, ivlp_novel] = [ivlp.base - zero_shot.base, ivlp.novel - zero_shot.novel];
@@ -137,19 +137,19 @@ fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
         promptsrc.novel - zero_shot.novel,
     ];
     let forgot = if ivlp_novel < -0.5 {
-        "and pays with classes it was not shown"
+        "but forgets classes that it was not shown"
     } else {
-        "while on classes it was not shown it changes by"
+        "without forgetting classes that it was not shown"
     };
     let kept = if novel >= -1.0 {
         "forgets nothing"
     } else {
-        "loses something too this time"
+        "forgets some too this time"
     };
     format!(
-        "Against CLIP as it was, cross-entropy alone (ivlp) learns the base classes ({} points)\n\
-         {forgot} ({}). With its three self-regulations\n\
-         promptsrc learns them ({}) and {kept} ({}).\n",
+        "Compared with zero-shot CLIP, cross-entropy alone (ivlp) learns the base classes\n\
+         ({} points) {forgot} ({}). With its three\n\
+         self-regulations promptsrc learns them ({}) and {kept} ({}).\n",
         change(ivlp_base),
         change(ivlp_novel),
         change(base),

@@ -1,4 +1,4 @@
-//! Shows a sweep while it works: a bar of the whole, and a line for each run that ends.
+//! Shows a sweep while it runs: a bar of the whole, and a line per finished run.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,15 +7,17 @@ use indicatif::ProgressBar;
 use promptsrc::Event;
 use promptsrc_protocols::{Measured, Plan, PlannedRun, RunId, RunResult, SweepEvent};
 
-use crate::output;
+use crate::failure::with_causes;
+use crate::output::Printer;
 
-/// What a training has of a run's bar; the rest is for measuring.
+/// Share of training in the progress of a run; the rest is evaluation.
 const TRAINING: f64 = 0.9;
 /// Units of the bar.
 const UNITS: f64 = 1000.0;
 
-pub struct View {
-    quiet: bool,
+/// The progress of a sweep; shared by the threads of its runs.
+pub struct SweepProgress {
+    printer: Printer,
     bar: ProgressBar,
     cost: f64,
     runs: usize,
@@ -24,7 +26,7 @@ pub struct View {
 
 #[derive(Default)]
 struct Seen {
-    /// Steps done and in all of the trainings that are going on.
+    /// Steps done, and steps in all, of the running trainings.
     steps: HashMap<RunId, (usize, usize)>,
     /// Share of each run that is done.
     share: HashMap<RunId, f64>,
@@ -32,11 +34,11 @@ struct Seen {
     ended: usize,
 }
 
-impl View {
-    pub fn new(plan: &Plan, quiet: bool) -> Self {
+impl SweepProgress {
+    pub fn new(plan: &Plan, printer: &Printer) -> Self {
         Self {
-            quiet,
-            bar: output::percent_bar(UNITS as u64, quiet),
+            printer: *printer,
+            bar: printer.percent_bar(UNITS as u64),
             cost: plan.cost().max(f64::MIN_POSITIVE),
             runs: plan.runs.len(),
             seen: Mutex::default(),
@@ -59,7 +61,7 @@ impl View {
                     ..
                 } => {
                     if *finished > 0 {
-                        self.line(&format!("{}: going on after epoch {finished}", run.id));
+                        self.line(&format!("{}: resuming after epoch {finished}", run.id));
                     }
                     let steps = (finished * steps, epochs * steps);
                     seen.steps.insert(run.id.clone(), steps);
@@ -80,11 +82,7 @@ impl View {
             }
             SweepEvent::Warn(run, text) => {
                 let text = format!("{}: {text}", run.id);
-                if self.bar.is_hidden() {
-                    output::warning(&text);
-                } else {
-                    self.bar.suspend(|| output::warning(&text));
-                }
+                self.bar.suspend(|| self.printer.warning(&text));
             }
             SweepEvent::End {
                 run,
@@ -105,38 +103,25 @@ impl View {
                 }
             }
             SweepEvent::Fail(run, error) => {
-                // With the causes that its own text leaves out, as every other error.
-                let told = cause(*error);
-                let text = format!("{}: {told}", run.id);
-                if self.bar.is_hidden() {
-                    output::error(&text);
-                } else {
-                    self.bar.suspend(|| output::error(&text));
-                }
+                let text = format!("{}: {}", run.id, with_causes(*error));
+                self.bar.suspend(|| self.printer.error(&text));
             }
             SweepEvent::Wait(runs) => {
                 let s = if *runs == 1 { "" } else { "s" };
-                self.line(&format!(
-                    "waiting for {runs} run{s} that other processes are at"
-                ));
+                self.line(&format!("waiting for {runs} run{s} of other processes"));
             }
         }
     }
 
     fn line(&self, text: &str) {
-        if self.quiet {
-        } else if self.bar.is_hidden() {
-            output::note(text);
-        } else {
-            self.bar.println(text);
-        }
+        self.bar.suspend(|| self.printer.note(text));
     }
 
     fn advance(&self, seen: &mut Seen, run: &PlannedRun, (done, all): (usize, usize)) {
         self.reach(seen, run, TRAINING * done as f64 / all.max(1) as f64);
     }
 
-    /// So much of a run is done.
+    /// This share of a run is done.
     fn reach(&self, seen: &mut Seen, run: &PlannedRun, share: f64) {
         let before = seen.share.insert(run.id.clone(), share).unwrap_or(0.0);
         seen.done += (share - before) * run.cost;
@@ -145,21 +130,7 @@ impl View {
     }
 }
 
-/// The message of an error and of what is behind it.
-fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-        source = inner.source();
-    }
-    message
-}
-
-/// What a run has measured, in a line.
+/// The accuracies of a run, in a line.
 fn accuracies(result: &RunResult) -> String {
     let several = |m: &Measured| m.data_set != result.run.data_set;
     let one = |m: &Measured| {

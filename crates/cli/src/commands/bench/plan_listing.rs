@@ -1,12 +1,12 @@
-//! `promptsrc bench ... --plan`: the runs, how far they are and what they cost.
+//! `promptsrc bench ... --plan`: the runs, their state and their cost.
 
 use promptsrc::run_folder;
 use promptsrc_protocols::{Plan, PlannedRun, RESULT};
 use serde::Serialize;
 
-use crate::args::{BenchArgs, Common};
+use crate::args::BenchArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Printer;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -15,29 +15,35 @@ struct Line<'a> {
     data_set: &'a str,
     shots: Option<usize>,
     seed: Option<u64>,
-    /// Data sets that it is measured on.
+    /// Data sets that it is evaluated on.
     measured_on: Vec<&'a str>,
     state: &'static str,
-    /// In passes of an image through the image tower.
+    /// In forward passes of an image through the image tower.
     cost: f64,
-    /// Of all runs.
+    /// Share of the cost of all runs.
     percent: f64,
 }
 
+/// What is printed.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Listing<'a> {
     runs: Vec<Line<'a>>,
-    /// In passes of an image, of these runs.
+    /// Cost of these runs.
     cost: f64,
-    /// Of these runs, what is not finished.
+    /// Cost of those of these runs that are not finished.
     cost_left: f64,
-    /// Seconds that what is left takes at the speed of the runs that are finished in the folder;
-    /// none where no such run is.
+    /// Seconds that the rest takes at the speed of the finished runs in the folder; none where there
+    /// are no finished runs.
     seconds_left: Option<f64>,
 }
 
-/// Shows `part` of `whole`. Neither a CLIP nor an image is read for it.
-pub fn show(whole: &Plan, part: &Plan, args: &BenchArgs, common: &Common) -> Result<(), Failure> {
+/// Prints `part` of `whole`, without reading a CLIP or an image.
+pub fn print(
+    whole: &Plan,
+    part: &Plan,
+    args: &BenchArgs,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let all = whole.cost();
     let lines: Vec<Line> = part
         .runs
@@ -68,21 +74,18 @@ pub fn show(whole: &Plan, part: &Plan, args: &BenchArgs, common: &Common) -> Res
         .collect();
     let left = lines.iter().filter(|line| line.state != "finished");
     let cost_left: f64 = left.map(|line| line.cost).sum();
-    let shown = Shown {
+    let listing = Listing {
         cost: part.cost(),
         cost_left,
         seconds_left: pace(whole, args).map(|pace| pace * cost_left),
         runs: lines,
     };
-    if common.json {
-        return output::json(&shown);
-    }
-    output::result(&text(&shown, args))
+    printer.answer(&listing, || text(&listing, args))
 }
 
-fn text(shown: &Shown, args: &BenchArgs) -> String {
+fn text(listing: &Listing, args: &BenchArgs) -> String {
     let width = |of: &dyn Fn(&Line) -> usize, least: usize| {
-        shown.runs.iter().map(of).max().unwrap_or(0).max(least)
+        listing.runs.iter().map(of).max().unwrap_or(0).max(least)
     };
     let (sets, methods) = (
         width(&|line| line.data_set.len(), "data set".len()),
@@ -93,7 +96,7 @@ fn text(shown: &Shown, args: &BenchArgs) -> String {
         "data set", "method"
     );
     let number = |value: Option<String>| value.unwrap_or_else(|| "-".to_string());
-    for line in &shown.runs {
+    for line in &listing.runs {
         text += &format!(
             "{:sets$}  {:methods$}  {:>5}  {:>4}  {:8}  {:>7}  {:>4.1} %\n",
             line.data_set,
@@ -105,17 +108,21 @@ fn text(shown: &Shown, args: &BenchArgs) -> String {
             line.percent
         );
     }
-    let finished = shown.runs.iter().filter(|r| r.state == "finished").count();
+    let finished = listing
+        .runs
+        .iter()
+        .filter(|r| r.state == "finished")
+        .count();
     text += &format!(
         "\n{} runs, {finished} of them finished, in {}\n\
-         cost {} passes of an image through the image tower, of which {} are left{}\n",
-        shown.runs.len(),
+         cost: {} forward passes of an image through the image tower, {} of them left{}\n",
+        listing.runs.len(),
         args.out.display(),
-        quantity(shown.cost),
-        quantity(shown.cost_left),
-        match shown.seconds_left {
+        quantity(listing.cost),
+        quantity(listing.cost_left),
+        match listing.seconds_left {
             Some(seconds) if seconds > 0.0 => format!(
-                ":\nabout {} of one process, by the runs that are finished",
+                ":\nabout {} for one process, at the speed of the finished runs",
                 duration(seconds)
             ),
             _ => String::new(),
@@ -140,7 +147,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Seconds for a pass, by the logs of the finished trainings of the plan.
+/// Seconds per forward pass, from the logs of the finished trainings of the plan.
 fn pace(plan: &Plan, args: &BenchArgs) -> Option<f64> {
     let (mut seconds, mut cost) = (0.0, 0.0);
     let trained = |run: &&PlannedRun| run.config.is_some();
