@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::*;
 
-/// What a PNG of 60000 x 60000 pixels begins with.
+/// The beginning of a PNG of 60000 x 60000 pixels.
 const HUGE_PNG: &[u8] = &[
     0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0,
     234, 96, 0, 0, 234, 96, 8, 2, 0, 0, 0, 0x0f, 0xb0, 0xe2, 0x15, 0, 0, 0, 1, b'I', b'D', b'A',
@@ -47,13 +47,13 @@ fn bad_images_end_training_and_evaluation_and_are_named() {
             .fails(1, &["red_circle_", word])
             .silent();
         nothing_half_written(&run);
-        promptsrc(&["eval", "--zero-shot", "--clip", &clip(), "--data", &data])
+        zero_shot(&clip(), &data, &[])
             .fails(1, &["red_circle_", word])
             .silent();
-        // The images can be mended and the same line typed again.
+        // The images can be repaired and the same command run again.
         fs::remove_dir_all(&data).expect("the copy");
-        let mended = text(copy_of_images(inner.path()));
-        train_on(&clip(), &mended, &run, &[]).done();
+        let repaired = text(copy_of_images(inner.path()));
+        train_on(&clip(), &repaired, &run, &[]).done();
         fs::remove_dir_all(&run).expect("the run");
     }
 }
@@ -85,7 +85,7 @@ fn predict_prints_the_good_images_and_names_the_bad() {
 }
 
 #[test]
-fn embed_writes_nothing_where_a_image_is_bad() {
+fn embed_writes_nothing_where_an_image_is_bad() {
     let folder = scratch();
     for (what, bytes, word) in bad_images() {
         let bad = below(&folder, "bad.jpg");
@@ -101,7 +101,7 @@ fn embed_writes_nothing_where_a_image_is_bad() {
 }
 
 #[test]
-fn folders_that_are_no_data_set_are_named() {
+fn folders_that_are_not_a_data_set_are_named() {
     let folder = scratch();
     let (run, clip) = (below(&folder, "run"), clip());
     let refused = |data: &Path, words: &[&str]| {
@@ -303,7 +303,7 @@ fn lists_that_are_right_are_read() {
     }
 }
 
-/// A split file of two classes with two images that are not there to train on, one to test on.
+/// A split file of two classes, of which two training images and a test image are missing.
 fn split_with_missing(folder: &Path) -> String {
     let entry = |path: &str, label: usize| {
         let name = ["red", "blue"][label];
@@ -363,7 +363,7 @@ fn images_of_a_split_that_are_missing_are_listed_unless_allowed() {
     assert!(ending.stderr.contains("1 of 3 test images"), "{ending}");
     assert_eq!(ending.json()["total"], 2);
 
-    // No image at all: most likely the wrong folder.
+    // No image at all: probably the wrong folder.
     let wrong = below(&folder, "run");
     train_on(&clip(), &wrong, &below(&folder, "other"), &options[..2])
         .fails(1, &["split_zhou_Shapes.json", "data folder"])

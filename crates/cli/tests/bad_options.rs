@@ -33,9 +33,8 @@ fn unknown_names_are_refused_with_the_known_ones() {
     refused("--classes", "old", &["all", "base", "novel"]);
     refused("--colour", "red", &[]);
     let (clip, data) = (clip(), images());
-    let eval = ["eval", "--zero-shot", "--clip", &clip, "--data", &data];
     for (option, known) in [("--templates", "ensemble"), ("--part", "test")] {
-        promptsrc(&[&eval[..], &[option, "x"]].concat())
+        zero_shot(&clip, &data, &[option, "x"])
             .fails(2, &[option, known])
             .silent();
     }
@@ -43,7 +42,7 @@ fn unknown_names_are_refused_with_the_known_ones() {
 }
 
 #[test]
-fn counts_that_are_none_are_refused() {
+fn invalid_counts_are_refused() {
     for value in ["0", "-1", "abc", "", "1.5", "99999999999999999999999"] {
         refused("--shots", value, &["at least 1", "all"]);
         refused("--threads", value, &["from 1 to"]);
@@ -196,7 +195,7 @@ fn templates_and_configurations_from_files_are_checked() {
 }
 
 #[test]
-fn class_names_that_are_none_are_refused() {
+fn empty_and_repeated_class_names_are_refused() {
     let folder = scratch();
     let (run, image) = (trained(folder.path()), image());
     let with =
@@ -253,7 +252,7 @@ fn a_class_name_of_two_hundred_words_is_named() {
         .fails(1, &["word word word", "77", "shorten"])
         .silent();
     assert!(names(&other).is_empty(), "{:?}", names(&other));
-    promptsrc(&["eval", "--zero-shot", "--clip", &clip(), "--data", &data])
+    zero_shot(&clip(), &data, &[])
         .fails(1, &["word word word", "77"])
         .silent();
     // A run of the other classes does not know the long one.
@@ -296,7 +295,7 @@ fn a_text_outside_a_small_vocabulary_is_refused() {
 }
 
 #[test]
-fn inputs_that_hold_no_image_are_named() {
+fn inputs_without_images_are_named() {
     let folder = scratch();
     let (run, empty) = (trained(folder.path()), below(&folder, "empty"));
     fs::create_dir(&empty).expect("a folder");

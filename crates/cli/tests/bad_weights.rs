@@ -21,9 +21,7 @@ fn refused(file: &str, words: &[&str]) {
     promptsrc(&["inspect", file, "--json"])
         .fails(1, &words)
         .silent();
-    promptsrc(&["eval", "--zero-shot", "--clip", file, "--data", &data])
-        .fails(1, &words)
-        .silent();
+    zero_shot(file, &data, &[]).fails(1, &words).silent();
     train_on(file, &data, &run, &[]).fails(1, &words).silent();
     assert!(names(&run).is_empty(), "{:?}", names(&run));
 }
@@ -202,7 +200,7 @@ fn a_clip_with_a_resnet_is_recognised_and_refused() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_end_the_training_without_an_adapter() {
+fn weights_that_are_not_numbers_end_the_training_without_an_adapter() {
     let folder = scratch();
     let (file, run) = (below(&folder, "nan.safetensors"), below(&folder, "run"));
     let mut tensors = Tensors::read(&clip());
@@ -217,7 +215,7 @@ fn weights_that_are_no_numbers_end_the_training_without_an_adapter() {
 }
 
 #[test]
-fn other_files_are_no_weights() {
+fn other_files_are_not_weights() {
     let folder = scratch();
     let words = below(&folder, "words.pt");
     fs::write(&words, "not a weight file\n").expect("room");
@@ -231,7 +229,7 @@ fn a_clip_that_is_not_there_is_named_with_what_to_do() {
     let folder = scratch();
     let missing = below(&folder, "nowhere.safetensors");
     let data = images();
-    let eval = |clip: &str| promptsrc(&["eval", "--zero-shot", "--clip", clip, "--data", &data]);
+    let eval = |clip: &str| zero_shot(clip, &data, &[]);
     eval(&missing)
         .fails(1, &["nowhere.safetensors", "no such file"])
         .silent();
@@ -273,7 +271,7 @@ fn an_adapter_for_another_clip_is_refused() {
 }
 
 #[test]
-fn what_is_no_adapter_is_not_taken_for_one() {
+fn what_is_not_an_adapter_is_refused() {
     let folder = scratch();
     let run = trained(folder.path());
     let data = images();

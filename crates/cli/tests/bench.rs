@@ -1,5 +1,5 @@
-//! The benchmarks on the built-in world: whoever makes the runs, and however often they are
-//! stopped, the table has the same bytes.
+//! The benchmarks on the built-in world: whichever process makes the runs, and however often they
+//! are killed, the table has the same bytes.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use serde_json::Value;
 
-/// A small sweep: two data sets, two methods, two seeds, two epochs of one image a class.
+/// A small sweep: two data sets, two methods, two seeds, two epochs of one shot per class.
 const SWEEP: [&str; 11] = [
     "bench",
     "base-to-novel",
@@ -32,8 +32,13 @@ fn sweep(out: &str, more: &[&str]) -> Ending {
 }
 
 fn start_sweep(out: &str, more: &[&str]) -> Child {
+    spawn(&[&SWEEP[..], &["--out", out], more].concat())
+}
+
+/// Starts a command in the background.
+fn spawn(args: &[&str]) -> Child {
     Command::new(PROMPTSRC)
-        .args([&SWEEP[..], &["--out", out], more].concat())
+        .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -70,7 +75,7 @@ fn holding(out: &str, name: &str) -> Vec<String> {
     found
 }
 
-/// Both sweeps have the same results and adapters, and leave no scraps.
+/// Both sweeps have the same results and adapters, and leave no temporary files.
 #[track_caller]
 fn same_runs(out: &str, whole: &str) {
     let runs = holding(whole, "result.json");
@@ -81,18 +86,17 @@ fn same_runs(out: &str, whole: &str) {
             let read = |folder: &str| fs::read(below(folder, name)).ok();
             assert!(read(&other) == read(run), "{other} {name}");
         }
-        for name in names(&other) {
-            assert!(
-                !name.ends_with(".part") && name != ".measuring",
-                "{other} {name}"
-            );
-        }
+        no_partial_files(&other);
+        assert!(
+            !names(&other).contains(&".measuring".to_string()),
+            "{other}"
+        );
     }
     assert_eq!(holding(out, "result.json").len(), RUNS);
 }
 
 #[test]
-fn one_table_whoever_makes_the_runs() {
+fn the_table_does_not_depend_on_which_process_makes_the_runs() {
     let folder = scratch();
     let whole = below(&folder, "whole");
     let began = Instant::now();
@@ -103,20 +107,13 @@ fn one_table_whoever_makes_the_runs() {
     assert_eq!(json["average"]["promptsrc"]["hm"]["runs"], 2);
     assert_eq!(table(&whole, "json"), expected);
 
-    // Killed in the middle, several times, and gone on with.
+    // Killed in the middle, several times, and resumed.
     let killed = below(&folder, "killed");
     let mut kills = 0;
     for part in [3, 2, 4] {
-        let mut child = start_sweep(&killed, &["--threads", "1"]);
+        let child = start_sweep(&killed, &["--threads", "1"]);
         let began = Instant::now();
-        while began.elapsed() < length / part && child.try_wait().expect("a child").is_none() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if child.try_wait().expect("a child").is_none() {
-            child.kill().expect("a kill");
-            kills += 1;
-        }
-        child.wait().expect("an end");
+        kills += usize::from(kill_when(child, || began.elapsed() >= length / part));
     }
     let before = holding(&killed, "result.json").len();
     println!("{kills} kills in {length:?}, {before} of {RUNS} runs were finished");
@@ -176,12 +173,7 @@ fn a_run_whose_process_dies_is_taken_over_by_the_one_that_waits() {
             "--seeds=1",
             "--epochs=12",
         ];
-        Command::new(PROMPTSRC)
-            .args([&args[..], &more, &["--out", out]].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command starts")
+        spawn(&[&args[..], &more, &["--out", out]].concat())
     };
     let whole = below(&folder, "whole");
     let expected = output_of(start(&whole));
@@ -189,15 +181,10 @@ fn a_run_whose_process_dies_is_taken_over_by_the_one_that_waits() {
     let out = below(&folder, "out");
     let run = below(&out, "base-to-novel/promptsrc/surfaces/shots_1/seed_1");
     let mut first = start(&out);
-    let began = Instant::now();
-    while fs::metadata(below(&run, "state.safetensors")).is_err() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it hangs");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(&mut first, || has_state(&run));
     let second = start(&out);
     std::thread::sleep(Duration::from_millis(300));
-    first.kill().expect("a kill");
-    first.wait().expect("an end");
+    kill(first);
     let killed = fs::metadata(below(&run, "result.json")).is_err();
     println!("killed before its end: {killed}");
     assert_eq!(output_of(second), expected);
@@ -304,7 +291,7 @@ fn the_other_protocols_learn_once_and_measure_every_target() {
     let average = cross["average"]["promptsrc"]["accuracy"]["mean"].as_f64();
     assert_eq!(average, Some((mean[0] + mean[1]) / 2.0));
 
-    // More targets later: what was learned and measured stands.
+    // More targets later: what was trained and evaluated before is kept.
     let run_folder = below(&out, "cross-dataset/promptsrc/source/shots_1/seed_1");
     let log = fs::read(below(&run_folder, "log.jsonl")).expect("a log");
     let more = ["--datasets=surfaces,scenes,finegrained"];
@@ -373,7 +360,7 @@ fn a_changed_configuration_is_refused_and_wrong_options_are_named() {
     run(&["--methods=ivlp", "--epochs=1"]).done();
     assert!(fs::read(&result).expect("a result") == before);
 
-    // A result that is none.
+    // A result file that is cut off.
     fs::write(&result, "{\"format_version\": 1, ").expect("room");
     for args in [
         &["bench", "table", &out][..],

@@ -1,4 +1,4 @@
-//! `promptsrc convert`, and checkpoints of the reference where an adapter can stand.
+//! `promptsrc convert`, and checkpoints of the reference in the place of an adapter.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn record(adapter: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_run_becomes_a_checkpoint_and_again_the_same_adapter() {
+fn a_run_converted_to_a_checkpoint_and_back_is_the_same_adapter() {
     let folder = scratch();
     let run = trained(folder.path());
     let out = below(&folder, "reference");
@@ -48,7 +48,7 @@ fn a_run_becomes_a_checkpoint_and_again_the_same_adapter() {
     let back = below(&folder, "back.safetensors");
     promptsrc(&["convert", &out, &back]).done();
     let bytes = |path: &str| fs::read(path).expect("a file");
-    assert!(bytes(&back) == bytes(&below(&run, "adapter.safetensors")));
+    assert!(bytes(&back) == adapter_bytes(&run));
     // The same bytes each time.
     let again = below(&folder, "again");
     promptsrc(&["convert", &back, &again, "--epoch", "2"]).done();
@@ -135,7 +135,7 @@ fn a_checkpoint_of_the_reference_becomes_an_adapter() {
     assert_eq!(meta["clip"]["fingerprint"].as_str().map(str::len), Some(64));
     promptsrc(&["predict", &out, &image(), "--clip", &clip]).done();
 
-    // Without class names and CLIP: an adapter that knows neither, and says so where it matters.
+    // Without class names and CLIP: an adapter that records neither, and says so where it matters.
     let bare = below(&folder, "bare.safetensors");
     promptsrc(&["convert", &run, &bare]).done();
     let ending = promptsrc(&["predict", &bare, &image(), "--clip", &clip]);
@@ -193,7 +193,7 @@ fn nothing_is_replaced_without_force() {
     let ending = promptsrc(&["convert", &adapter, &out]);
     ending.fails(1, &["model.pth.tar-3", "--force"]).silent();
     promptsrc(&["convert", &adapter, &out, "--force"]).done();
-    // Into a folder the adapter goes by its own name.
+    // In a folder the adapter has its usual name.
     let place = below(&folder, "place");
     fs::create_dir(&place).expect("a folder");
     promptsrc(&["convert", &out, &place]).done();

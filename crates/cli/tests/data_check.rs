@@ -4,12 +4,12 @@ mod common;
 
 use std::fs;
 
-use common::promptsrc;
+use common::*;
 use serde_json::Value;
 
 /// OxfordPets in its own layout, without a split file: two breeds of five images.
 fn pets() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let folder = root.path().join("oxford_pets");
     for sub in ["images", "annotations"] {
         fs::create_dir_all(folder.join(sub)).unwrap();
@@ -29,12 +29,12 @@ fn pets() -> tempfile::TempDir {
 #[test]
 fn a_check_says_what_is_there_what_is_broken_and_what_to_download() {
     let root = pets();
-    let path = root.path().to_str().unwrap();
-    let ending = promptsrc(&["data", "check", path]).fails(1, &["not whole: OxfordPets"]);
+    let path = text(&root);
+    let ending = promptsrc(&["data", "check", &path]).fails(1, &["incomplete: OxfordPets"]);
     for words in [
         "8 of 2944",
         "broken: 2 classes instead of 37",
-        "to be had: split_zhou_OxfordPets.json from https://drive.google.com/",
+        "optional: split_zhou_OxfordPets.json from https://drive.google.com/",
         "missing: images, variants.txt, images_variant_train.txt",
         "EuroSAT",
     ] {
@@ -47,7 +47,7 @@ fn a_check_says_what_is_there_what_is_broken_and_what_to_download() {
             .exists()
     );
 
-    let ending = promptsrc(&["data", "check", path, "--json"]).fails(1, &["OxfordPets"]);
+    let ending = promptsrc(&["data", "check", &path, "--json"]).fails(1, &["OxfordPets"]);
     let sets: Vec<Value> = serde_json::from_str(&ending.stdout).unwrap();
     assert_eq!(sets.len(), 15);
     assert_eq!(sets[2]["state"], "broken");
@@ -56,24 +56,22 @@ fn a_check_says_what_is_there_what_is_broken_and_what_to_download() {
 }
 
 #[test]
-fn data_sets_that_are_not_there_are_no_error_but_a_wrong_root_is() {
-    let root = tempfile::tempdir().unwrap();
-    let path = root.path().to_str().unwrap();
-    let ending = promptsrc(&["data", "check", path]).done();
+fn missing_data_sets_are_not_an_error_but_a_wrong_root_is() {
+    let root = scratch();
+    let ending = promptsrc(&["data", "check", &text(&root)]).done();
     assert!(
         ending.stderr.contains("none of the data sets' folders"),
         "{ending}"
     );
-    let nowhere = root.path().join("nowhere");
-    promptsrc(&["data", "check", nowhere.to_str().unwrap()]).fails(1, &["nowhere"]);
+    promptsrc(&["data", "check", &below(&root, "nowhere")]).fails(1, &["nowhere"]);
     promptsrc(&["data", "check"]).fails(2, &["ROOT"]);
 }
 
 #[test]
 fn other_commands_read_a_known_folder_by_its_own_annotation() {
     let root = pets();
-    let folder = root.path().join("oxford_pets");
-    let args = ["sample", "--shots", "1", "--data", folder.to_str().unwrap()];
+    let folder = below(&root, "oxford_pets");
+    let args = ["sample", "--shots", "1", "--data", &folder];
     let ending = promptsrc(&args).done();
     assert_eq!(ending.stdout.lines().count(), 4, "{ending}");
     assert!(ending.stdout.contains("abyssinian"), "{ending}");

@@ -70,9 +70,8 @@ fn the_demo_is_the_commands_that_it_prints() {
     ];
     promptsrc(&[&args[..], &more].concat()).done();
     let run = format!("{out}/finegrained-promptsrc-seed2");
-    let adapter = |run: &str| std::fs::read(format!("{run}/adapter.safetensors")).expect("a run");
     assert!(
-        adapter(&by_hand) == adapter(&run),
+        adapter_bytes(&by_hand) == adapter_bytes(&run),
         "the demo trains otherwise"
     );
     let accuracy = |run: &str, classes: &str| {
@@ -97,10 +96,10 @@ fn the_demo_is_the_commands_that_it_prints() {
         assert!((mean - told).abs() < 1e-9, "{classes}: {mean} {told}");
     }
 
-    // What is finished is not made again, and the table says the same to people.
-    let before = adapter(&run);
+    // Finished runs are not repeated, and the printed table has the same numbers.
+    let before = adapter_bytes(&run);
     let text = demo(&["--seeds", "1,2"]).stdout;
-    assert!(before == adapter(&run));
+    assert!(before == adapter_bytes(&run));
     for words in [
         "finegrained",
         "average",
@@ -152,18 +151,9 @@ fn the_built_in_clip_is_an_ordinary_weight_file() {
         Tensors::read(&out).0
     };
     assert!(embed("mini", "a") == embed(&file, "b"));
-    let zero_shot = |clip: &str| {
-        let args = [
-            "eval",
-            "--zero-shot",
-            "--clip",
-            clip,
-            "--data",
-            "world:surfaces",
-        ];
-        promptsrc(&[&args[..], &["--part", "val", "--json"]].concat())
-            .done()
-            .json()
+    let evaluate = |clip: &str| {
+        let options = ["--part", "val", "--json"];
+        zero_shot(clip, "world:surfaces", &options).done().json()
     };
-    assert_eq!(zero_shot("mini"), zero_shot(&file));
+    assert_eq!(evaluate("mini"), evaluate(&file));
 }

@@ -4,31 +4,12 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use common::*;
 use serde_json::Value;
 
 const EPOCHS: usize = 40;
-
-/// Kills a training as soon as `now` says so; false where the training ended before.
-fn kill_when(mut child: Child, mut now: impl FnMut() -> bool) -> bool {
-    let began = Instant::now();
-    loop {
-        assert!(began.elapsed() < Duration::from_secs(100), "it hangs");
-        let ended = child.try_wait().expect("a child").is_some();
-        if ended {
-            return false;
-        }
-        if now() {
-            child.kill().expect("a kill");
-            child.wait().expect("an end");
-            return true;
-        }
-        std::hint::spin_loop();
-    }
-}
 
 fn finish(run: &str) {
     let status = start(run, EPOCHS, &["--resume"]).wait().expect("an end");
@@ -53,12 +34,8 @@ fn same(run: &str, whole: &str) {
         let read = |run| fs::read(below(run, name)).expect("a file");
         assert!(read(run) == read(whole), "{name} differs");
     }
-    let leftovers: Vec<String> = names(run)
-        .into_iter()
-        .filter(|n| n.ends_with(".part"))
-        .collect();
-    assert!(leftovers.is_empty(), "{leftovers:?}");
-    // All but times and the marks of a process's start and end.
+    no_partial_files(run);
+    // All but times and the events of a process's start and end.
     let told = |run| -> Vec<Value> {
         let mut events = log(run);
         events.retain(|e| e["event"] != "start" && e["event"] != "end");
@@ -141,7 +118,7 @@ fn kills_while_a_file_is_being_saved_do_not_change_a_byte() {
 }
 
 #[test]
-fn a_kill_before_the_first_epoch_is_saved_leaves_a_folder_to_begin_in() {
+fn a_kill_before_the_first_epoch_is_saved_leaves_a_folder_to_start_in() {
     let folder = scratch();
     let (whole, run) = (below(&folder, "whole"), below(&folder, "run"));
     finish(&whole);
@@ -152,12 +129,11 @@ fn a_kill_before_the_first_epoch_is_saved_leaves_a_folder_to_begin_in() {
 }
 
 #[test]
-fn half_a_line_of_a_log_is_taken_back() {
+fn half_a_line_of_a_log_is_removed() {
     let folder = scratch();
     let (whole, run) = (below(&folder, "whole"), below(&folder, "run"));
     finish(&whole);
-    let saved = || fs::metadata(below(&run, "state.safetensors")).is_ok();
-    assert!(kill_when(start(&run, EPOCHS, &[]), saved));
+    assert!(kill_when(start(&run, EPOCHS, &[]), || has_state(&run)));
     let file = below(&run, "log.jsonl");
     let mut log = fs::read_to_string(&file).expect("a log");
     log += "{\"event\":\"step\",\"epoch\":39,\"step\":1,\"tot";

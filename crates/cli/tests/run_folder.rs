@@ -4,33 +4,13 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
-use std::time::{Duration, Instant};
 
 use common::*;
 
-/// Waits until a run has saved an epoch.
-fn wait_for_state(run: &str, child: &mut Child) {
-    let began = Instant::now();
-    while !Path::new(run).join("state.safetensors").exists() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "no epoch in a minute"
-        );
-        assert!(
-            child.try_wait().expect("a child").is_none(),
-            "ended too early"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// An unfinished run: it was killed.
+/// An unfinished run: it was killed after its first epoch.
 fn unfinished(run: &str, epochs: usize) {
-    let mut child = start(run, epochs, &[]);
-    wait_for_state(run, &mut child);
-    child.kill().expect("a kill");
-    child.wait().expect("an end");
+    let killed = kill_when(start(run, epochs, &[]), || has_state(run));
+    assert!(killed, "ended too early");
     assert!(
         !Path::new(run).join("adapter.safetensors").exists(),
         "finished too early"
@@ -65,13 +45,12 @@ fn a_folder_that_holds_a_run_is_left_as_it_is() {
 }
 
 #[test]
-fn resume_begins_where_there_is_nothing() {
+fn resume_starts_where_there_is_no_run() {
     let folder = scratch();
     let (fresh, resumed) = (below(&folder, "a"), below(&folder, "b"));
     train(&fresh, &[]).done();
     train(&resumed, &["--resume"]).done();
-    let adapter = |run: &str| fs::read(below(run, "adapter.safetensors")).expect("an adapter");
-    assert!(adapter(&fresh) == adapter(&resumed));
+    assert!(adapter_bytes(&fresh) == adapter_bytes(&resumed));
 }
 
 #[test]
@@ -89,7 +68,7 @@ fn out_must_be_a_folder() {
         .fails(1, &["file/run"])
         .silent();
     assert_eq!(fs::read_to_string(&file).expect("it"), "mine");
-    // Other files in the folder are no run and stay.
+    // Other files in the folder are not a run and are kept.
     train(&text(&folder), &[]).done();
     assert_eq!(fs::read_to_string(&file).expect("it"), "mine");
 }
@@ -162,7 +141,10 @@ fn a_second_process_stays_out_of_a_run_folder() {
     let folder = scratch();
     let run = below(&folder, "run");
     let mut first = start(&run, 5000, &[]);
-    wait_for_state(&run, &mut first);
+    assert!(
+        wait_until(&mut first, || has_state(&run)),
+        "ended too early"
+    );
     let options = ["--resume", "--epochs", "5000"];
     train(&run, &options).fails(1, &["in use"]).silent();
     train(&run, &options[1..]).fails(1, &["run"]).silent();
@@ -170,8 +152,7 @@ fn a_second_process_stays_out_of_a_run_folder() {
         first.try_wait().expect("a child").is_none(),
         "the first one is disturbed"
     );
-    first.kill().expect("a kill");
-    first.wait().expect("an end");
+    kill(first);
 }
 
 #[test]
@@ -195,7 +176,7 @@ fn an_unfinished_run_is_not_used() {
 }
 
 #[test]
-fn a_run_survives_that_its_clip_moves() {
+fn a_run_can_be_used_after_its_clip_has_moved() {
     let folder = scratch();
     let (old, new) = (
         below(&folder, "old.safetensors"),
@@ -298,12 +279,11 @@ fn a_full_disk_keeps_the_last_saved_epoch() {
 
     promptsrc(&at(&run)).done();
     promptsrc(&at(&whole)).done();
-    let adapter = |run: &str| fs::read(below(run, "adapter.safetensors")).expect("an adapter");
-    assert!(adapter(&run) == adapter(&whole));
+    assert!(adapter_bytes(&run) == adapter_bytes(&whole));
 }
 
 #[test]
-fn features_are_not_saved_over_what_is_no_file() {
+fn features_are_not_saved_over_what_is_not_a_file() {
     let folder = scratch();
     let (clip, image) = (clip(), image());
     let embed =

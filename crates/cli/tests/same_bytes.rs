@@ -22,12 +22,12 @@ fn the_number_of_threads_changes_no_byte() {
                 promptsrc(&args).done().stdout.into_bytes()
             };
             let evaluation = json(&["eval", &run, "--data", &data]);
-            let zero_shot = ["eval", "--zero-shot", "--clip", &clip, "--data", &data];
-            let zero_shot = json(&[&zero_shot[..], &["--templates", "ensemble"]].concat());
+            let options = ["--templates", "ensemble", "--threads", threads, "--json"];
+            let zero_shot = zero_shot(&clip, &data, &options).done().stdout.into_bytes();
             let prediction = json(&["predict", &run, &data, "--names", "a,b,c"]);
             json(&["embed", "--clip", &clip, "--images", &data, "--out", &file]);
             vec![
-                fs::read(below(&run, "adapter.safetensors")).expect("an adapter"),
+                adapter_bytes(&run),
                 fs::read(below(&run, "state.safetensors")).expect("a state"),
                 fs::read(&file).expect("features"),
                 evaluation,
@@ -57,7 +57,7 @@ fn another_seed_gives_another_adapter() {
     let adapter = |seed: &str| {
         let run = below(&folder, seed);
         train(&run, &["--seed", seed]).done();
-        Tensors::read(&below(&run, "adapter.safetensors")).0
+        adapter_tensors(&run)
     };
     assert!(adapter("1") != adapter("2"));
 }

@@ -1,4 +1,4 @@
-//! What goes to standard output and to standard error, and what happens where nobody reads it.
+//! What goes to standard output and to standard error, and what happens if nobody reads it.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::fs;
 use common::*;
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn a_reader_that_stops_is_not_a_failure() {
     let folder = scratch();
     let (run, clip, data) = (trained(folder.path()), clip(), images());
     for script in [
@@ -64,7 +64,7 @@ fn closed_streams_do_not_keep_a_run_from_being_saved() {
 }
 
 #[test]
-fn json_stands_alone_on_standard_output_and_warnings_on_standard_error() {
+fn json_is_alone_on_standard_output_and_warnings_are_on_standard_error() {
     let folder = scratch();
     let run = below(&folder, "run");
     // Sixteen shots of classes that have six: a warning.

@@ -95,7 +95,7 @@ fn a_run_is_evaluated_on_base_novel_and_all_classes() {
             assert!(read.stdout.contains(name), "{read}");
         }
     }
-    // "new" is the reference's word for novel.
+    // "new" is what the reference calls novel.
     promptsrc(&["eval", &run, "--data", &images(), "--classes", "new"]).done();
     // The adapter file serves as its run does.
     let adapter = below(&run, "adapter.safetensors");
@@ -106,16 +106,7 @@ fn a_run_is_evaluated_on_base_novel_and_all_classes() {
 fn zero_shot_clip_is_evaluated_with_every_kind_of_template() {
     let (clip, folder) = (clip(), scratch());
     let data = images();
-    let args = [
-        "eval",
-        "--zero-shot",
-        "--clip",
-        &clip,
-        "--data",
-        &data,
-        "--json",
-    ];
-    let with = |more: &[&str]| promptsrc(&[&args[..], more].concat());
+    let with = |more: &[&str]| zero_shot(&clip, &data, &[&["--json"], more].concat());
     let single = with(&[]).done().json();
     assert_eq!(accuracy(&single).1, 16);
     let same = with(&["--template", "a photo of a {}."]).done().json();
@@ -134,18 +125,9 @@ fn zero_shot_clip_is_evaluated_with_every_kind_of_template() {
     let known = folder.path().join("eurosat");
     fs::rename(copy_of_images(folder.path()), &known).expect("a new name");
     let known = text(known);
-    let args = [
-        "eval",
-        "--zero-shot",
-        "--clip",
-        &clip,
-        "--data",
-        &known,
-        "--json",
-    ];
-    let own = promptsrc(&[&args[..], &["--templates", "data-set"]].concat());
-    let typed = ["--template", "a centered satellite photo of {}."];
-    let typed = promptsrc(&[&args[..], &typed].concat());
+    let own = zero_shot(&clip, &known, &["--json", "--templates", "data-set"]);
+    let typed = "a centered satellite photo of {}.";
+    let typed = zero_shot(&clip, &known, &["--json", "--template", typed]);
     assert_eq!(own.done().json(), typed.done().json());
 }
 
@@ -363,8 +345,7 @@ fn another_runs_configuration_is_a_starting_point() {
     train(&first, &["--epochs", "2", "--lr", "0.01", "--no-gpa"]).done();
     let config = below(&first, "config.toml");
     train(&second, &["--epochs", "2", "--config", &config]).done();
-    let prompts = |run: &str| Tensors::read(&below(run, "adapter.safetensors")).0;
-    assert_eq!(prompts(&first), prompts(&second));
+    assert_eq!(adapter_tensors(&first), adapter_tensors(&second));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn the_data_sets_are_listed() {
 }
 
 #[test]
-fn a_built_in_data_set_and_its_exported_copy_teach_the_same() {
+fn a_built_in_data_set_and_its_exported_copy_give_the_same_adapter() {
     let folder = scratch();
     let dir = below(&folder, "sets");
     let exported = promptsrc(&["world", "export", &dir, "--sets", "scenes", "--json"]).done();
@@ -42,15 +42,12 @@ fn a_built_in_data_set_and_its_exported_copy_teach_the_same() {
         promptsrc(&[&args[..], &more].concat()).done();
         let args = ["eval", &run, "--data", data, "--classes", "novel", "--json"];
         let evaluation = promptsrc(&args).done().json();
-        (
-            Tensors::read(&below(&run, "adapter.safetensors")).0,
-            evaluation,
-        )
+        (adapter_tensors(&run), evaluation)
     };
     let built_in = adapter("built-in", "world:scenes");
     assert!(
         built_in == adapter("copy", &copy),
-        "the copy teaches otherwise"
+        "the copy gives another adapter"
     );
     assert!(built_in.1["total"].as_u64() > Some(0));
 }

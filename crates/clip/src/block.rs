@@ -216,13 +216,13 @@ impl Block for PlainBlock {
         let (query, key_value) = match given {
             Some(PlainProjected { query, key_value }) => (
                 selected(query.clone(), padding.outputs.as_ref()), // [outputs, width]
-                key_value.clone(),                              // [rows, 2 * width]
+                key_value.clone(),                                 // [rows, 2 * width]
             ),
             None => {
                 let normalised = self.ln_1.forward(own.clone());
                 let output = selected(normalised.clone(), padding.outputs.as_ref()); // [outputs, width]
                 (
-                    self.query.forward(output),           // [outputs, width]
+                    self.query.forward(output),         // [outputs, width]
                     self.key_value.forward(normalised), // [rows, 2 * width]
                 )
             }

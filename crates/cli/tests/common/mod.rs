@@ -1,4 +1,4 @@
-//! The real command on small files: how it is run, and what must hold of every ending of it.
+//! The real command on small files: how it is run, and what must hold however it ends.
 
 // Each test file uses a part of this.
 #![allow(dead_code)]
@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use safetensors::tensor::{SafeTensors, TensorView};
 use safetensors::{Dtype, serialize};
@@ -16,7 +16,7 @@ use serde_json::Value;
 /// The binary under test.
 pub const PROMPTSRC: &str = env!("CARGO_BIN_EXE_promptsrc");
 
-/// A command that takes longer hangs.
+/// A command that takes longer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a command ended.
@@ -37,8 +37,8 @@ pub fn promptsrc(args: &[&str]) -> Ending {
     ending(PROMPTSRC, args)
 }
 
-/// Runs `promptsrc` with a limit on the size of files, in blocks of the shell: the nearest thing to
-/// a full disk that needs no rights.
+/// Runs `promptsrc` with a limit on the size of files, in blocks of the shell: like a full disk, but
+/// without special rights.
 pub fn promptsrc_on_a_full_disk(blocks: usize, args: &[&str]) -> Ending {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
     let mut all = vec!["-c", &script, PROMPTSRC];
@@ -96,7 +96,7 @@ impl Ending {
         self
     }
 
-    /// It failed with this exit code and a message that holds all these words.
+    /// It failed with this exit code and a message that contains all these words.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
@@ -121,7 +121,7 @@ impl Ending {
     }
 }
 
-/// A folder of the test's own, gone when it ends.
+/// A temporary folder, removed when the test ends.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -217,19 +217,19 @@ pub fn names(folder: impl AsRef<Path>) -> Vec<String> {
     names
 }
 
-/// Trains two epochs on two shots of each class in `folder/run`, whose path it gives.
+/// Trains two epochs on two shots per class in `folder/run`, and returns its path.
 pub fn trained(folder: &Path) -> String {
     let run = below(folder, "run");
     train(&run, &["--epochs", "2"]).done();
     run
 }
 
-/// Trains on two shots of each class of the example images, with more options.
+/// Trains on two shots per class of the example images, with more options.
 pub fn train(run: &str, more: &[&str]) -> Ending {
     train_on(&clip(), &images(), run, more)
 }
 
-/// Trains on two shots of each class, with more options.
+/// Trains on two shots per class, with more options.
 pub fn train_on(clip: &str, data: &str, run: &str, more: &[&str]) -> Ending {
     let mut args = vec!["train", "--clip", clip, "--data", data, "--out", run];
     args.extend(more);
@@ -242,8 +242,62 @@ pub fn train_on(clip: &str, data: &str, run: &str, more: &[&str]) -> Ending {
     promptsrc(&args)
 }
 
-/// Starts a training in the background: two shots of each class, this many epochs.
-pub fn start(run: &str, epochs: usize, more: &[&str]) -> std::process::Child {
+/// Evaluates zero-shot CLIP, with more options.
+pub fn zero_shot(clip: &str, data: &str, more: &[&str]) -> Ending {
+    let args = ["eval", "--zero-shot", "--clip", clip, "--data", data];
+    promptsrc(&[&args[..], more].concat())
+}
+
+/// The bytes of a run's adapter file.
+#[track_caller]
+pub fn adapter_bytes(run: &str) -> Vec<u8> {
+    fs::read(below(run, "adapter.safetensors")).expect("an adapter")
+}
+
+/// The tensors of a run's adapter file.
+#[track_caller]
+pub fn adapter_tensors(run: &str) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
+    Tensors::read(&below(run, "adapter.safetensors")).0
+}
+
+/// Whether a run has saved an epoch.
+pub fn has_state(run: &str) -> bool {
+    Path::new(run).join("state.safetensors").exists()
+}
+
+/// Waits until `ready`; false where the process ended before.
+pub fn wait_until(child: &mut Child, mut ready: impl FnMut() -> bool) -> bool {
+    let began = Instant::now();
+    loop {
+        assert!(began.elapsed() < PATIENCE, "it hangs");
+        if child.try_wait().expect("a child").is_some() {
+            return false;
+        }
+        if ready() {
+            return true;
+        }
+        // Often enough to catch a file while it is being written.
+        std::thread::sleep(Duration::from_micros(20));
+    }
+}
+
+/// Kills a process.
+pub fn kill(mut child: Child) {
+    child.kill().expect("a kill");
+    child.wait().expect("an end");
+}
+
+/// Kills a process as soon as `now` says so; false where it ended before.
+pub fn kill_when(mut child: Child, now: impl FnMut() -> bool) -> bool {
+    let running = wait_until(&mut child, now);
+    if running {
+        kill(child);
+    }
+    running
+}
+
+/// Starts a training in the background: two shots per class, this many epochs.
+pub fn start(run: &str, epochs: usize, more: &[&str]) -> Child {
     let epochs = epochs.to_string();
     Command::new(PROMPTSRC)
         .args(["train", "--clip", &clip(), "--data", &images()])
@@ -255,7 +309,7 @@ pub fn start(run: &str, epochs: usize, more: &[&str]) -> std::process::Child {
         .expect("the command starts")
 }
 
-/// A failed training has left no adapter, and no file that is half written.
+/// A failed training has left no adapter and no partial file.
 #[track_caller]
 pub fn nothing_half_written(run: &str) {
     for name in names(run) {
@@ -263,7 +317,15 @@ pub fn nothing_half_written(run: &str) {
             !name.starts_with("adapter") && !name.starts_with("metrics"),
             "{run} holds {name}"
         );
-        assert!(!name.ends_with(".part"), "{run} holds {name}");
+    }
+    no_partial_files(run);
+}
+
+/// A folder holds no file that is half written.
+#[track_caller]
+pub fn no_partial_files(folder: &str) {
+    for name in names(folder) {
+        assert!(!name.ends_with(".part"), "{folder} holds {name}");
     }
 }
 
