@@ -3,18 +3,21 @@
 mod args;
 mod commands;
 mod failure;
-mod labelled_images;
 mod output;
-mod resolve;
-mod root;
+mod reference_files;
+mod settings;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Common};
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::settings::{
+    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, PredictSettings,
+    SampleSettings, TrainSettings,
+};
 
 // The autodiff engine allocates and frees many buffers; mimalloc makes that much faster.
 #[global_allocator]
@@ -24,19 +27,7 @@ fn main() -> ExitCode {
     // Exits with 2 on wrong usage, with 0 after --help and --version.
     let Cli { common, command } = Cli::parse();
     let printer = Printer::new(common.quiet, common.json);
-    let result = resolve::threads(common.threads).and_then(|()| match &command {
-        Command::Train(args) => commands::train::run(args, &common, &printer),
-        Command::Eval(args) => commands::eval::run(args, &common, &printer),
-        Command::Predict(args) => commands::predict::run(args, &common, &printer),
-        Command::Embed(args) => commands::embed::run(args, &common, &printer),
-        Command::Sample(args) => commands::sample::run(args, &printer),
-        Command::Data(args) => commands::data::run(args, &printer),
-        Command::Inspect(args) => commands::inspect::run(args, &printer),
-        Command::Convert(args) => commands::convert::run(args, &common, &printer),
-        Command::Bench(args) => commands::bench::run(&args.command, &common, &printer),
-        Command::Demo(args) => commands::demo::run(args, &common, &printer),
-        Command::World(args) => commands::world::run(args, &printer),
-    });
+    let result = settings::threads(common.threads).and_then(|()| run(&command, &common, &printer));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has gone: there is nobody to tell.
@@ -45,5 +36,29 @@ fn main() -> ExitCode {
             printer.error(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+/// Settings first, then the work.
+fn run(command: &Command, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    match command {
+        Command::Train(args) => commands::train::run(&TrainSettings::new(args, common)?, printer),
+        Command::Eval(args) => commands::eval::run(EvalSettings::new(args, common)?, printer),
+        Command::Predict(args) => {
+            commands::predict::run(PredictSettings::new(args, common)?, printer)
+        }
+        Command::Embed(args) => commands::embed::run(&EmbedSettings::new(args, common)?, printer),
+        Command::Sample(args) => commands::sample::run(&SampleSettings::new(args)?, printer),
+        Command::Data(args) => commands::data::run(args, printer),
+        Command::Inspect(args) => commands::inspect::run(args, printer),
+        Command::Convert(args) => {
+            commands::convert::run(ConvertSettings::new(args, common)?, printer)
+        }
+        Command::Bench(args) => match BenchSettings::new(&args.command, common)? {
+            BenchSettings::Table(args) => commands::bench::table(args, printer),
+            BenchSettings::Sweep(settings) => commands::bench::run(&settings, printer),
+        },
+        Command::Demo(args) => commands::demo::run(&DemoSettings::new(args, common)?, printer),
+        Command::World(args) => commands::world::run(args, printer),
     }
 }

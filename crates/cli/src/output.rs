@@ -27,14 +27,6 @@ impl Printer {
         }
     }
 
-    /// The same printer without notes and progress.
-    pub fn quiet(self) -> Self {
-        Self {
-            quiet: true,
-            ..self
-        }
-    }
-
     /// Whether results are printed as JSON.
     pub fn is_json(&self) -> bool {
         self.json

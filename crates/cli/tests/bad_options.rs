@@ -27,7 +27,8 @@ fn unknown_names_are_refused_with_the_known_ones() {
         "paper",
         &["base-to-novel", "few-shot", "cross-dataset"],
     );
-    refused("--method", "coop", &["promptsrc", "ivlp"]);
+    refused("--method", "maples", &["promptsrc", "ivlp", "coop"]);
+    refused("--method", "zero-shot", &["learns nothing"]);
     refused("--device", "abacus", &["cpu"]);
     refused("--precision", "f8", &["auto", "f32", "bf16"]);
     refused("--classes", "old", &["all", "base", "novel"]);
@@ -76,7 +77,7 @@ fn invalid_counts_are_refused() {
 fn counts_that_no_machine_can_hold_are_refused_instead_of_tried() {
     refused("--epochs", "99999999999999", &["at most"]);
     refused("--vision-context", "99999999999", &["at most"]);
-    refused("--text-context", "99999999999", &["75"]);
+    refused("--text-context", "99999999999", &["at most"]);
     // These are only bounds: the towers have fewer layers, the classes fewer images.
     let folder = scratch();
     let most = usize::MAX.to_string();
@@ -111,11 +112,21 @@ fn options_that_exclude_each_other_are_refused() {
     let folder = scratch();
     let run = below(&folder, "run");
     let (clip, data) = (clip(), images());
-    train(&run, &["--method", "ivlp", "--gpa-mean", "3"])
-        .fails(2, &["ivlp"])
-        .silent();
-    train(&run, &["--method", "ivlp", "--text-loss-weight", "3"])
-        .fails(2, &["ivlp"])
+    for (method, option) in [
+        ("ivlp", "--gpa-mean"),
+        ("ivlp", "--text-loss-weight"),
+        ("coop", "--gpa-std"),
+        ("coop", "--image-loss-weight"),
+        ("coop", "--text-depth"),
+        ("coop", "--vision-depth"),
+        ("coop", "--vision-context"),
+    ] {
+        train(&run, &["--method", method, option, "3"])
+            .fails(2, &[option, method])
+            .silent();
+    }
+    train(&run, &["--method", "ivlp", "--no-gpa"])
+        .fails(2, &["--no-gpa", "ivlp"])
         .silent();
     train(&run, &["--no-gpa", "--gpa-std", "3"])
         .fails(2, &["--no-gpa", "--gpa-std"])

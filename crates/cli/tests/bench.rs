@@ -343,7 +343,10 @@ fn a_changed_configuration_is_refused_and_wrong_options_are_named() {
     run(&["--methods=zero-shot,ivlp", "--epochs=2"])
         .fails(
             1,
-            &["another configuration", "epochs: 1 there, 2 asked for"],
+            &[
+                "another configuration",
+                "epochs: 1 in the folder, 2 requested",
+            ],
         )
         .silent();
     run(&["--methods=ivlp", "--epochs=1", "--clip", &clip()])
@@ -379,6 +382,19 @@ fn a_changed_configuration_is_refused_and_wrong_options_are_named() {
         .silent();
     run(&["--methods=nothing"])
         .fails(2, &["--methods", "nothing", "ivlp"])
+        .silent();
+    // What a method does not have is refused as in `train`, whatever the others have.
+    run(&["--methods=ivlp,promptsrc", "--gpa-mean=3"])
+        .fails(2, &["--gpa-mean", "ivlp"])
+        .silent();
+    run(&["--methods=promptsrc,coop", "--vision-depth=3"])
+        .fails(2, &["--vision-depth", "coop"])
+        .silent();
+    run(&["--methods=zero-shot", "--epochs=3"])
+        .fails(2, &["--epochs", "zero-shot"])
+        .silent();
+    run(&["--methods=zero-shot", "--preset=few-shot"])
+        .fails(2, &["--preset", "zero-shot"])
         .silent();
     run(&["--only=0/3"]).fails(2, &["--only", "I/N"]).silent();
     run(&["--only=4/3"]).fails(2, &["--only", "I/N"]).silent();

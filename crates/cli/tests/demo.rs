@@ -46,33 +46,19 @@ fn the_demo_is_the_commands_that_it_prints() {
         assert!(std::path::Path::new(image).exists(), "{image}");
     }
 
-    // The same by hand.
-    let by_hand = below(&folder, "by-hand");
-    let args = [
-        "train",
-        "--clip",
-        "mini",
-        "--preset",
-        "mini",
-        "--data",
-        "world:finegrained",
-    ];
-    let more = [
-        "--classes",
-        "base",
-        "--shots",
-        "1",
-        "--seed",
-        "2",
-        "--out",
-        &by_hand,
-        "--quiet",
-    ];
-    promptsrc(&[&args[..], &more].concat()).done();
+    // The same by hand, with the command that it prints for its first seed.
+    let text = demo(&["--seeds", "2"]).stdout;
+    let mut printed = text.lines().map(str::trim);
+    let command = printed
+        .find(|line| line.starts_with("promptsrc train"))
+        .expect("a command");
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    promptsrc(&words).done();
+    let by_hand = format!("{out}/by-hand");
     let run = format!("{out}/finegrained-promptsrc-seed2");
     assert!(
         adapter_bytes(&by_hand) == adapter_bytes(&run),
-        "the demo trains otherwise"
+        "the demo trains differently"
     );
     let accuracy = |run: &str, classes: &str| {
         let args = [

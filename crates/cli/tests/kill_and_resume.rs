@@ -91,6 +91,27 @@ fn kills_at_random_moments_do_not_change_a_byte() {
 }
 
 #[test]
+fn a_killed_run_of_each_method_ends_with_the_bytes_of_a_whole_one() {
+    let folder = scratch();
+    for method in ["ivlp", "coop"] {
+        let (whole, run) = (
+            below(&folder, &format!("{method}-whole")),
+            below(&folder, &format!("{method}-run")),
+        );
+        let start = |run: &str| start(run, EPOCHS, &["--resume", "--method", method]);
+        assert!(start(&whole).wait().expect("an end").success());
+        assert!(kill_when(start(&run), || has_state(&run)));
+        assert!(start(&run).wait().expect("an end").success());
+        same(&run, &whole);
+        let correct = |run: &str| {
+            let eval = promptsrc(&["eval", run, "--data", &images(), "--json"]);
+            eval.done().json()["correct"].as_u64().expect("a count")
+        };
+        assert_eq!(correct(&run), correct(&whole));
+    }
+}
+
+#[test]
 fn kills_while_a_file_is_being_saved_do_not_change_a_byte() {
     let folder = scratch();
     let (whole, run) = (below(&folder, "whole"), below(&folder, "run"));

@@ -356,6 +356,7 @@ fn every_preset_and_method_trains() {
         ["--preset", "few-shot"],
         ["--preset", "cross-dataset"],
         ["--method", "ivlp"],
+        ["--method", "coop"],
         ["--vision-depth", "0"],
         ["--text-context", "6"],
         ["--ctx-init", ""],

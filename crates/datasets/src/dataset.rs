@@ -1,6 +1,6 @@
 //! A data set: classes, and images in three parts.
 
-use crate::{DataError, FewShot, Item, Part, few_shot};
+use crate::{FewShotPicks, Item, Part, few_shot};
 
 /// A data set as its source lists it, missing files included.
 ///
@@ -43,41 +43,13 @@ impl Dataset {
         self.part(part).iter().map(|item| item.label).collect()
     }
 
-    /// The reference's few-shot picks of this data set; see [`few_shot`](few_shot()).
-    pub fn few_shot(&self, shots: usize, seed: u64) -> FewShot {
+    /// Places of the reference's few-shot samples; see [`few_shot`](few_shot()).
+    pub fn few_shot_picks(&self, shots: usize, seed: u64) -> FewShotPicks {
         few_shot(
             &self.labels(Part::Train),
             &self.labels(Part::Val),
             shots,
             seed,
         )
-    }
-
-    /// Checks that a model can be trained: at least two classes, and training images.
-    ///
-    /// # Errors
-    /// [`DataError::TooFewClasses`], [`DataError::EmptyPart`].
-    pub fn check_trainable(&self) -> Result<(), DataError> {
-        if self.class_names.len() < 2 {
-            return Err(DataError::TooFewClasses {
-                name: self.name.clone(),
-                classes: self.class_names.clone(),
-            });
-        }
-        self.check_part(Part::Train)
-    }
-
-    /// Checks that a part has images.
-    ///
-    /// # Errors
-    /// [`DataError::EmptyPart`].
-    pub fn check_part(&self, part: Part) -> Result<(), DataError> {
-        if self.part(part).is_empty() {
-            return Err(DataError::EmptyPart {
-                name: self.name.clone(),
-                part,
-            });
-        }
-        Ok(())
     }
 }

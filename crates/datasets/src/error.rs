@@ -259,16 +259,6 @@ pub enum DataError {
         /// How many images are needed.
         wanted: usize,
     },
-    /// A pick is not an image of the data set.
-    #[error("there is no image {index} in the {part} part, which has {len} images")]
-    NoSuchItem {
-        /// The part.
-        part: Part,
-        /// The index asked for, from 0.
-        index: usize,
-        /// How many images the part has.
-        len: usize,
-    },
     /// Training needs at least two classes.
     #[error(
         "{name}: has {} ({}); training needs at least two", count_of(classes.len()), classes.join(", ")

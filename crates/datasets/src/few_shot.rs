@@ -7,7 +7,7 @@ const MAX_VAL_SHOTS: usize = 4;
 
 /// A few-shot subset: indices into a split's train and validation lists, in the reference's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FewShot {
+pub struct FewShotPicks {
     /// Indices into the train list.
     pub train: Vec<usize>,
     /// Indices into the validation list.
@@ -26,9 +26,9 @@ pub struct FewShot {
 /// must be the split's full ones, whether or not the files exist; classes are chosen afterwards.
 ///
 /// With 0 shots, both lists are taken whole, as in the reference.
-pub fn few_shot(train: &[usize], val: &[usize], shots: usize, seed: u64) -> FewShot {
+pub fn few_shot(train: &[usize], val: &[usize], shots: usize, seed: u64) -> FewShotPicks {
     if shots == 0 {
-        return FewShot {
+        return FewShotPicks {
             train: (0..train.len()).collect(),
             val: (0..val.len()).collect(),
             short: Vec::new(),
@@ -43,14 +43,14 @@ fn few_shot_with(
     train: &[usize],
     val: &[usize],
     shots: usize,
-) -> FewShot {
+) -> FewShotPicks {
     let mut short = Vec::new();
     let train = pick(random, train, shots, |label, count| {
         short.push((label, count))
     });
     let val = pick(random, val, shots.min(MAX_VAL_SHOTS), |_, _| {});
     short.sort_unstable();
-    FewShot { train, val, short }
+    FewShotPicks { train, val, short }
 }
 
 fn pick(

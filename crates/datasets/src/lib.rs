@@ -1,8 +1,8 @@
 //! Data sets for few-shot prompt learning.
 //!
 //! From a folder, a published split or a list of files to batches:
-//! [`DataSource::read`] -> [`Dataset::few_shot`] -> [`Dataset::select`] -> [`Dataset::items`] ->
-//! [`TrainLoader`] and [`EvalLoader`]. [`CatalogueSet::open`] reads the 15 data sets of the paper
+//! [`DataSource::read`] gives a [`Dataset`], [`Dataset::few_shot`] a [`Subset`] of it, and
+//! [`TrainLoader`] or [`EvalLoader`] its batches. [`CatalogueSet::open`] reads the 15 data sets of the paper
 //! from a data set collection, and [`check`](check()) says which of them it has. Few-shot subsets
 //! are the reference's, image by image: it draws them with Python's `random`, which
 //! [`MersenneTwister`] reproduces.
@@ -25,10 +25,10 @@ mod part;
 mod presence;
 mod random;
 mod report;
-mod selection;
 mod source;
 mod split_file;
 mod stream;
+mod subset;
 mod text;
 
 pub use augment::Augment;
@@ -39,12 +39,12 @@ pub use classes::{Classes, UnknownClasses};
 pub use dataset::Dataset;
 pub use drawing::Drawing;
 pub use error::{DataError, NameList};
-pub use few_shot::{FewShot, few_shot};
+pub use few_shot::{FewShotPicks, few_shot};
 pub use item::{Item, Presence};
 pub use loader::{Batch, Batches, EvalLoader, LoaderOptions, TrainLoader};
 pub use part::{Part, UnknownPart};
 pub use random::MersenneTwister;
 pub use report::{Duplicate, PartReport, Report};
-pub use selection::{Resolved, Sample, Selection};
 pub use source::DataSource;
 pub use stream::Stream;
+pub use subset::{Images, Sample, ShortClass, Subset};

@@ -282,8 +282,17 @@ impl Batches {
         }
     }
 
+    /// The next batch of those images that can be decoded, and the others: their places in the
+    /// loader's list, and why they cannot.
+    pub fn next_with_failures(&mut self) -> Option<(Batch, Vec<(usize, ImageError)>)> {
+        let pending = self.in_flight.pop_front()?;
+        // Before waiting: the workers should never be without work.
+        self.fill();
+        Some(self.finish(pending))
+    }
+
     /// Waits for the images of a batch.
-    fn finish(&self, pending: Pending) -> Result<Batch, DataError> {
+    fn finish(&self, pending: Pending) -> (Batch, Vec<(usize, ImageError)>) {
         let Pending { indices, results } = pending;
         let mut slots: Vec<Option<Result<Image, ImageError>>> = Vec::new();
         slots.resize_with(indices.len(), || None);
@@ -293,41 +302,40 @@ impl Batches {
                 *place = Some(result);
             }
         }
-        let n = indices.len();
+        let wanted = indices.len();
         let mut batch = Batch {
             images: Vec::new(),
-            labels: Vec::with_capacity(n),
-            indices,
-            n,
+            labels: Vec::with_capacity(wanted),
+            indices: Vec::with_capacity(wanted),
+            n: 0,
         };
         let mut failures = Vec::new();
-        for (slot, index) in slots.into_iter().zip(&batch.indices) {
-            let Some(item) = self.items.get(*index) else {
+        for (slot, index) in slots.into_iter().zip(indices) {
+            let Some(item) = self.items.get(index) else {
                 continue;
             };
-            batch.labels.push(item.label);
             match slot {
                 Some(Ok(image)) => {
                     if batch.images.is_empty() {
-                        batch.images.reserve_exact(n * image.pixels().len());
+                        batch.images.reserve_exact(wanted * image.pixels().len());
                     }
                     self.preprocess.normalise_onto(&image, &mut batch.images);
+                    batch.labels.push(item.label);
+                    batch.indices.push(index);
+                    batch.n += 1;
                 }
-                Some(Err(error)) => failures.push(error),
-                None => failures.push(
+                Some(Err(error)) => failures.push((index, error)),
+                None => failures.push((
+                    index,
                     ImageError::Damaged {
                         format: "image",
                         reason: "the decoder panicked; please report this file".into(),
                     }
                     .in_file(&item.path),
-                ),
+                )),
             }
         }
-        if failures.is_empty() {
-            Ok(batch)
-        } else {
-            Err(DataError::Images(failures))
-        }
+        (batch, failures)
     }
 }
 
@@ -335,10 +343,13 @@ impl Iterator for Batches {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let pending = self.in_flight.pop_front()?;
-        // Before waiting, so that the workers always have work.
-        self.fill();
-        Some(self.finish(pending))
+        let (batch, failures) = self.next_with_failures()?;
+        Some(match failures.is_empty() {
+            true => Ok(batch),
+            false => Err(DataError::Images(
+                failures.into_iter().map(|(_, error)| error).collect(),
+            )),
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

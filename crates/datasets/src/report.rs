@@ -69,7 +69,7 @@ impl Report {
     }
 
     /// A line for each part with missing images. Only those that a run uses matter, which
-    /// [`Dataset::items`] counts.
+    /// [`Subset::images`](crate::Subset::images) counts.
     pub fn absences(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for part in Part::ALL {

@@ -1,7 +1,7 @@
 //! Few-shot subsets compared with Python's `random` and the reference's own lists.
 
 use promptsrc_datasets::{
-    Classes, DataSource, Dataset, FewShot, MersenneTwister, Part, Sample, few_shot,
+    Classes, DataSource, Dataset, FewShotPicks, MersenneTwister, Part, Sample, few_shot,
 };
 use promptsrc_goldens::{Group, json, numbers, path, strings};
 use serde_json::Value;
@@ -17,15 +17,14 @@ fn usize(value: &Value) -> usize {
 }
 
 /// `[[place, label], ...]`.
-fn samples(value: &Value) -> Vec<Sample> {
+fn samples(value: &Value) -> Vec<(usize, usize)> {
     let entries = value.as_array().expect("an array of [place, label]");
-    entries
-        .iter()
-        .map(|e| Sample {
-            index: usize(&e[0]),
-            label: usize(&e[1]),
-        })
-        .collect()
+    let pair = |e: &Value| (usize(&e[0]), usize(&e[1]));
+    entries.iter().map(pair).collect()
+}
+
+fn places(samples: &[Sample]) -> Vec<(usize, usize)> {
+    samples.iter().map(|s| (s.index, s.item.label)).collect()
 }
 
 #[test]
@@ -112,7 +111,7 @@ fn parity_few_shot_picks_and_classes() {
     let mut group = Group::new("few-shot picks");
     for result in goldens["results"].as_array().expect("results is an array") {
         let (seed, shots) = (result["seed"].as_u64().unwrap(), usize(&result["shots"]));
-        let picks = dataset.few_shot(shots, seed);
+        let subset = dataset.few_shot(shots, seed);
         for (key, classes) in [
             ("all", Classes::All),
             ("base", Classes::Base),
@@ -120,12 +119,14 @@ fn parity_few_shot_picks_and_classes() {
         ] {
             let expected = &result[key];
             let case = format!("seed {seed}, {shots} shots, {key}");
-            let found = dataset.select(&picks, classes).unwrap();
-            group.equal(&case, &found.train, &samples(&expected["train"]));
-            group.equal(&case, &found.val, &samples(&expected["val"]));
-            group.equal(&case, &found.test.len(), &usize(&expected["n_test"]));
+            let found = subset.clone().select(classes).unwrap();
+            let of = |part| places(found.samples(part));
+            group.equal(&case, &of(Part::Train), &samples(&expected["train"]));
+            group.equal(&case, &of(Part::Val), &samples(&expected["val"]));
+            let test = of(Part::Test);
+            group.equal(&case, &test.len(), &usize(&expected["n_test"]));
             if !expected["test"].is_null() {
-                group.equal(&case, &found.test, &samples(&expected["test"]));
+                group.equal(&case, &test, &samples(&expected["test"]));
             }
             group.equal(&case, &found.class_names, &strings(&expected["classnames"]));
             if let Some(expected) = expected["next_random_random"].as_f64() {
@@ -154,7 +155,7 @@ fn few_shot_picks_of_the_published_splits_are_the_references() {
                 .strip_prefix("shot_")
                 .and_then(|case| case.split_once("-seed_"))
                 .unwrap_or_else(|| panic!("not shot_K-seed_S: {case}"));
-            let FewShot { train, val, .. } =
+            let FewShotPicks { train, val, .. } =
                 few_shot(&train, &val, shots.parse().unwrap(), seed.parse().unwrap());
             assert_eq!(train, usizes(&expected["train"]), "{name} {case} train");
             assert_eq!(val, usizes(&expected["val"]), "{name} {case} val");

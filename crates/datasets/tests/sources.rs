@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Presence, Report};
+use promptsrc_datasets::{DataError, DataSource, Dataset, Item, Part, Presence, Report};
 use tempfile::TempDir;
 
 /// A folder with the given files; they are empty, because no image is opened here.
@@ -89,21 +89,10 @@ fn only_missing_images_that_are_used_are_errors_and_are_named() {
     let folder = tree(&SPLIT_FILES);
     write(folder.path(), "split_zhou_Pets.json", SPLIT);
     let (dataset, _) = read(folder.path());
-    let all = dataset
-        .select(&dataset.few_shot(0, 1), Classes::All)
-        .unwrap();
-    assert_eq!(
-        dataset
-            .items(Part::Val, &all.val, false)
-            .unwrap()
-            .items
-            .len(),
-        1
-    );
-    let message = dataset
-        .items(Part::Train, &all.train, false)
-        .unwrap_err()
-        .to_string();
+    let all = dataset.whole();
+    let val = all.images(Part::Val, false).unwrap();
+    assert_eq!((val.items.len(), val.wanted), (1, 1));
+    let message = all.images(Part::Train, false).unwrap_err().to_string();
     assert!(
         message.contains("1 of the 3 train images are missing"),
         "{message}"
@@ -114,14 +103,23 @@ fn only_missing_images_that_are_used_are_errors_and_are_named() {
     );
     assert!(!message.contains("gone too"), "{message}");
 
-    let resolved = dataset.items(Part::Train, &all.train, true).unwrap();
-    assert_eq!((resolved.items.len(), resolved.dropped), (2, 1));
-    let gone: Vec<_> = all.train[2..].to_vec();
+    let train = all.images(Part::Train, true).unwrap();
+    assert_eq!((train.items.len(), train.missing), (2, 1));
+    let (mut gone, _) = read(folder.path());
+    gone.train.retain(|item| item.presence == Presence::Missing);
     assert!(matches!(
-        dataset.items(Part::Train, &gone, true),
+        gone.whole().images(Part::Train, true),
         Err(DataError::NothingLeft {
             part: Part::Train,
             wanted: 1
+        })
+    ));
+    gone.train.clear();
+    assert!(matches!(
+        gone.whole().images(Part::Train, true),
+        Err(DataError::EmptyPart {
+            part: Part::Train,
+            ..
         })
     ));
 }
@@ -135,13 +133,8 @@ fn long_lists_of_missing_images_are_truncated_and_counted() {
     let split = format!("{{\"train\": [{}]}}", entries.join(","));
     write(folder.path(), "split_zhou_A.json", &split);
     let (dataset, _) = read(folder.path());
-    let all = dataset
-        .select(&dataset.few_shot(0, 1), Classes::All)
-        .unwrap();
-    let message = dataset
-        .items(Part::Train, &all.train, false)
-        .unwrap_err()
-        .to_string();
+    let all = dataset.whole();
+    let message = all.images(Part::Train, false).unwrap_err().to_string();
     assert_eq!(message.matches(".jpg").count(), 10, "{message}");
     assert!(message.contains("and 29 more"), "{message}");
 }
@@ -358,10 +351,10 @@ fn wrong_folders_are_refused_with_the_reason() {
     assert!(matches!(error, DataError::UnknownSource { .. }));
 
     let folder = tree(&["only/1.jpg", "only/2.jpg"]);
-    let error = read(folder.path()).0.check_trainable().unwrap_err();
+    let error = read(folder.path()).0.whole().check_trainable().unwrap_err();
     assert!(matches!(error, DataError::TooFewClasses { .. }), "{error}");
     let (dataset, _) = read(folder.path());
-    let halves = dataset.select(&dataset.few_shot(1, 1), Classes::Base);
+    let halves = dataset.few_shot(1, 1).base();
     assert!(matches!(halves, Err(DataError::NoNovelClasses { .. })));
 }
 

@@ -1,35 +1,40 @@
-//! The adapter file: what a run has learned, and what it takes to use it anywhere.
+//! The adapter file: the learned parameters of a run, and everything that is needed to use them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{Method, TrainConfig};
-use crate::prompts::{Prompts, PromptsError};
+use promptsrc_clip::ClipModel;
 use promptsrc_files::SaveError;
 use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
+use serde::{Deserialize, Serialize};
 
-/// The newest format that this program reads, and the one it writes.
+use crate::classifier::{Classifier, ClassifierError};
+use crate::config::{ConfigError, TrainConfig};
+use crate::methods::prompt_model;
+use crate::parameters::{Parameter, ParameterError, Parameters};
+use crate::prompt_model::PromptModel;
+use crate::records::{ClipRecord, DataRecord, PreprocessingRecord};
+
+/// The format version that is written, and the newest that can be read.
 const FORMAT_VERSION: u32 = 1;
 
-/// Learned prompts with their record: about 200 kB for ViT-B/16. It classifies among any class
-/// names, those it was trained on and others.
+/// Learned parameters with their record: about 200 kB for ViT-B/16. An adapter classifies among any
+/// class names, not only those it was trained on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adapter {
-    /// The prompts, aggregated where the run aggregates.
-    pub prompts: Prompts,
-    /// The record.
+    /// The learned parameters, aggregated if the run aggregates.
+    pub parameters: Parameters,
+    /// Description of the adapter and its training.
     pub meta: AdapterMeta,
 }
 
-/// What an adapter says of itself.
+/// Description of an adapter and its training, as stored in the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdapterMeta {
     /// Version of the file's format.
     pub format_version: u32,
-    /// The method.
-    pub method: Method,
+    /// Name of the method.
+    pub method: String,
     /// The class names it was trained on, in label order.
     pub class_names: Vec<String>,
     /// The prompt around a class name; its learnable tokens are overwritten.
@@ -44,105 +49,118 @@ pub struct AdapterMeta {
     pub precision: String,
     /// The full configuration.
     pub config: TrainConfig,
-    /// What the training showed, by name (losses of the last epoch, counts).
+    /// Figures of the training by name, such as the numbers of epochs and steps.
     pub metrics: BTreeMap<String, f64>,
-}
-
-/// A CLIP, as an adapter remembers it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClipRecord {
-    /// Name of its file, folder or hub repository.
-    pub name: String,
-    /// Fingerprint of its weights: the same for the same numbers in any file format.
-    pub fingerprint: String,
-    /// Width of its features.
-    pub embed_dim: usize,
-    /// Width and layers of the image tower.
-    pub vision: [usize; 2],
-    /// Width and layers of the text tower.
-    pub text: [usize; 2],
-}
-
-/// Preprocessing, as an adapter remembers it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PreprocessingRecord {
-    /// Side of the square image, in pixels.
-    pub resolution: usize,
-    /// Mean that is taken off each channel.
-    pub mean: [f32; 3],
-    /// Deviation that each channel is divided by.
-    pub std: [f32; 3],
-    /// Resampling.
-    pub interpolation: String,
-}
-
-/// Training data, as an adapter remembers them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DataRecord {
-    /// Name of the data set.
-    pub name: String,
-    /// Name of the split file, where one was given.
-    pub split: Option<String>,
-    /// "all", "base" or "novel".
-    pub classes: String,
-    /// Shots a class; none: all images.
-    pub shots: Option<usize>,
-    /// Images it was trained on.
-    pub images: usize,
-    /// Seed of the few-shot picks.
-    pub seed: u64,
 }
 
 /// An adapter that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// The file.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] TensorFileError),
-    /// Its prompts.
+    /// Its parameters are invalid.
     #[error("{}: {source}", path.display())]
-    Prompts {
+    Parameters {
         /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with the prompts.
-        source: PromptsError,
+        path: PathBuf,
+        /// The error of the parameters.
+        source: ParameterError,
+    },
+    /// The configuration in its record cannot be used.
+    #[error("the record in {} contains a configuration that cannot be used: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The error of the configuration.
+        source: ConfigError,
     },
 }
 
 impl AdapterMeta {
-    /// The version that this program writes.
+    /// The format version that is written.
     pub const FORMAT_VERSION: u32 = FORMAT_VERSION;
+
+    /// The prompt model of the method with this configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the method is unknown or the configuration cannot be used.
+    pub fn prompt_model(&self) -> Result<Box<dyn PromptModel>, ConfigError> {
+        self.config.check()?;
+        prompt_model(&self.config)
+    }
 }
 
 impl Adapter {
-    /// Saves the adapter, all or nothing.
+    /// Saves the adapter atomically.
+    ///
+    /// # Errors
+    /// [`SaveError`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), SaveError> {
         let tensors: Vec<NamedTensor> = self
-            .prompts
+            .parameters
             .iter()
             .map(|p| NamedTensor {
                 name: p.name.clone(),
-                shape: p.shape.to_vec(),
+                shape: p.shape.clone(),
                 values: Values::F32(p.values.clone()),
             })
             .collect();
         tensor_file::save(path, &tensors, Some(&self.meta))
     }
 
-    /// Loads an adapter. It is checked as a file; whether it fits a CLIP is asked where it is used.
+    /// Loads an adapter and checks the file. Whether it fits a CLIP is checked when it is used.
+    ///
+    /// # Errors
+    /// [`AdapterError`] if the file cannot be read or its content is invalid.
     pub fn load(path: &Path) -> Result<Self, AdapterError> {
-        let (tensors, meta) = tensor_file::load(path, "an adapter", FORMAT_VERSION)?;
-        let named = tensors.into_iter().map(|t| {
-            let values = match t.values {
+        let (tensors, meta): (_, AdapterMeta) =
+            tensor_file::load(path, "an adapter", FORMAT_VERSION)?;
+        let config = |source| AdapterError::Config {
+            path: path.into(),
+            source,
+        };
+        meta.prompt_model().map_err(config)?;
+        if meta.method != meta.config.method {
+            return Err(config(ConfigError::TwoMethods {
+                named: meta.method,
+                configured: meta.config.method,
+            }));
+        }
+        let parameter = |t: NamedTensor| Parameter {
+            name: t.name,
+            shape: t.shape,
+            values: match t.values {
                 Values::F32(values) => values,
                 Values::F64(values) => values.into_iter().map(|v| v as f32).collect(),
-            };
-            (t.name, t.shape, values)
-        });
-        let prompts = Prompts::from_named(named).map_err(|source| AdapterError::Prompts {
+            },
+        };
+        let list = tensors.into_iter().map(parameter).collect();
+        let parameters = Parameters::new(list).map_err(|source| AdapterError::Parameters {
             path: path.into(),
             source,
         })?;
-        Ok(Self { prompts, meta })
+        Ok(Self { parameters, meta })
+    }
+
+    /// Checks that the adapter fits a CLIP.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Config`] or [`ClassifierError::Parameters`] if it does not fit.
+    pub fn check_for(&self, clip: &ClipModel) -> Result<(), ClassifierError> {
+        let shapes = self.meta.prompt_model()?.shapes(clip);
+        Ok(self.parameters.check(&shapes, &self.meta.method)?)
+    }
+
+    /// A classifier for any class names.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] if the adapter does not fit the CLIP, or a name cannot be embedded.
+    pub fn classifier<'a>(
+        &self,
+        clip: &'a ClipModel,
+        names: &[impl AsRef<str>],
+    ) -> Result<Classifier<'a>, ClassifierError> {
+        Classifier::prompted(clip, &self.meta.config, &self.parameters, names)
     }
 }

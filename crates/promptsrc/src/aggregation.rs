@@ -1,12 +1,23 @@
-//! Gaussian-weighted prompt aggregation: the prompts of all epochs, averaged.
+//! Gaussian-weighted prompt aggregation (GPA): the parameters of all epochs, averaged.
 
 use std::collections::BTreeMap;
 
-use crate::config::AggregationConfig;
-use crate::prompts::Prompts;
+use serde::{Deserialize, Serialize};
 
-/// Weight of each epoch `1..=epochs`: the density of N(mean, std) there, over the sum of all
-/// (paper, section 3.2.2).
+use crate::parameters::Parameters;
+
+/// Gaussian weights over the epochs (paper, section 3.2.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregationConfig {
+    /// Mean, in epochs counted from 1.
+    pub mean: f64,
+    /// Standard deviation, in epochs.
+    pub std: f64,
+}
+
+/// Weight of each epoch `1..=epochs`: the density of N(mean, std) at that epoch, divided by the sum
+/// of all densities (paper, section 3.2.2).
 pub fn gaussian_weights(epochs: usize, aggregation: &AggregationConfig) -> Vec<f64> {
     let AggregationConfig { mean, std } = aggregation;
     let density = |epoch: usize| {
@@ -18,32 +29,33 @@ pub fn gaussian_weights(epochs: usize, aggregation: &AggregationConfig) -> Vec<f
     raw.iter().map(|w| w / total).collect()
 }
 
-/// The weighted sum of the prompts so far. Only prompts are averaged: the weights sum to one, so
-/// the frozen weights, which the reference averages too, would not change but for rounding.
+/// The weighted sum of the parameters so far. Only learned parameters are averaged. The reference
+/// also averages the frozen weights, but because the epoch weights sum to one, that changes them by
+/// rounding only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Aggregate {
-    /// By the prompts' names. In f64, so that a long run adds no rounding of its own.
+    /// Sums by parameter name, in f64 so that long runs do not accumulate rounding errors.
     pub sums: BTreeMap<String, Vec<f64>>,
 }
 
 impl Aggregate {
-    /// Adds the prompts as they stand at the end of an epoch.
-    pub fn add(&mut self, prompts: &Prompts, weight: f64) {
-        for prompt in prompts.iter() {
-            let sum = self.sums.entry(prompt.name.clone()).or_default();
-            sum.resize(prompt.values.len(), 0.0);
-            for (sum, value) in sum.iter_mut().zip(&prompt.values) {
+    /// Adds the parameters at the end of an epoch.
+    pub fn add(&mut self, parameters: &Parameters, weight: f64) {
+        for parameter in parameters.iter() {
+            let sum = self.sums.entry(parameter.name.clone()).or_default();
+            sum.resize(parameter.values.len(), 0.0);
+            for (sum, value) in sum.iter_mut().zip(&parameter.values) {
                 *sum += weight * f64::from(*value);
             }
         }
     }
 
-    /// The aggregated prompts, in the places of `prompts`.
-    pub fn finish(&self, prompts: &Prompts) -> Prompts {
-        let mut aggregated = prompts.clone();
-        for prompt in aggregated.iter_mut() {
-            if let Some(sum) = self.sums.get(&prompt.name) {
-                prompt.values = sum.iter().map(|v| *v as f32).collect();
+    /// The aggregated parameters; `parameters` gives names and shapes.
+    pub fn finish(&self, parameters: &Parameters) -> Parameters {
+        let mut aggregated = parameters.clone();
+        for parameter in aggregated.iter_mut() {
+            if let Some(sum) = self.sums.get(&parameter.name) {
+                parameter.values = sum.iter().map(|v| *v as f32).collect();
             }
         }
         aggregated

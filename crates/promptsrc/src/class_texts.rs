@@ -12,10 +12,10 @@ pub enum ClassTextError {
     /// No names at all.
     #[error("there are no class names")]
     NoClasses,
-    /// A name of blanks only.
+    /// A name that is empty or consists of blanks.
     #[error("class name {position} is empty")]
     EmptyName {
-        /// Its place in the list, from 1.
+        /// Its position in the list, from 1.
         position: usize,
     },
     /// No template at all.
@@ -26,10 +26,10 @@ pub enum ClassTextError {
     TooLong {
         /// The class name.
         name: String,
-        /// What the tokenizer says.
+        /// The tokenizer's error.
         source: TokenizeError,
     },
-    /// The text tower cannot take the texts.
+    /// The text tower cannot process the texts.
     #[error("class texts: {0}")]
     Input(#[from] TextInputError),
 }
@@ -45,13 +45,13 @@ pub fn check_names(names: &[String]) -> Result<(), ClassTextError> {
     }
 }
 
-/// The prompt `"<lead> <name>."` of each class, tokenised; underscores in names become blanks.
+/// The prompt `"<prompt_prefix> <name>."` of each class, tokenised; underscores in names become spaces.
 pub fn prompt_tokens(
     clip: &ClipModel,
-    lead: &str,
+    prompt_prefix: &str,
     names: &[String],
 ) -> Result<Vec<Vec<u32>>, ClassTextError> {
-    tokens(clip, &format!("{lead} {{}}."), names)
+    tokens(clip, &format!("{prompt_prefix} {{}}."), names)
 }
 
 /// A template filled with each name, tokenised.
@@ -75,21 +75,21 @@ pub fn tokens(
         .collect()
 }
 
-/// The class prompts, ready for the text tower, with `n_ctx` learnable tokens.
+/// The class prompts as input of the text tower, with `n_ctx` learnable tokens.
 pub fn prompt_input(
     clip: &ClipModel,
-    lead: &str,
+    prompt_prefix: &str,
     n_ctx: usize,
     names: &[String],
 ) -> Result<TextInput, ClassTextError> {
     Ok(clip
         .text()
-        .prepare(&prompt_tokens(clip, lead, names)?, n_ctx)?)
+        .prepare(&prompt_tokens(clip, prompt_prefix, names)?, n_ctx)?)
 }
 
 /// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of
-/// features that are *not* normalised (textual diversity, paper section 3.2.3). It is made unit
-/// length only where it is used.
+/// features that are *not* normalised (textual diversity, paper section 3.2.3). It is normalised
+/// when it is used.
 pub fn teacher_text_features(
     clip: &ClipModel,
     names: &[String],
@@ -98,8 +98,8 @@ pub fn teacher_text_features(
     mean_over_templates(clip, names, templates, |features| features)
 }
 
-/// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: features of each template are
-/// made unit length, averaged, and made unit length again.
+/// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: the features of each template
+/// are normalised, averaged and normalised again.
 pub fn zero_shot_weights(
     clip: &ClipModel,
     names: &[String],

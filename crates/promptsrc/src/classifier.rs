@@ -1,22 +1,33 @@
-//! A frozen or prompted CLIP that classifies images among any class names.
+//! Classifiers for any class names: frozen CLIP, or CLIP with learned prompts.
+
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
-use promptsrc_clip::{ClipModel, unit, values};
+use promptsrc_clip::{ClipModel, TextInput, unit, values};
+use promptsrc_datasets::{DataError, Drawing, Item};
+use promptsrc_image::{Image, ImageError};
 
-use crate::adapter::Adapter;
 use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
-use crate::prompts::{PromptTensors, Prompts, PromptsError};
+use crate::config::{ConfigError, TrainConfig};
+use crate::forward::{conditioned_text, image_by_image};
+use crate::image_batches::ImageBatches;
+use crate::methods::prompt_model;
+use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
+use crate::parameters::{Leaves, ParameterError, Parameters};
+use crate::prompt_model::{PromptModel, TowerPrompts};
 
-/// Classifies images among a list of class names, with class features computed once.
+/// Classifies images among a list of class names. The class features are computed once.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use promptsrc::{Adapter, ClipModel, ClipWeights, Classifier};
+/// use promptsrc::{Adapter, Clip};
 ///
-/// let clip = ClipModel::new(&ClipWeights::open("ViT-B-16.pt")?, &Default::default())?;
+/// let clip = Clip::open("ViT-B/16")?;
 /// let adapter = Adapter::load("run/adapter.safetensors".as_ref())?;
-/// let names = ["cat", "dog"].map(String::from);
-/// let classifier = Classifier::prompted(&clip, &adapter, &names)?;
+/// let classifier = adapter.classifier(&clip, &["cat", "dog"])?;
+/// for prediction in classifier.predict(&["photo.jpg"])? {
+///     println!("{:?}", prediction.top(1));
+/// }
 /// # Ok(())
 /// # }
 /// ```
@@ -24,68 +35,159 @@ use crate::prompts::{PromptTensors, Prompts, PromptsError};
 pub struct Classifier<'a> {
     clip: &'a ClipModel,
     names: Vec<String>,
-    /// Unit rows `[embed_dim, classes]`.
-    text: Tensor<2>,
-    prompts: Option<PromptTensors>,
+    text: ClassText,
+    prompts: TowerPrompts,
 }
 
-/// A classifier that cannot be made.
+/// Text features that images are compared with.
+#[derive(Debug)]
+enum ClassText {
+    /// Unit rows `[classes, embed_dim]`.
+    Features(Box<Tensor<2>>),
+    /// Unit rows that depend on the image.
+    Conditioned(Box<Conditioned>),
+}
+
+/// Text prompts that depend on the image.
+#[derive(Debug)]
+struct Conditioned {
+    model: Box<dyn PromptModel>,
+    leaves: Leaves,
+    texts: TextInput,
+}
+
+/// The prediction for an image, or the file that cannot be read, and why.
+pub type PredictionResult = Result<Prediction, (PathBuf, ImageError)>;
+
+/// A classifier that cannot be created.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ClassifierError {
-    /// The class names.
+    /// A class name cannot be embedded.
     #[error(transparent)]
     Names(#[from] ClassTextError),
-    /// The prompts do not fit this CLIP.
+    /// The parameters do not fit this CLIP.
     #[error(transparent)]
-    Prompts(#[from] PromptsError),
+    Parameters(#[from] ParameterError),
+    /// The configuration is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Images that cannot be classified, or an evaluation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// Images cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] DataError),
+    /// There are no images, or logits are not finite.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+}
+
+/// The prediction for an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// File of the image; for an image in memory, its index in the list.
+    pub path: PathBuf,
+    /// Probability of each class, in the order of [`Classifier::names`].
+    pub probabilities: Vec<f32>,
+    /// Class names by decreasing probability; of equal ones the earlier comes first.
+    ranking: Vec<(String, f32)>,
+}
+
+impl Prediction {
+    /// The `k` most probable names with their probabilities, the best first.
+    pub fn top(&self, k: usize) -> &[(String, f32)] {
+        self.ranking.get(..k).unwrap_or(&self.ranking)
+    }
+
+    /// The most probable name.
+    pub fn name(&self) -> &str {
+        self.ranking.first().map_or("", |(name, _)| name)
+    }
+
+    fn new(path: PathBuf, probabilities: &[f32], names: &[String]) -> Self {
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let ranking = order
+            .into_iter()
+            .map(|i| (names[i].clone(), probabilities[i]));
+        Self {
+            path,
+            ranking: ranking.collect(),
+            probabilities: probabilities.to_vec(),
+        }
+    }
 }
 
 impl<'a> Classifier<'a> {
-    /// CLIP with an adapter's prompts, for any class names.
+    /// CLIP with learned parameters and the configuration they were learned with, for any class names.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] if the parameters do not fit the configuration and the CLIP, or a name
+    /// cannot be embedded.
     pub fn prompted(
         clip: &'a ClipModel,
-        adapter: &Adapter,
-        names: &[String],
+        config: &TrainConfig,
+        parameters: &Parameters,
+        names: &[impl AsRef<str>],
     ) -> Result<Self, ClassifierError> {
-        Self::with_prompts(
-            clip,
-            &adapter.prompts,
-            &adapter.meta.config.prompt_lead(),
-            names,
-        )
+        config.check()?;
+        let model = prompt_model(config)?;
+        parameters.check(&model.shapes(clip), &config.method)?;
+        Self::with_model(clip, model, parameters, names)
     }
 
-    /// CLIP with prompts, where `lead` stands in front of the class name.
-    pub fn with_prompts(
+    /// CLIP with the prompts of a prompt model, which need not belong to a registered method. The
+    /// parameters must fit it.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Names`] if a name cannot be embedded.
+    pub fn with_model(
         clip: &'a ClipModel,
-        prompts: &Prompts,
-        lead: &str,
-        names: &[String],
+        model: Box<dyn PromptModel>,
+        parameters: &Parameters,
+        names: &[impl AsRef<str>],
     ) -> Result<Self, ClassifierError> {
-        prompts.check_for(clip)?;
-        let input = prompt_input(clip, lead, prompts.n_ctx_text(), names)?;
-        let prompts = prompts.tensors(clip.device(), false);
-        let text = unit(clip.text().features(&input, &prompts.text)).transpose();
+        let names = owned(names);
+        let prefix = model.prompt_prefix();
+        let texts = prompt_input(clip, &prefix, model.n_ctx_text(), &names)?;
+        let leaves = parameters.leaves(clip.device(), false);
+        let prompts = model.prompts(&leaves);
+        let text = match model.is_conditioned() {
+            true => ClassText::Conditioned(Box::new(Conditioned {
+                model,
+                leaves,
+                texts,
+            })),
+            false => {
+                ClassText::Features(Box::new(unit(clip.text().features(&texts, &prompts.text))))
+            }
+        };
         Ok(Self {
             clip,
-            names: names.to_vec(),
+            names,
             text,
-            prompts: Some(prompts),
+            prompts,
         })
     }
 
     /// Frozen CLIP; each class is the normalised mean of its unit features over the templates.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Names`] if a text cannot be embedded.
     pub fn zero_shot(
         clip: &'a ClipModel,
-        names: &[String],
-        templates: &[String],
+        names: &[impl AsRef<str>],
+        templates: &[impl AsRef<str>],
     ) -> Result<Self, ClassifierError> {
-        let text = zero_shot_weights(clip, names, templates)?.transpose();
+        let names = owned(names);
+        let text = zero_shot_weights(clip, &names, &owned(templates))?;
         Ok(Self {
             clip,
-            names: names.to_vec(),
-            text,
-            prompts: None,
+            names,
+            text: ClassText::Features(Box::new(text)),
+            prompts: TowerPrompts::default(),
         })
     }
 
@@ -99,13 +201,16 @@ impl<'a> Classifier<'a> {
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let vision = self.clip.vision();
         let stem = vision.stem(vision.images(images, batch));
-        let prompts = self.prompts.as_ref().map_or(&[][..], |p| &p.vision);
-        let features = unit(vision.features(&stem, prompts));
-        values(
-            features
-                .matmul(self.text.clone())
-                .mul_scalar(self.clip.logit_scale()),
-        )
+        // [batch, embed_dim]
+        let image = unit(vision.features(&stem, &self.prompts.vision));
+        // [batch, classes]
+        values(match &self.text {
+            ClassText::Features(text) => self.clip.scaled_cosine(image, (**text).clone()),
+            ClassText::Conditioned(of) => {
+                let text = conditioned_text(self.clip, &*of.model, &of.leaves, &of.texts, &image);
+                image_by_image(self.clip, &text.unwrap_or_default(), &image)
+            }
+        })
     }
 
     /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).
@@ -119,5 +224,118 @@ impl<'a> Classifier<'a> {
             }
         }
         rows
+    }
+
+    /// Classifies image files, in their order.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Load`] names the files that cannot be read. [`predict_each`](Self::predict_each)
+    /// continues after such files.
+    pub fn predict(&self, paths: &[impl AsRef<Path>]) -> Result<Vec<Prediction>, EvaluateError> {
+        let items = paths.iter().map(|path| Item::new(path.as_ref(), 0));
+        self.predict_items(items.collect())
+    }
+
+    /// Classifies images in memory, in their order.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Load`] if an image cannot be preprocessed.
+    pub fn predict_images(&self, images: &[Image]) -> Result<Vec<Prediction>, EvaluateError> {
+        let item = |(place, image): (usize, &Image)| {
+            let image = image.clone();
+            Item::drawn(place.to_string(), 0, Drawing::new(move || image.clone()))
+        };
+        self.predict_items(images.iter().enumerate().map(item).collect())
+    }
+
+    fn predict_items(&self, items: Vec<Item>) -> Result<Vec<Prediction>, EvaluateError> {
+        let mut predictions = Vec::with_capacity(items.len());
+        let mut failures = Vec::new();
+        self.predict_each(items, 0, &mut |result| match result {
+            Ok(prediction) => predictions.push(prediction),
+            Err((_, error)) => failures.push(error),
+        })?;
+        match failures.is_empty() {
+            true => Ok(predictions),
+            false => Err(DataError::Images(failures).into()),
+        }
+    }
+
+    /// Classifies images batch by batch and passes on each result as soon as it is known, in order: a
+    /// prediction, or a file that cannot be read and why. `threads` decode ahead (0: one per core); the
+    /// results do not depend on them.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Load`] if threads cannot be started.
+    pub fn predict_each(
+        &self,
+        items: Vec<Item>,
+        threads: usize,
+        each: &mut dyn FnMut(PredictionResult),
+    ) -> Result<(), EvaluateError> {
+        let mut batches = ImageBatches::new(self.clip, items, threads)?;
+        while let Some((batch, failures)) = batches.next_with_failures() {
+            let rows = match batch.n {
+                0 => Vec::new(),
+                n => self.probabilities(batch.images, n),
+            };
+            let mut results: Vec<(usize, PredictionResult)> = Vec::new();
+            let rows = rows.chunks_exact(self.names.len());
+            for (index, row) in batch.indices.iter().zip(rows) {
+                let path = batches.path(*index);
+                results.push((*index, Ok(Prediction::new(path, row, &self.names))));
+            }
+            for (index, error) in failures {
+                results.push((index, Err((batches.path(index), error))));
+            }
+            results.sort_by_key(|(index, _)| *index);
+            results.into_iter().for_each(|(_, result)| each(result));
+        }
+        Ok(())
+    }
+
+    /// Evaluates on labelled images, whose labels are indices into [`names`](Self::names). `threads`
+    /// decode ahead (0: one per core); `progress` receives the number of finished images after each
+    /// batch.
+    ///
+    /// # Errors
+    /// [`EvaluateError`].
+    pub fn evaluate(
+        &self,
+        items: &[Item],
+        threads: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, EvaluateError> {
+        let mut builder = EvaluationBuilder::new(self.names.clone());
+        let mut done = 0;
+        for batch in ImageBatches::new(self.clip, items.to_vec(), threads)? {
+            let batch = batch?;
+            let logits = self.logits(batch.images, batch.n);
+            let rows = logits.chunks_exact(self.names.len());
+            for (label, row) in batch.labels.iter().zip(rows) {
+                builder.add(*label, row)?;
+            }
+            done += batch.n;
+            progress(done);
+        }
+        Ok(builder.finish()?)
+    }
+}
+
+fn owned(names: &[impl AsRef<str>]) -> Vec<String> {
+    names.iter().map(|name| name.as_ref().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_probabilities_keep_the_order_of_names() {
+        let names = ["a", "b", "c"].map(String::from);
+        let found = Prediction::new("x".into(), &[0.25, 0.5, 0.25], &names);
+        let order: Vec<&str> = found.top(9).iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(order, ["b", "a", "c"]);
+        assert_eq!((found.name(), found.top(1).len()), ("b", 1));
     }
 }

@@ -1,4 +1,4 @@
-//! The device that does the arithmetic, by its name on the command line.
+//! Devices to compute on, by their names on the command line.
 
 use burn::tensor::Device;
 
@@ -13,21 +13,24 @@ pub struct DeviceError {
 /// Names of the devices of this build. GPU devices are features of the build.
 pub fn device_names() -> Vec<&'static str> {
     let mut names = vec!["cpu"];
-    for (there, name) in [
+    for (available, name) in [
         (cfg!(feature = "vulkan"), "vulkan"),
         (cfg!(feature = "metal"), "metal"),
         (cfg!(feature = "webgpu"), "webgpu"),
         (cfg!(feature = "cuda"), "cuda"),
         (cfg!(feature = "rocm"), "rocm"),
     ] {
-        if there {
+        if available {
             names.push(name);
         }
     }
     names
 }
 
-/// The device of that name.
+/// The device with that name.
+///
+/// # Errors
+/// [`DeviceError`] if this build does not have it.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     match name {
         "cpu" => Ok(Device::flex()),

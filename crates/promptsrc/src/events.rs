@@ -1,14 +1,14 @@
-//! What a run reports while it works. The library draws nothing: the caller does.
+//! The events that a run reports. The caller decides how to show them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::losses::LossValues;
 
-/// Something that happened in a run. As JSON, one a line, these are the run's log.
+/// An event of a run. The log of a run contains its events as JSON, one per line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The run begins, or goes on.
+    /// The run starts or resumes.
     Start {
         /// The method.
         method: String,
@@ -16,16 +16,16 @@ pub enum Event {
         classes: usize,
         /// Images that are trained on.
         images: usize,
-        /// Learned values.
+        /// Number of learned values.
         parameters: usize,
-        /// Epochs in all.
+        /// Total number of epochs.
         epochs: usize,
-        /// Steps an epoch.
+        /// Steps per epoch.
         steps: usize,
         /// Epochs that an earlier process has finished.
         finished: usize,
     },
-    /// A step is done.
+    /// A step is finished.
     Step {
         /// The epoch, from 1.
         epoch: usize,
@@ -35,13 +35,13 @@ pub enum Event {
         #[serde(flatten)]
         losses: LossValues,
     },
-    /// An epoch is done and, in a run folder, saved.
+    /// An epoch is finished. In a run folder, its state is saved next.
     Epoch {
         /// The epoch, from 1.
         epoch: usize,
         /// Its learning rate.
         lr: f64,
-        /// Means of its losses.
+        /// Mean losses over its steps.
         #[serde(flatten)]
         losses: LossValues,
         /// Seconds it took.
@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// The run has ended.
     End {
-        /// Seconds that this process worked.
+        /// Seconds since this process started the run.
         seconds: f64,
     },
 }

@@ -1,11 +1,11 @@
-//! What a list of images is known by.
+//! The fingerprint that identifies a list of images.
 
 use std::path::Path;
 
 use promptsrc_datasets::Item;
 
-/// A fingerprint of a list of images: names of files and their folders, labels and class names,
-/// in order. The way to the images is not in it, so that they may move.
+/// A fingerprint of a list of images: file names with their parent folders, labels and class names,
+/// in order. The rest of the paths is left out, so that the images can be moved.
 pub fn fingerprint(class_names: &[String], items: &[Item]) -> String {
     let mut hasher = blake3::Hasher::new();
     for name in class_names {

@@ -4,9 +4,19 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::config::LossWeights;
+/// Weights of the three self-regulations (paper, equation 6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossWeights {
+    /// Weight of the mean absolute difference of unit text features.
+    pub text: f64,
+    /// Weight of the mean absolute difference of unit image features.
+    pub image: f64,
+    /// Weight of KL(frozen || prompted) of the logits, divided by batch times classes.
+    pub logits: f64,
+}
 
-/// What one pass of a tower pair gives for a batch; features are unit vectors.
+/// Outputs of both towers for a batch; features are unit vectors.
 #[derive(Clone, Debug)]
 pub struct Outputs {
     /// `[classes, embed_dim]`.
@@ -17,7 +27,18 @@ pub struct Outputs {
     pub logits: Tensor<2>,
 }
 
-/// The values of one step's losses, weights included.
+impl Outputs {
+    /// The same values, detached from the tape.
+    pub(crate) fn inner(self) -> Self {
+        Self {
+            text: self.text.inner(),
+            image: self.image.inner(),
+            logits: self.logits.inner(),
+        }
+    }
+}
+
+/// Losses of one step, multiplied by their weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LossValues {
     /// Their sum.
@@ -43,7 +64,8 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Cross-entropy of `labels` `[batch]`, and where a frozen `teacher` is given:
+    /// Cross-entropy with `labels` `[batch]`, and if the outputs of the frozen towers are given as
+    /// `teacher`:
     ///
     /// - text: `w.text * mean |t - t*|` over unit features (paper, equation 3),
     /// - image: `w.image * mean |v - v*|` over unit features (paper, equation 3),

@@ -1,4 +1,4 @@
-//! How well a classifier does: accuracy and what goes with it, from logits row by row.
+//! Accuracy, macro-F1, calibration and confusion matrix of a classifier, from its logits.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 /// Bins of the expected calibration error.
 const BINS: usize = 15;
-/// Guesses that [`Evaluation::top5_accuracy`] allows.
+/// Number of classes that count for [`Evaluation::top5_accuracy`].
 const GUESSES: usize = 5;
 
-/// Why an evaluation has no numbers.
+/// An evaluation that is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricsError {
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("label {label} of image {item}, but there are {classes} classes, counted from 0")]
     Label {
         /// Which image, from 1.
@@ -23,8 +23,8 @@ pub enum MetricsError {
         /// Number of classes.
         classes: usize,
     },
-    /// A row that has not one logit for each class.
-    #[error("{found} logits for image {item}, expected {expected}: one for each class")]
+    /// A row without exactly one logit per class.
+    #[error("{found} logits for image {item}, expected {expected}: one per class")]
     Length {
         /// Which image, from 1.
         item: u64,
@@ -46,7 +46,7 @@ pub enum MetricsError {
         /// The logit, as text.
         value: String,
     },
-    /// Nothing to take a mean of.
+    /// There are no images.
     #[error("no image was evaluated; is the split empty?")]
     Empty,
 }
@@ -56,14 +56,14 @@ pub enum MetricsError {
 /// `{}` shows the summary, `{:#}` adds a table of the classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Share of images whose class has the greatest logit: the paper's metric, on every data set.
-    /// Of equal logits the first class is meant.
+    /// Fraction of images whose class has the largest logit: the paper's metric on every data set.
+    /// Of equal logits, the first class counts.
     pub accuracy: f64,
-    /// Images counted by [`Self::accuracy`].
+    /// Number of images that are classified correctly.
     pub correct: u64,
-    /// All images.
+    /// Number of images.
     pub total: u64,
-    /// Share of images whose class is among the five greatest logits (of all, if fewer).
+    /// Fraction of images whose class is among the five largest logits (of all, if fewer).
     pub top5_accuracy: f64,
     /// Mean over the classes that occur of their F1, the harmonic mean of precision and recall
     /// (scikit-learn's `f1_score(average="macro", labels=unique(y_true))`, as in Dassl's evaluator).
@@ -82,11 +82,11 @@ pub struct Evaluation {
 pub struct ClassAccuracy {
     /// Name of the class.
     pub name: String,
-    /// Share of its images that are recognised; `None` where it has no image.
+    /// Fraction of its images that are classified correctly; `None` if it has no images.
     pub accuracy: Option<f64>,
-    /// Its images that are recognised.
+    /// Number of its images that are classified correctly.
     pub correct: u64,
-    /// Its images.
+    /// Number of its images.
     pub total: u64,
 }
 
@@ -118,7 +118,7 @@ struct Bin {
 }
 
 impl EvaluationBuilder {
-    /// No image yet, of the classes of that order.
+    /// An evaluation without images, of these classes in label order.
     pub fn new<N: Into<String>>(class_names: impl IntoIterator<Item = N>) -> Self {
         let class_names: Vec<String> = class_names.into_iter().map(Into::into).collect();
         let classes = class_names.len();
@@ -135,8 +135,8 @@ impl EvaluationBuilder {
     /// taken by softmax. (Logarithms of probabilities are logits, too.)
     ///
     /// # Errors
-    /// If the label is no class, or the row has not one finite logit for each class. The image is
-    /// not counted then.
+    /// If the label is not a class, or the row does not have one finite logit per class. The image is
+    /// then not counted.
     pub fn add(&mut self, label: usize, logits: &[f32]) -> Result<(), MetricsError> {
         let classes = self.class_names.len();
         let item = self.total + 1;
@@ -163,7 +163,7 @@ impl EvaluationBuilder {
             });
         };
 
-        // Before a class come those of greater logits, and those of equal ones that stand first.
+        // A class is ranked after those with larger logits, and after earlier ones with equal logits.
         let before = |class: usize, logit: f32| {
             let (earlier, later) = logits.split_at(class);
             earlier.iter().filter(|l| **l >= logit).count()
@@ -195,10 +195,10 @@ impl EvaluationBuilder {
         Ok(())
     }
 
-    /// The metrics of all images.
+    /// The metrics over all images.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there are no images.
     pub fn finish(self) -> Result<Evaluation, MetricsError> {
         let Self {
             class_names,

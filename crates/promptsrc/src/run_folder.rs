@@ -1,15 +1,15 @@
 //! The folder of a run: its configuration, state, log, adapter and metrics.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
 //! | `config.toml` | the resolved configuration |
-//! | `state.safetensors` | what a resume needs, after each epoch |
-//! | `log.jsonl` | one event a line |
-//! | `adapter.safetensors` | what was learned |
-//! | `metrics.json` | what was measured |
+//! | `state.safetensors` | the training state after the last epoch, for a resume |
+//! | `log.jsonl` | one event per line |
+//! | `adapter.safetensors` | the learned parameters |
+//! | `metrics.json` | figures of the finished run |
 //!
-//! Every file but the log is written beside its place and renamed into it, so a kill at any moment
-//! leaves the old or the new one. The log is brought back to the last saved epoch on a resume.
+//! Every file except the log is written to a temporary file and renamed, so that a killed process
+//! leaves either the old or the new file. A resume cuts the log back to the last saved epoch.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -21,8 +21,10 @@ use promptsrc_clip::Precision;
 
 use crate::config::TrainConfig;
 use crate::events::Event;
-use crate::learner::LearnerState;
-use crate::state_file::{self, StateError};
+pub use crate::state_file::StateError;
+
+use crate::state_file;
+use crate::training::TrainingState;
 use promptsrc_files::{Lock, SaveError, remove_leftovers, write_atomically};
 
 /// Name of the adapter in a run folder.
@@ -37,7 +39,7 @@ pub const STATE: &str = "state.safetensors";
 pub const LOG: &str = "log.jsonl";
 const LOCK: &str = ".lock";
 
-/// The resolved configuration of a run, as `config.toml` holds it.
+/// The resolved configuration of a run, as `config.toml` contains it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Version of the program that wrote it.
@@ -50,27 +52,38 @@ pub struct RunConfig {
     pub train: TrainConfig,
 }
 
-/// Where a run's CLIP is.
+/// Source and fingerprint of a run's CLIP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunClip {
     /// Its absolute path, or its name on the hub.
     pub source: String,
     /// Fingerprint of its weights.
     pub fingerprint: String,
-    /// Precision of the arithmetic; a run goes on in the one it began with.
+    /// Precision of the arithmetic; a resumed run must use the same one.
     #[serde(default = "first_precision")]
     pub precision: String,
 }
 
-/// Of runs that do not say: there was no other.
+/// Precision of runs that do not record one: earlier versions only had f32.
 fn first_precision() -> String {
     Precision::F32.to_string()
 }
 
-/// Where a run's images are, and which of them it learns from.
+/// Location of images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataPlace {
+    /// Absolute path, or the name of a built-in data set.
+    pub path: String,
+    /// Absolute path of the split file.
+    pub split: Option<String>,
+    /// Absolute path of the class names.
+    pub class_names: Option<String>,
+}
+
+/// Location of a run's images, and which of them are used for training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunData {
-    /// Absolute path.
+    /// Absolute path, or the name of a built-in data set.
     pub path: String,
     /// Absolute path of the split file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,47 +93,48 @@ pub struct RunData {
     pub class_names: Option<String>,
     /// "all", "base" or "novel".
     pub classes: String,
-    /// Shots a class; none: all images.
+    /// Shots per class; `None`: all images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
     /// Whether missing images are left out.
     pub allow_missing: bool,
     /// Fingerprint of the training list: paths and labels in order.
+    #[serde(alias = "pictures")]
     pub images: String,
 }
 
 /// A run folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The system refuses.
+    /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A file cannot be saved.
     #[error(transparent)]
     Save(#[from] SaveError),
-    /// Another process works there.
-    #[error("{} is in use by another promptsrc; wait for it or choose another folder", path.display())]
+    /// Another process uses the folder.
+    #[error("{} is in use by another promptsrc process; wait for it or choose another folder", path.display())]
     Locked {
         /// The folder.
         path: PathBuf,
     },
-    /// There is a run already.
+    /// The folder already contains a run.
     #[error(
-        "{} holds a run already: give --resume to go on with it, or choose another folder",
+        "{} already contains a run: give --resume to continue it, or choose another folder",
         path.display()
     )]
     Occupied {
         /// The folder.
         path: PathBuf,
     },
-    /// The run there has another configuration.
+    /// The run in the folder has another configuration.
     #[error(
-        "{} holds a run with another configuration ({difference}): give the same options to \
+        "{} contains a run with another configuration ({difference}): give the same options to \
          resume it, or choose another folder",
         path.display()
     )]
@@ -131,11 +145,11 @@ pub enum RunError {
         difference: String,
     },
     /// The configuration cannot be read.
-    #[error("{} is no run configuration: {source}", path.display())]
+    #[error("{} is not a valid run configuration: {source}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error of the parser.
         source: Box<toml::de::Error>,
     },
     /// The state cannot be read.
@@ -157,12 +171,12 @@ pub struct OpenedRun {
     /// The folder.
     pub folder: RunFolder,
     /// The state after the last finished epoch.
-    pub state: Option<LearnerState>,
+    pub state: Option<TrainingState>,
 }
 
 impl RunFolder {
-    /// Begins a run in a folder, which is made if need be, or goes on with the one it holds if
-    /// `resume` is set. A folder that holds a run is left as it is otherwise.
+    /// Starts a run in a folder, which is created if it does not exist, or continues the run in it
+    /// if `resume` is set. Without `resume`, a folder that contains a run is not changed.
     pub fn open(path: &Path, config: &RunConfig, resume: bool) -> Result<OpenedRun, RunError> {
         let io = |source| RunError::Io {
             path: path.into(),
@@ -179,8 +193,8 @@ impl RunFolder {
         };
         remove_leftovers(path);
 
-        // Before the first epoch is saved there is nothing to lose and nothing to go on with.
-        let holds = [STATE, ADAPTER].iter().any(|name| path.join(name).exists());
+        // Before the first epoch is saved, there is nothing to resume and nothing to lose.
+        let holds = is_begun(path);
         if holds && !resume {
             return Err(RunError::Occupied { path: path.into() });
         }
@@ -218,12 +232,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where the adapter goes.
+    /// Path of the adapter file.
     pub fn adapter(&self) -> PathBuf {
         self.path.join(ADAPTER)
     }
 
-    /// Adds a line to the log.
+    /// Appends an event to the log.
     pub fn log(&mut self, event: &Event) -> Result<(), RunError> {
         let mut line = serde_json::to_string(event).unwrap_or_default();
         line.push('\n');
@@ -236,7 +250,7 @@ impl RunFolder {
     }
 
     /// Saves the state after an epoch.
-    pub fn save_state(&self, state: &LearnerState) -> Result<(), RunError> {
+    pub fn save_state(&self, state: &TrainingState) -> Result<(), RunError> {
         Ok(state_file::save(&self.path.join(STATE), state)?)
     }
 
@@ -252,6 +266,43 @@ impl RunFolder {
     }
 }
 
+/// Whether a folder contains a run with at least one saved epoch.
+pub fn is_begun(folder: &Path) -> bool {
+    [STATE, ADAPTER]
+        .iter()
+        .any(|name| folder.join(name).exists())
+}
+
+/// Whether a folder contains a finished run.
+pub fn is_finished(folder: &Path) -> bool {
+    // The metrics are written last, so their file marks a finished run.
+    [METRICS, ADAPTER]
+        .iter()
+        .all(|name| folder.join(name).exists())
+}
+
+/// Copies a finished run to another folder.
+///
+/// # Errors
+/// [`RunError::Io`] if a file cannot be read, [`RunError::Save`] if one cannot be written.
+pub fn copy_finished(from: &Path, to: &Path) -> Result<(), RunError> {
+    // The metrics are copied last, because their file marks the run as finished.
+    for name in [CONFIG, LOG, STATE, ADAPTER, METRICS] {
+        let path = from.join(name);
+        let bytes = std::fs::read(&path).map_err(|source| RunError::Io { path, source })?;
+        write_atomically(&to.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Reads the state file of a run.
+///
+/// # Errors
+/// [`StateError`] if the file cannot be read or its content is invalid.
+pub fn read_state(path: &Path) -> Result<TrainingState, StateError> {
+    state_file::load(path)
+}
+
 /// Reads the configuration of a run.
 pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
     let text = std::fs::read_to_string(path).map_err(|source| RunError::Io {
@@ -264,8 +315,8 @@ pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
     })
 }
 
-/// The settings in which a saved configuration differs from the one asked for. Paths may differ:
-/// a run can move with its CLIP and images; their fingerprints may not.
+/// The settings in which a saved configuration differs from the requested one. Paths may differ,
+/// because a run, its CLIP and its images can be moved; the fingerprints must be equal.
 pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
     let comparable = |config: &RunConfig| {
         let mut config = config.clone();
@@ -279,7 +330,7 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
     difference_of(&comparable(saved), &comparable(asked))
 }
 
-/// The leaves in which two documents differ, in words.
+/// The values in which two JSON documents differ, as text for a message.
 pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
     let flat = |value: &serde_json::Value| {
         let mut leaves = Vec::new();
@@ -291,13 +342,15 @@ pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Op
     for (key, value) in &asked {
         match saved.iter().find(|(k, _)| k == key) {
             Some((_, old)) if old == value => {}
-            Some((_, old)) => differences.push(format!("{key}: {old} there, {value} asked for")),
-            None => differences.push(format!("{key}: none there, {value} asked for")),
+            Some((_, old)) => {
+                differences.push(format!("{key}: {old} in the folder, {value} requested"))
+            }
+            None => differences.push(format!("{key}: none in the folder, {value} requested")),
         }
     }
     for (key, old) in &saved {
         if !asked.iter().any(|(k, _)| k == key) {
-            differences.push(format!("{key}: {old} there, none asked for"));
+            differences.push(format!("{key}: {old} in the folder, none requested"));
         }
     }
     (!differences.is_empty()).then(|| {
@@ -329,8 +382,8 @@ fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, St
     }
 }
 
-/// Opens the log to add to it, without what is newer than the last saved epoch: a killed process
-/// may have written lines, or half a line, of an epoch that will be done again.
+/// Opens the log for appending and removes the lines after the last saved epoch: a killed process
+/// may have written lines, or a part of a line, of an epoch that will be repeated.
 fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
     let io = |source| RunError::Io {
         path: path.into(),

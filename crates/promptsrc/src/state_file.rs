@@ -1,14 +1,15 @@
-//! The state file: everything a killed run needs to end as if it had not been killed.
+//! The state file: everything that a resumed run needs to give the same result as an uninterrupted
+//! one.
 
 use std::path::Path;
 
+use promptsrc_files::SaveError;
+use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::Aggregate;
-use crate::learner::LearnerState;
-use crate::prompts::{Prompts, PromptsError};
-use promptsrc_files::SaveError;
-use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
+use crate::parameters::{Parameter, ParameterError, Parameters};
+use crate::training::TrainingState;
 
 const FORMAT_VERSION: u32 = 1;
 
@@ -21,19 +22,19 @@ struct Record {
 /// A state that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The file.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] TensorFileError),
-    /// Its prompts.
+    /// Its parameters are invalid.
     #[error("{}: {source}", path.display())]
-    Prompts {
+    Parameters {
         /// The file.
         path: std::path::PathBuf,
-        /// What is wrong.
-        source: PromptsError,
+        /// The error of the parameters.
+        source: ParameterError,
     },
-    /// Momentum or aggregate do not fit the prompts.
-    #[error("{}: tensor {name} does not fit the prompts in the file; it is damaged", path.display())]
+    /// Momentum or aggregate do not fit the parameters.
+    #[error("{}: tensor {name} does not fit the parameters; the file is damaged", path.display())]
     Mismatch {
         /// The file.
         path: std::path::PathBuf,
@@ -42,24 +43,28 @@ pub enum StateError {
     },
 }
 
-/// Saves the state, all or nothing. The random state is derived from (seed, epoch, image), so
-/// the epoch stands for it.
-pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
+/// Saves the state atomically. The random state is not saved, because it is derived from (seed,
+/// epoch, image).
+pub fn save(path: &Path, state: &TrainingState) -> Result<(), SaveError> {
     let mut tensors = Vec::new();
-    for prompt in state.prompts.iter() {
+    for parameter in state.parameters.iter() {
         let mut add = |kind: &str, values| {
-            let name = format!("{kind}/{}", prompt.name);
+            let name = format!("{kind}/{}", parameter.name);
             tensors.push(NamedTensor {
                 name,
-                shape: prompt.shape.to_vec(),
+                shape: parameter.shape.clone(),
                 values,
             });
         };
-        add("prompt", Values::F32(prompt.values.clone()));
-        if let Some(velocity) = state.velocity.get(&prompt.name).filter(|v| !v.is_empty()) {
+        add("prompt", Values::F32(parameter.values.clone()));
+        if let Some(velocity) = state
+            .velocity
+            .get(&parameter.name)
+            .filter(|v| !v.is_empty())
+        {
             add("velocity", Values::F32(velocity.clone()));
         }
-        if let Some(sum) = state.aggregate.sums.get(&prompt.name) {
+        if let Some(sum) = state.aggregate.sums.get(&parameter.name) {
             add("aggregate", Values::F64(sum.clone()));
         }
     }
@@ -71,16 +76,20 @@ pub fn save(path: &Path, state: &LearnerState) -> Result<(), SaveError> {
 }
 
 /// Loads a state.
-pub fn load(path: &Path) -> Result<LearnerState, StateError> {
+pub fn load(path: &Path) -> Result<TrainingState, StateError> {
     let (tensors, record): (_, Record) =
         tensor_file::load(path, "the state of a run", FORMAT_VERSION)?;
-    let mut prompts = Vec::new();
+    let mut parameters = Vec::new();
     let mut velocity = std::collections::BTreeMap::new();
     let mut aggregate = Aggregate::default();
     for tensor in tensors {
         match (tensor.name.split_once('/'), tensor.values) {
             (Some(("prompt", name)), Values::F32(values)) => {
-                prompts.push((name.to_string(), tensor.shape, values));
+                parameters.push(Parameter {
+                    name: name.to_string(),
+                    shape: tensor.shape,
+                    values,
+                });
             }
             (Some(("velocity", name)), Values::F32(values)) => {
                 velocity.insert(name.to_string(), values);
@@ -96,16 +105,11 @@ pub fn load(path: &Path) -> Result<LearnerState, StateError> {
             }
         }
     }
-    let prompts = Prompts::from_named(prompts).map_err(|source| StateError::Prompts {
+    let parameters = Parameters::new(parameters).map_err(|source| StateError::Parameters {
         path: path.into(),
         source,
     })?;
-    let size = |name: &str| {
-        prompts
-            .iter()
-            .find(|p| p.name == name)
-            .map(|p| p.values.len())
-    };
+    let size = |name: &str| parameters.get(name).map(|p| p.values.len());
     let lengths = velocity
         .iter()
         .map(|(n, v)| (n, v.len()))
@@ -118,9 +122,9 @@ pub fn load(path: &Path) -> Result<LearnerState, StateError> {
             });
         }
     }
-    Ok(LearnerState {
+    Ok(TrainingState {
         epoch: record.epoch,
-        prompts,
+        parameters,
         velocity,
         aggregate,
     })

@@ -3,9 +3,9 @@
 mod common;
 
 use common::*;
+use promptsrc::Classifier;
 use promptsrc::class_texts::{teacher_text_features, tokens, zero_shot_weights};
-use promptsrc::{Classifier, ClipModel, ClipWeights};
-use promptsrc_clip::unit;
+use promptsrc_clip::{ClipModel, ClipWeights, unit};
 use promptsrc_goldens::{
     self as goldens, Group, Quantity, Step, Tensors, strings, tabled, tolerance,
 };

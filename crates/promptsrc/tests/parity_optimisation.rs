@@ -2,8 +2,7 @@
 
 use promptsrc::aggregation::gaussian_weights;
 use promptsrc::config::{AggregationConfig, OptimConfig, TrainConfig, Warmup};
-use promptsrc::optimizer::sgd_step;
-use promptsrc::schedule::learning_rate;
+use promptsrc::sgd::{learning_rate, sgd_step};
 use promptsrc_goldens::{self as goldens, Group, number, numbers, tabled};
 
 #[test]

@@ -4,11 +4,11 @@ mod common;
 
 use common::*;
 use promptsrc::class_texts::{prompt_tokens, teacher_text_features};
-use promptsrc::{Classifier, Learner, Prompts};
+use promptsrc::methods::prompt_method;
+use promptsrc::{Classifier, Parameters, Training};
 use promptsrc_goldens::{
     self as goldens, Group, Quantity, Step, Tensors, number, numbers, strings, tabled, tolerance,
 };
-use serde_json::Value;
 
 struct Groups {
     tokens: Group,
@@ -80,13 +80,14 @@ fn compare(case: &str, g: &mut Groups) {
     let config = config(&json);
     let epochs = config.epochs;
 
-    let lead = config.prompt_lead();
+    let model = prompt_method(&config.method).unwrap().prompt_model(&config);
+    let prefix = model.prompt_prefix();
     g.tokens.equal(
-        &format!("{case}: lead"),
-        &lead.as_str(),
+        &format!("{case}: prompt prefix"),
+        &prefix.as_str(),
         &json["prompt_lead"].as_str().unwrap(),
     );
-    let tokens = prompt_tokens(&clip, &lead, &names).unwrap();
+    let tokens = prompt_tokens(&clip, &prefix, &names).unwrap();
     let expected = file.get("tokens");
     for (row, ids) in expected.i64().chunks(expected.shape[1]).zip(&tokens) {
         let mut padded: Vec<i64> = ids.iter().map(|i| i64::from(*i)).collect();
@@ -101,20 +102,21 @@ fn compare(case: &str, g: &mut Groups) {
         tolerance(&json, Quantity::Features, Step::First),
     );
 
-    let initial = prompts(&file, "init/");
-    let drawn = Prompts::initial(&config.prompts, &clip, 0).unwrap();
-    let shapes = |p: &Prompts| {
+    let initial = parameters(&file, "init/");
+    let drawn = model.initial(&clip, 0).unwrap();
+    let shapes = |p: &Parameters| {
+        let shape = |p: &promptsrc::Parameter| (p.name.clone(), p.shape.clone());
         p.iter()
-            .map(|p| (p.name.clone(), p.shape))
-            .collect::<Vec<_>>()
+            .map(shape)
+            .collect::<std::collections::BTreeMap<_, _>>()
     };
     g.tokens.equal(
         &format!("{case}: names and shapes"),
         &shapes(&drawn),
         &shapes(&initial),
     );
-    if config.prompts.begins_with_words() {
-        let words = |p: &Prompts| p.iter().next().unwrap().values.clone();
+    if !prefix.starts_with('X') {
+        let words = |p: &Parameters| p.get("prompt_learner.ctx").unwrap().values.clone();
         g.tokens.equal(
             &format!("{case}: initial words"),
             &words(&drawn),
@@ -122,7 +124,7 @@ fn compare(case: &str, g: &mut Groups) {
         );
     }
 
-    let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
+    let mut learner = Training::from_parameters(&clip, config.clone(), &names, initial).unwrap();
     let batches = batches(&batch_file);
     let per_epoch = number(&json["steps_per_epoch"]) as usize;
     assert_eq!(batches.len(), epochs * per_epoch, "{case}: batches");
@@ -191,7 +193,7 @@ fn compare(case: &str, g: &mut Groups) {
                 g.features
                     .absolute(&what, &host(features), &expected(name), tolerance);
             }
-            for (prompt, gradient) in learner.state().prompts.iter().zip(&step.gradients) {
+            for (prompt, gradient) in learner.state().parameters.iter().zip(&step.gradients) {
                 let what = format!("{what}: {}", prompt.name);
                 let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
                 g.gradients
@@ -203,7 +205,7 @@ fn compare(case: &str, g: &mut Groups) {
             }
         }
         learner.end_epoch();
-        for prompt in learner.state().prompts.iter() {
+        for prompt in learner.state().parameters.iter() {
             let name = format!("epoch{}/{}", epoch + 1, prompt.name);
             let found = widen(&prompt.values);
             let expected = &file.get(&name).data;
@@ -237,143 +239,14 @@ fn compare(case: &str, g: &mut Groups) {
         );
     }
     for (key, prompts) in [
-        ("eval_logits_last_epoch", &learner.state().prompts),
+        ("eval_logits_last_epoch", &learner.state().parameters),
         ("eval_logits_gpa", &learned),
     ] {
         let images = batch_file.get("eval_images");
-        let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
+        let classifier = Classifier::prompted(&clip, &config, prompts, &names).unwrap();
         let logits = widen(&classifier.logits(images.f32(), images.shape[0]));
         let what = format!("{case}: {key}");
         g.final_logits
             .absolute(&what, &logits, &file.get(key).data, later(Quantity::Logits));
     }
-}
-
-#[test]
-fn parity_ivlp_equals_the_reference_trainer() {
-    if !goldens::has("trainers") {
-        return;
-    }
-    let mut losses = Group::new("trainers/IVLP losses");
-    let mut gradients = Group::new("trainers/IVLP gradients of step 0 (relative)");
-    let mut moved = Group::new("trainers/IVLP prompts and momentum");
-    let mut logits = Group::new("trainers/IVLP logits");
-    let clip = tiny();
-    let batch_file = batch_file();
-    let mut count = 0;
-    for case in goldens::cases("trainers") {
-        let json = goldens::json(format!("trainers/{case}.json"));
-        if json["trainer"] != "IVLP" {
-            continue;
-        }
-        count += 1;
-        let file = Tensors::read(format!("trainers/{case}.safetensors"));
-        let names = strings(&json["classnames"]);
-        let mut config = promptsrc::TrainConfig::default().with_method(promptsrc::Method::Ivlp);
-        let option = |key: &str| json["options"][format!("TRAINER.IVLP.{key}")].as_u64();
-        let prompt = &mut config.prompts;
-        for (value, key) in [
-            (&mut prompt.depth_vision, "PROMPT_DEPTH_VISION"),
-            (&mut prompt.depth_text, "PROMPT_DEPTH_TEXT"),
-            (&mut prompt.n_ctx_vision, "N_CTX_VISION"),
-            (&mut prompt.n_ctx_text, "N_CTX_TEXT"),
-        ] {
-            *value = option(key).unwrap_or_else(|| panic!("{case}: {key}")) as usize;
-        }
-        if let Some(words) = json["options"]["TRAINER.IVLP.CTX_INIT"].as_str() {
-            config.prompts.ctx_init = words.to_string();
-        }
-        config.epochs = number(&json["epochs"]) as usize;
-        config.optim.lr = number(&json["lr"]);
-        let lead = config.prompt_lead();
-        let initial = prompts(&file, "init/");
-        let images = batch_file.get("eval_images");
-        let mut check_logits = |prompts: &Prompts, key: &str, step: Step| {
-            let classifier = Classifier::with_prompts(&clip, prompts, &lead, &names).unwrap();
-            let found = widen(&classifier.logits(images.f32(), images.shape[0]));
-            logits.absolute(
-                &format!("{case}: {key}"),
-                &found,
-                &file.get(key).data,
-                tolerance(&json, Quantity::Logits, step),
-            );
-        };
-        check_logits(&initial, "eval_logits_init", Step::First);
-        let mut learner = Learner::from_prompts(&clip, config.clone(), &names, initial).unwrap();
-        let steps = number(&json["steps"]) as usize;
-        let batches = batches(&batch_file);
-        for step in 0..steps {
-            let (images, labels) = &batches[step];
-            let found = learner.gradients(images.clone(), labels);
-            learner.apply(&found);
-            let expected = [number(&json["losses_per_step"][step])];
-            let what = format!("{case}: step {step}");
-            let loss_tolerance = tolerance(&json, Quantity::Loss, Step::number(step));
-            losses.absolute(
-                &what,
-                &[found.losses.total.into()],
-                &expected,
-                loss_tolerance,
-            );
-            if step == 0 {
-                for (prompt, gradient) in learner.state().prompts.iter().zip(&found.gradients) {
-                    let what = format!("{case}: {}", prompt.name);
-                    let expected = &file.get(&format!("step0/grad/{}", prompt.name)).data;
-                    gradients.relative(
-                        &what,
-                        &widen(gradient),
-                        expected,
-                        tolerance(&json, Quantity::Gradient, Step::First),
-                    );
-                    let expected = &file.get(&format!("step0/after/{}", prompt.name)).data;
-                    moved.absolute(
-                        &what,
-                        &widen(&prompt.values),
-                        expected,
-                        tolerance(&json, Quantity::Prompts, Step::First),
-                    );
-                }
-            }
-            if (step + 1) % (steps / config.epochs) == 0 {
-                learner.end_epoch();
-                for prompt in learner.state().prompts.iter() {
-                    let name = format!("epoch{}/{}", learner.state().epoch, prompt.name);
-                    let expected = &file.get(&name).data;
-                    moved.absolute(
-                        &format!("{case}: {name}"),
-                        &widen(&prompt.values),
-                        expected,
-                        tolerance(&json, Quantity::Prompts, Step::Later),
-                    );
-                }
-            }
-        }
-        for (name, velocity) in &learner.state().velocity {
-            let expected = &file.get(&format!("momentum/{name}")).data;
-            moved.relative(
-                &format!("{case}: momentum of {name}"),
-                &widen(velocity),
-                expected,
-                tolerance(&json, Quantity::Momentum, Step::Later),
-            );
-        }
-        check_logits(&learner.learned(), "eval_logits_final", Step::Later);
-    }
-    losses.finish(count);
-    gradients.finish(count);
-    moved.finish(count);
-    logits.finish(2 * count);
-    assert!(
-        count > 0,
-        "no IVLP case in {}",
-        goldens::path("trainers").display()
-    );
-}
-
-/// The batches that the cases of `train/` name.
-fn batch_file() -> Tensors {
-    let case = goldens::cases("train").into_iter().next().expect("a case");
-    let json: Value = goldens::json(format!("train/{case}.json"));
-    let name = json["files"]["batches"].as_str().expect("a file name");
-    Tensors::read(format!("train/{name}"))
 }

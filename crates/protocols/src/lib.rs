@@ -21,7 +21,9 @@ mod published;
 mod reference_results;
 mod render;
 mod results;
+mod run_state;
 mod sweep;
+mod sweep_error;
 mod table;
 mod tables;
 
@@ -29,11 +31,13 @@ pub use collection::{CollectionError, DatasetCollection, DatasetEntry, DatasetSi
 pub use column::Column;
 pub use comparable::TableError;
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
-pub use protocol::{Protocol, Scale, Target, classes_name};
+pub use protocol::{Protocol, Target};
 pub use published::{PAPER, PUBLISHED_FILE, published};
 pub use reference_results::{ReferenceResults, collect_reference};
 pub use render::{Format, render};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
-pub use sweep::{RunState, Sweep, SweepError, SweepEvent};
+pub use run_state::RunState;
+pub use sweep::{Sweep, SweepEvent};
+pub use sweep_error::SweepError;
 pub use table::{Cell, Row, Table};
 pub use tables::tables;

@@ -3,8 +3,8 @@
 use crate::collection::{DatasetEntry, DatasetSize, TransferRole};
 use crate::protocol::{Protocol, Target};
 use crate::results::RunId;
-use promptsrc::config::{ConfigError, TrainConfig};
-use promptsrc::methods::Method;
+use promptsrc::methods::{Family, Method, Request};
+use promptsrc::{ConfigError, Overrides, Preset, TrainConfig};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -19,6 +19,12 @@ pub struct Choice {
     pub seeds: Vec<u64>,
     /// Training images per class.
     pub shots: Vec<usize>,
+    /// The preset; `None`: the protocol's.
+    pub preset: Option<Preset>,
+    /// Whether the CLIP is the built-in one; see [`Request::is_mini`].
+    pub is_mini: bool,
+    /// Settings that replace those of the preset, for all methods that learn.
+    pub overrides: Overrides,
 }
 
 /// The runs of a [`Choice`], in the order in which they are made.
@@ -72,16 +78,11 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Lists the runs: by data set, then method, then shots, then seed. `configure` gives the
-    /// configuration of a data set; the method and the seed are set here.
+    /// Lists the runs: by data set, then method, then shots, then seed.
     ///
     /// # Errors
-    /// [`PlanError`].
-    pub fn new(
-        choice: &Choice,
-        sets: &[DatasetEntry],
-        configure: &dyn Fn(&str) -> TrainConfig,
-    ) -> Result<Self, PlanError> {
+    /// [`PlanError`]; a setting that one of the methods does not have is a [`PlanError::Config`].
+    pub fn new(choice: &Choice, sets: &[DatasetEntry]) -> Result<Self, PlanError> {
         let protocol = choice.protocol;
         let chosen = chosen_sets(choice, sets)?;
         let names: Vec<String> = chosen.iter().map(|set| set.name.clone()).collect();
@@ -110,6 +111,7 @@ impl Plan {
                 methods.push(*method);
             }
         }
+        refuse_unread_settings(choice, &methods)?;
         let mut runs = Vec::new();
         for set in learned_on {
             let targets = protocol.targets(&set.name, &names);
@@ -125,7 +127,7 @@ impl Plan {
                     shots,
                     seed,
                 };
-                let Some(training) = method.training() else {
+                if let Family::Frozen = method.family() {
                     runs.push(PlannedRun {
                         id: id(None, None),
                         method: *method,
@@ -134,12 +136,20 @@ impl Plan {
                         cost: measuring,
                     });
                     continue;
-                };
+                }
                 for shots in &shots {
                     for seed in &seeds {
-                        let mut config = training.configure(configure(&set.name));
-                        config.seed = *seed;
-                        config.check()?;
+                        let request = Request {
+                            method: method.name(),
+                            preset: choice.preset,
+                            default_preset: protocol.preset(),
+                            is_mini: choice.is_mini,
+                            data_set: &set.name,
+                            shots: Some(*shots as usize),
+                            seed: *seed,
+                            overrides: &choice.overrides,
+                        };
+                        let config = request.resolve()?;
                         let learning = training_cost(protocol, &config, set.size, *shots as usize);
                         runs.push(PlannedRun {
                             id: id(Some(*shots as usize), Some(*seed)),
@@ -203,6 +213,25 @@ impl Plan {
     }
 }
 
+/// Fails where there are settings of a training and no method that learns.
+fn refuse_unread_settings(
+    choice: &Choice,
+    methods: &[&'static dyn Method],
+) -> Result<(), ConfigError> {
+    let frozen = |method: &&'static dyn Method| matches!(method.family(), Family::Frozen);
+    let preset = choice.preset.map(|_| "preset");
+    let given = preset.into_iter().chain(choice.overrides.given()).next();
+    match (given, methods.first()) {
+        (Some(option), Some(method)) if methods.iter().all(frozen) => {
+            Err(ConfigError::NoSuchSetting {
+                option,
+                method: method.name().to_string(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn chosen_sets<'a>(
     choice: &Choice,
     sets: &'a [DatasetEntry],
@@ -262,7 +291,6 @@ fn training_cost(protocol: Protocol, config: &TrainConfig, size: DatasetSize, sh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Scale;
     use promptsrc::methods;
 
     fn sets() -> Vec<DatasetEntry> {
@@ -285,16 +313,19 @@ mod tests {
         Choice {
             protocol,
             data_sets: None,
-            methods: methods::all().collect(),
+            methods: ["zero-shot", "ivlp", "promptsrc"]
+                .map(|name| methods::find(name).expect("a method"))
+                .to_vec(),
             seeds: Protocol::SEEDS.to_vec(),
             shots: protocol.shots().to_vec(),
+            preset: None,
+            is_mini: false,
+            overrides: Overrides::default(),
         }
     }
 
     fn plan(choice: &Choice) -> Result<Plan, PlanError> {
-        Plan::new(choice, &sets(), &|set| {
-            choice.protocol.config(set, None, Scale::Published)
-        })
+        Plan::new(choice, &sets())
     }
 
     #[test]
@@ -341,8 +372,30 @@ mod tests {
         );
         let source_only = &sets()[1..];
         let transfer = choice(Protocol::CrossDataset);
-        let error = Plan::new(&transfer, source_only, &|_| TrainConfig::default()).unwrap_err();
+        let error = Plan::new(&transfer, source_only).unwrap_err();
         assert!(matches!(error, PlanError::NoSource { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_setting_that_nothing_reads_is_refused() {
+        let mut zero_shot = choice(Protocol::BaseToNovel);
+        zero_shot.overrides.epochs = Some(3);
+        assert!(plan(&zero_shot).is_ok());
+        zero_shot.methods.truncate(1);
+        let message = plan(&zero_shot).unwrap_err().to_string();
+        assert!(
+            message.contains("epochs") && message.contains("zero-shot"),
+            "{message}"
+        );
+
+        // IVLP has no aggregation, whatever the other methods have.
+        let mut gpa = choice(Protocol::BaseToNovel);
+        gpa.overrides.gpa_mean = Some(3.0);
+        let message = plan(&gpa).unwrap_err().to_string();
+        assert!(
+            message.contains("gpa-mean") && message.contains("ivlp"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -374,7 +427,7 @@ mod tests {
     #[test]
     fn costs_are_in_the_proportion_of_the_work() {
         let cost = |protocol, shots, classes| {
-            let config = Protocol::config(protocol, "", None, Scale::Published);
+            let config = TrainConfig::preset(Protocol::preset(protocol));
             training_cost(protocol, &config, DatasetSize { classes, test: 0 }, shots)
         };
         // ViT-B/16, 4 shots of 100 classes, 50 epochs: 5,000 steps of 465 GFLOP and the teacher's

@@ -7,7 +7,7 @@ use promptsrc_datasets::Classes;
 use serde::{Deserialize, Serialize};
 
 use crate::collection::{DatasetEntry, TransferRole};
-use promptsrc::config::{Preset, TrainConfig};
+use promptsrc::Preset;
 
 /// A benchmark of the paper (section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,17 +30,6 @@ pub struct Target {
     pub data_set: String,
     /// The classes that are distinguished.
     pub classes: Classes,
-}
-
-/// The kind of CLIP that is trained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scale {
-    /// One like the paper's: the published configurations.
-    #[default]
-    Published,
-    /// One with small images, such as promptsrc's built-in CLIP: the published configurations with
-    /// larger crops, and few-shot learning in 20 epochs instead of 50.
-    Mini,
 }
 
 impl Protocol {
@@ -78,24 +67,6 @@ impl Protocol {
             Self::BaseToNovel => Preset::BaseToNovel,
             Self::FewShot => Preset::FewShot,
             Self::CrossDataset | Self::DomainGeneralization => Preset::CrossDataset,
-        }
-    }
-
-    /// The configuration for a data set; that of `preset` where one is given. In few-shot learning
-    /// the aggregation depends on the data set ([`TrainConfig::few_shot_for`]).
-    pub fn config(self, data_set: &str, preset: Option<Preset>, scale: Scale) -> TrainConfig {
-        let of = |preset| match preset {
-            Preset::FewShot => TrainConfig::few_shot_for(data_set),
-            other => TrainConfig::preset(other),
-        };
-        match (preset, scale, self) {
-            (Some(preset), ..) => of(preset),
-            (None, Scale::Published, _) => of(self.preset()),
-            (None, Scale::Mini, Self::BaseToNovel | Self::FewShot) => of(Preset::Mini),
-            (None, Scale::Mini, _) => TrainConfig {
-                crop_scale: TrainConfig::preset(Preset::Mini).crop_scale,
-                ..of(self.preset())
-            },
         }
     }
 
@@ -144,15 +115,6 @@ impl Protocol {
     }
 }
 
-/// The name of a choice of classes in files.
-pub fn classes_name(classes: Classes) -> &'static str {
-    match classes {
-        Classes::All => "all",
-        Classes::Base => "base",
-        Classes::Novel => "novel",
-    }
-}
-
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -175,51 +137,16 @@ impl FromStr for Protocol {
 mod tests {
     use super::*;
 
-    fn gaussian(config: &TrainConfig) -> (f64, f64) {
-        let aggregation = config.aggregation.as_ref().expect("an aggregation");
-        (aggregation.mean, aggregation.std)
-    }
-
-    /// From the reference's configuration files and the comment in the few-shot one.
     #[test]
     fn defaults_are_the_published_ones() {
-        let published = |protocol: Protocol, set| protocol.config(set, None, Scale::Published);
-        for (protocol, set, epochs, depth, expected) in [
-            (Protocol::BaseToNovel, "DTD", 20, 9, (15.0, 1.0)),
-            (Protocol::FewShot, "ImageNet", 50, 9, (30.0, 30.0)),
-            (Protocol::FewShot, "SUN397", 50, 9, (30.0, 30.0)),
-            (Protocol::FewShot, "DTD", 50, 9, (45.0, 5.0)),
-            (Protocol::FewShot, "OxfordFlowers", 50, 9, (45.0, 5.0)),
-            (Protocol::FewShot, "StanfordCars", 50, 9, (45.0, 5.0)),
-            (Protocol::FewShot, "FGVCAircraft", 50, 9, (45.0, 5.0)),
-            (Protocol::FewShot, "EuroSAT", 50, 9, (45.0, 5.0)),
-            (Protocol::CrossDataset, "ImageNet", 20, 3, (6.0, 10.0)),
-            (
-                Protocol::DomainGeneralization,
-                "ImageNet",
-                20,
-                3,
-                (6.0, 10.0),
-            ),
-        ] {
-            let config = published(protocol, set);
-            assert_eq!(config.epochs, epochs, "{protocol} {set}");
-            let depths = (config.prompts.depth_text, config.prompts.depth_vision);
-            assert_eq!(depths, (depth, depth), "{protocol} {set}");
-            assert_eq!(gaussian(&config), expected, "{protocol} {set}");
-        }
+        let presets = Protocol::ALL.map(Protocol::preset);
+        let [base_to_novel, few_shot, cross_dataset, domain] = presets;
+        assert_eq!(base_to_novel, Preset::BaseToNovel);
+        assert_eq!(few_shot, Preset::FewShot);
+        assert_eq!([cross_dataset, domain], [Preset::CrossDataset; 2]);
         assert_eq!(Protocol::FewShot.shots(), [1, 2, 4, 8, 16]);
         assert_eq!(Protocol::BaseToNovel.shots(), [16]);
         assert_eq!(Protocol::SEEDS, [1, 2, 3]);
-    }
-
-    #[test]
-    fn a_small_clip_sees_at_least_half_of_an_image() {
-        for protocol in Protocol::ALL {
-            assert_eq!(protocol.config("", None, Scale::Mini).crop_scale, 0.5);
-            let asked = protocol.config("", Some(Preset::FewShot), Scale::Mini);
-            assert_eq!(asked, TrainConfig::preset(Preset::FewShot));
-        }
     }
 
     #[test]

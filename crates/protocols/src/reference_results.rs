@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use promptsrc_datasets::{CatalogueSet, Classes};
 
-use crate::protocol::{Protocol, classes_name};
+use crate::protocol::Protocol;
 use crate::results::{Configuration, Measured, RunId, RunResult};
 use promptsrc_reference::log::{ReferenceLogError, ReferenceResult, read_below};
 
@@ -132,7 +132,7 @@ fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
     };
     let measured = Measured {
         data_set,
-        classes: classes_name(subset).to_string(),
+        classes: subset.to_string(),
         names: 0,
         correct,
         total,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Protocol, Target, classes_name};
+use crate::protocol::{Protocol, Target};
 use promptsrc::config::TrainConfig;
 use promptsrc_files::{SaveError, write_atomically};
 
@@ -192,7 +192,7 @@ impl RunResult {
     pub fn of(&self, target: &Target) -> Option<&Measured> {
         self.measured
             .iter()
-            .find(|m| m.data_set == target.data_set && m.classes == classes_name(target.classes))
+            .find(|m| m.data_set == target.data_set && m.classes == target.classes.to_string())
     }
 
     /// Saves it in a run's folder, atomically.

@@ -6,24 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use promptsrc_clip::ClipModel;
-use promptsrc_datasets::{DataError, Dataset, Item, Part};
-use rayon::ThreadPoolBuildError;
+use promptsrc::run_folder::{self, RunError};
+use promptsrc::{
+    Adapter, Classifier, Clip, DataPlace, Dataset, Event, Item, Part, RunSpec, TrainConfig,
+    TrainError, TrainingImages, fingerprint, missing_warning,
+};
+use promptsrc_files::Lock;
 
-use crate::collection::{CollectionError, DatasetCollection};
+use crate::collection::DatasetCollection;
 use crate::jobs;
 use crate::plan::PlannedRun;
-use crate::protocol::{Protocol, Target, classes_name};
-use crate::results::{Configuration, Measured, ResultError, RunId, RunResult};
-use promptsrc::Event;
-use promptsrc::adapter::{ClipRecord, DataRecord};
-use promptsrc::config::TrainConfig;
-use promptsrc::image_list;
-use promptsrc::methods::{MethodError, Training};
-use promptsrc::run_folder::{self, RunClip, RunConfig, RunData, RunError};
-use promptsrc::train::{TrainData, TrainError, TrainJob};
-use promptsrc::{EvaluateError, evaluate};
-use promptsrc_files::{Lock, SaveError, write_atomically};
+use crate::protocol::{Protocol, Target};
+use crate::results::{Configuration, Measured, RunId, RunResult};
+use crate::run_state::RunState;
+use crate::sweep_error::SweepError;
 
 /// Held while a run is made. The operating system releases it when the process ends in any way.
 const LOCK: &str = ".run-lock";
@@ -35,9 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Makes runs, each in its folder below one folder.
 pub struct Sweep<'a> {
-    clip: &'a ClipModel,
-    clip_record: ClipRecord,
-    clip_source: String,
+    clip: &'a Clip,
     collection: &'a dyn DatasetCollection,
     out: PathBuf,
     allow_missing: bool,
@@ -79,92 +73,11 @@ pub enum SweepEvent<'a> {
     Wait(usize),
 }
 
-/// The progress of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    /// It has not been started.
-    New,
-    /// It has been started.
-    Begun,
-    /// It is finished.
-    Finished,
-}
-
-impl RunState {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Begun => "begun",
-            Self::Finished => "finished",
-        }
-    }
-}
-
-/// Why a run cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// The folder holds a run with another configuration.
-    #[error(
-        "{} holds a run with another configuration ({difference}): give the same options to \
-         continue it, or choose another folder",
-        path.display()
-    )]
-    Changed {
-        /// Its folder.
-        path: PathBuf,
-        /// What differs.
-        difference: String,
-    },
-    /// A file or folder cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
-    /// A data set cannot be read.
-    #[error(transparent)]
-    Collection(#[from] CollectionError),
-    /// The images of a data set are not usable.
-    #[error("the data set {name}: {source}")]
-    Data {
-        /// The data set.
-        name: String,
-        /// What is wrong.
-        source: Box<DataError>,
-    },
-    /// A result.
-    #[error(transparent)]
-    Result(#[from] ResultError),
-    /// Something cannot be saved.
-    #[error(transparent)]
-    Save(#[from] SaveError),
-    /// The run folder.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The training.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// The classifier.
-    #[error(transparent)]
-    Method(#[from] MethodError),
-    /// A measurement.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-    /// Threads cannot be started.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] ThreadPoolBuildError),
-}
-
-impl SweepError {
-    fn data(name: &str, source: DataError) -> Self {
-        Self::Data {
-            name: name.to_string(),
-            source: Box::new(source),
-        }
-    }
+/// What a training gives to the measurements.
+struct Trained {
+    /// Fingerprint of the training images.
+    images: String,
+    adapter: Adapter,
 }
 
 /// The outcome of an attempt at a run.
@@ -176,19 +89,10 @@ enum Attempt {
 }
 
 impl<'a> Sweep<'a> {
-    /// A sweep with a CLIP over a collection, in the folder `out`. `clip_source`: where the CLIP
-    /// is, as recorded in run folders.
-    pub fn new(
-        clip: &'a ClipModel,
-        clip_record: ClipRecord,
-        clip_source: String,
-        collection: &'a dyn DatasetCollection,
-        out: &Path,
-    ) -> Self {
+    /// A sweep with a CLIP over a collection, in the folder `out`.
+    pub fn new(clip: &'a Clip, collection: &'a dyn DatasetCollection, out: &Path) -> Self {
         Self {
             clip,
-            clip_record,
-            clip_source,
             collection,
             out: out.to_path_buf(),
             allow_missing: false,
@@ -225,28 +129,11 @@ impl<'a> Sweep<'a> {
     /// it cannot be read.
     pub fn state(&self, run: &PlannedRun) -> Result<RunState, SweepError> {
         let folder = self.folder(&run.id);
-        if let Some(result) = RunResult::load(&folder)? {
-            self.refuse_changed(&folder, &result.configuration, run)?;
-            let finished = run.targets.iter().all(|target| result.of(target).is_some());
-            return Ok(match finished {
-                true => RunState::Finished,
-                false => RunState::Begun,
-            });
+        let (state, saved) = RunState::with_configuration(run, &folder)?;
+        if let Some(saved) = saved {
+            self.refuse_changed(&folder, &saved, run)?;
         }
-        let config = folder.join(run_folder::CONFIG);
-        let begun = [run_folder::STATE, run_folder::ADAPTER];
-        if !config.exists() || !begun.iter().any(|name| folder.join(name).exists()) {
-            return Ok(RunState::New);
-        }
-        let saved = run_folder::read_config(&config)?;
-        let configuration = Configuration {
-            clip: saved.clip.fingerprint,
-            precision: saved.clip.precision,
-            allow_missing: saved.data.allow_missing,
-            train: Some(saved.train),
-        };
-        self.refuse_changed(&folder, &configuration, run)?;
-        Ok(RunState::Begun)
+        Ok(state)
     }
 
     /// Makes the runs that are not finished, and returns how many have failed. A run that another
@@ -254,7 +141,7 @@ impl<'a> Sweep<'a> {
     /// or that process has ended. A failed run is reported; the others are still made.
     ///
     /// # Errors
-    /// Before any run is made: where the folder of one holds a run with another configuration.
+    /// Before any run is made: if the folder of one contains a run with another configuration.
     pub fn make(
         &self,
         runs: &[PlannedRun],
@@ -315,19 +202,17 @@ impl<'a> Sweep<'a> {
             return Ok(Attempt::Ended(Ok(())));
         }
         observe(&SweepEvent::Begin(run));
-        let trained_on = match (run.method.training(), &run.config) {
-            (Some(training), Some(config)) => {
-                match self.train(run, training, config, &folder, observe) {
-                    // `promptsrc train` is running in this folder.
-                    Err(SweepError::Train(TrainError::Run(RunError::Locked { .. }))) => {
-                        return Ok(Attempt::Locked);
-                    }
-                    trained => Some(trained?),
+        let trained = match &run.config {
+            None => None,
+            Some(config) => match self.train(run, config, &folder, observe) {
+                // `promptsrc train` is running in this folder.
+                Err(SweepError::Train(TrainError::Run(RunError::Locked { .. }))) => {
+                    return Ok(Attempt::Locked);
                 }
-            }
-            _ => None,
+                trained => Some(trained?),
+            },
         };
-        let result = self.measure(run, trained_on, &folder, observe)?;
+        let result = self.measure(run, trained, &folder, observe)?;
         observe(&SweepEvent::End {
             run,
             result: &result,
@@ -355,86 +240,46 @@ impl<'a> Sweep<'a> {
         Ok(true)
     }
 
-    /// Trains, unless that is done, and returns the fingerprint of the training images.
+    /// Trains, unless that is done.
     fn train(
         &self,
         run: &PlannedRun,
-        training: &dyn Training,
         config: &TrainConfig,
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
-    ) -> Result<String, SweepError> {
+    ) -> Result<Trained, SweepError> {
         let name = &run.id.data_set;
-        let data = |source| SweepError::data(name, source);
-        let dataset = self.data_set(name)?;
-        dataset.check_trainable().map_err(data)?;
-        let shots = run.id.shots.unwrap_or(0);
-        let picks = dataset.few_shot(shots, config.seed);
-        if let Some((label, images)) = picks.short.first() {
-            let class = dataset.class_names.get(*label).map_or("", String::as_str);
-            let text = format!(
-                "{} of {} classes have fewer than {shots} training images and are taken whole \
-                 (the first: {class}, {images})",
-                picks.short.len(),
-                dataset.class_names.len()
-            );
-            observe(&SweepEvent::Warn(run, &text));
-        }
         let classes = run.id.protocol.learned();
-        let selection = dataset.select(&picks, classes).map_err(data)?;
-        let items = self.items(run, &dataset, Part::Train, &selection.train, observe)?;
-        let fingerprint = image_list::fingerprint(&selection.class_names, &items);
-        let run_config = RunConfig {
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            clip: RunClip {
-                source: self.clip_source.clone(),
-                fingerprint: self.clip_record.fingerprint.clone(),
-                precision: self.clip.precision().to_string(),
-            },
-            data: RunData {
-                path: self.collection.location(name),
-                split: None,
-                class_names: None,
-                classes: classes_name(classes).to_string(),
-                shots: run.id.shots,
-                allow_missing: self.allow_missing,
-                images: fingerprint.clone(),
-            },
-            train: config.clone(),
-        };
-        self.copy_from_other_transfer(run, training, &run_config, folder)?;
-        if training.is_trained(folder) {
-            let saved = run_folder::read_config(&folder.join(run_folder::CONFIG))?;
-            return match run_folder::difference(&saved, &run_config) {
-                None => Ok(fingerprint),
-                Some(difference) => Err(SweepError::Changed {
-                    path: folder.to_path_buf(),
-                    difference,
-                }),
-            };
+        let images = self
+            .data_set(name)?
+            .sampled(run.id.shots, config.seed)
+            .select(classes)
+            .and_then(|subset| TrainingImages::of(&subset, self.allow_missing))
+            .map_err(|source| SweepError::data(name, source))?;
+        for warning in &images.warnings {
+            observe(&SweepEvent::Warn(run, warning));
         }
-        let job = TrainJob {
+        let spec = RunSpec {
             clip: self.clip,
-            clip_record: self.clip_record.clone(),
-            config: config.clone(),
-            data: TrainData {
-                class_names: selection.class_names,
-                record: DataRecord {
-                    name: name.clone(),
-                    split: None,
-                    classes: classes_name(classes).to_string(),
-                    shots: run.id.shots,
-                    images: items.len(),
-                    seed: config.seed,
-                },
-                items,
+            images,
+            place: DataPlace {
+                path: self.collection.location(name),
+                ..DataPlace::default()
             },
+            config: config.clone(),
             threads: self.threads,
         };
-        training.train(&job, folder, &run_config, &mut |event| {
-            observe(&SweepEvent::Train(run, event));
-        })?;
-        Ok(fingerprint)
+        self.copy_from_other_transfer(run, &spec, folder)?;
+        let adapter = match spec.finished_in(folder)? {
+            Some(adapter) => adapter,
+            None => spec.train_in(folder, true, &mut |event| {
+                observe(&SweepEvent::Train(run, event));
+            })?,
+        };
+        Ok(Trained {
+            images: spec.images.fingerprint(),
+            adapter,
+        })
     }
 
     /// Cross-dataset transfer and domain generalisation have the same training: a finished one of
@@ -442,38 +287,24 @@ impl<'a> Sweep<'a> {
     fn copy_from_other_transfer(
         &self,
         run: &PlannedRun,
-        training: &dyn Training,
-        config: &RunConfig,
+        spec: &RunSpec,
         folder: &Path,
     ) -> Result<(), SweepError> {
-        let other = match run.id.protocol {
+        let protocol = match run.id.protocol {
             Protocol::CrossDataset => Protocol::DomainGeneralization,
             Protocol::DomainGeneralization => Protocol::CrossDataset,
             _ => return Ok(()),
         };
         let other = self.folder(&RunId {
-            protocol: other,
+            protocol,
             ..run.id.clone()
         });
-        let holds = [run_folder::STATE, run_folder::ADAPTER];
-        if holds.iter().any(|name| folder.join(name).exists()) || !training.is_trained(&other) {
+        if run_folder::is_begun(folder) || !run_folder::is_finished(&other) {
             return Ok(());
         }
         let saved = run_folder::read_config(&other.join(run_folder::CONFIG))?;
-        if run_folder::difference(&saved, config).is_some() {
-            return Ok(());
-        }
-        // The metrics last: they mark the training as finished.
-        for name in [
-            run_folder::CONFIG,
-            run_folder::LOG,
-            run_folder::STATE,
-            run_folder::ADAPTER,
-            run_folder::METRICS,
-        ] {
-            let path = other.join(name);
-            let bytes = std::fs::read(&path).map_err(|source| SweepError::Io { path, source })?;
-            write_atomically(&folder.join(name), &bytes)?;
+        if run_folder::difference(&saved, &spec.record()).is_none() {
+            run_folder::copy_finished(&other, folder)?;
         }
         Ok(())
     }
@@ -481,10 +312,14 @@ impl<'a> Sweep<'a> {
     fn measure(
         &self,
         run: &PlannedRun,
-        trained_on: Option<String>,
+        trained: Option<Trained>,
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<RunResult, SweepError> {
+        let (trained_on, adapter) = match trained {
+            Some(trained) => (Some(trained.images), Some(trained.adapter)),
+            None => (None, None),
+        };
         // From an earlier run with other targets, or from a process that was killed.
         let measuring = folder.join(MEASURING);
         let saved = match RunResult::load(&measuring)? {
@@ -509,10 +344,13 @@ impl<'a> Sweep<'a> {
         let mut before = 0;
         let several = chosen.len() > 1;
         for (target, (names, items)) in chosen {
-            let template = self.collection.template(&target.data_set);
-            let classifier = run
-                .method
-                .classifier(self.clip, folder, &names, &template)?;
+            let classifier = match &adapter {
+                Some(adapter) => adapter.classifier(self.clip, &names)?,
+                None => {
+                    let template = self.collection.template(&target.data_set);
+                    Classifier::zero_shot(self.clip, &names, &[template])?
+                }
+            };
             let mut progress = |done| {
                 observe(&SweepEvent::Measure {
                     run,
@@ -520,17 +358,16 @@ impl<'a> Sweep<'a> {
                     total,
                 });
             };
-            let evaluation =
-                evaluate(self.clip, &*classifier, &items, self.threads, &mut progress)?;
+            let evaluation = classifier.evaluate(&items, self.threads, &mut progress)?;
             before += items.len();
             result.measured.push(Measured {
                 data_set: target.data_set.clone(),
-                classes: classes_name(target.classes).to_string(),
+                classes: target.classes.to_string(),
                 names: names.len(),
                 correct: evaluation.correct,
                 total: evaluation.total,
                 macro_f1: evaluation.macro_f1,
-                images: image_list::fingerprint(&names, &items),
+                images: fingerprint(&names, &items),
             });
             if several {
                 make_folder(&measuring)?;
@@ -541,7 +378,7 @@ impl<'a> Sweep<'a> {
         result.measured.sort_by_key(|measured| {
             let is_it = |target: &Target| {
                 target.data_set == measured.data_set
-                    && classes_name(target.classes) == measured.classes
+                    && target.classes.to_string() == measured.classes
             };
             let place = run.targets.iter().position(is_it);
             place.unwrap_or(run.targets.len())
@@ -561,37 +398,17 @@ impl<'a> Sweep<'a> {
         target: &Target,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<(Vec<String>, Vec<Item>), SweepError> {
-        let dataset = self.data_set(&target.data_set)?;
         let data = |source| SweepError::data(&target.data_set, source);
-        dataset.check_part(Part::Test).map_err(data)?;
         // All training images; which classes are base does not depend on shots or seed.
-        let everything = dataset.few_shot(0, 0);
-        let selection = dataset.select(&everything, target.classes).map_err(data)?;
-        let items = self.items(run, &dataset, Part::Test, &selection.test, observe)?;
-        Ok((selection.class_names, items))
-    }
-
-    fn items(
-        &self,
-        run: &PlannedRun,
-        dataset: &Dataset,
-        part: Part,
-        samples: &[promptsrc_datasets::Sample],
-        observe: &(dyn Fn(&SweepEvent) + Sync),
-    ) -> Result<Vec<Item>, SweepError> {
-        let resolved = dataset
-            .items(part, samples, self.allow_missing)
-            .map_err(|source| SweepError::data(&dataset.name, source))?;
-        if resolved.dropped > 0 {
-            let text = format!(
-                "{} of {} {part} images of {} are not there and are left out",
-                resolved.dropped,
-                samples.len(),
-                dataset.name
-            );
-            observe(&SweepEvent::Warn(run, &text));
+        let subset = self.data_set(&target.data_set)?.whole();
+        let subset = subset.select(target.classes).map_err(data)?;
+        let images = subset
+            .images(Part::Test, self.allow_missing)
+            .map_err(data)?;
+        if let Some(warning) = missing_warning(&subset, Part::Test, &images) {
+            observe(&SweepEvent::Warn(run, &warning));
         }
-        Ok(resolved.items)
+        Ok((subset.class_names, images.items))
     }
 
     /// A data set, which is read only once.
@@ -610,7 +427,7 @@ impl<'a> Sweep<'a> {
 
     fn configuration(&self, run: &PlannedRun) -> Configuration {
         Configuration {
-            clip: self.clip_record.fingerprint.clone(),
+            clip: self.clip.record().fingerprint.clone(),
             precision: self.clip.precision().to_string(),
             allow_missing: self.allow_missing,
             train: run.config.clone(),

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
-use promptsrc::{Method, Prompts, TrainConfig};
+use promptsrc::adapter::{Adapter, AdapterMeta};
+use promptsrc::methods::Request;
+use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord};
+use promptsrc::{Overrides, Parameter, Parameters, Preset};
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
 use promptsrc_reference::checkpoint::{
     FOLDER, ReferenceCheckpoint, ReferenceCheckpointError, Supplement, find, run_log, save,
@@ -11,32 +13,47 @@ use promptsrc_reference::checkpoint::{
 };
 use proptest::prelude::*;
 
-fn named(n_ctx: usize, text_depth: usize, bits: &[u32]) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+/// Prompts in the order of an adapter: text, then image.
+fn prompts(n_ctx: usize, text_depth: usize, bits: &[u32]) -> Parameters {
     let mut bits = bits.iter().copied().cycle();
-    let names = [
-        "prompt_learner.ctx".to_string(),
-        "image_encoder.VPT".to_string(),
-    ];
+    let first = std::iter::once("prompt_learner.ctx".to_string());
     let deep =
         (1..text_depth).map(|l| format!("text_encoder.transformer.resblocks.{l}.VPT_shallow"));
-    let all: Vec<String> = names.into_iter().chain(deep).collect();
-    all.into_iter()
+    let vision = std::iter::once("image_encoder.VPT".to_string());
+    let list = first
+        .chain(deep)
+        .chain(vision)
         .map(|name| {
             let width = if name.starts_with("image") { 3 } else { 2 };
             let values = (0..n_ctx * width)
                 .map(|_| f32::from_bits(bits.next().unwrap_or_default()))
                 .collect();
-            (name, vec![n_ctx, width], values)
+            Parameter {
+                name,
+                shape: vec![n_ctx, width],
+                values,
+            }
         })
-        .collect()
+        .collect();
+    Parameters::new(list).expect("prompts")
 }
 
-fn adapter(method: Method, prompts: Prompts) -> Adapter {
+fn adapter(method: &str, parameters: Parameters) -> Adapter {
+    let config = Request {
+        method,
+        preset: None,
+        default_preset: Preset::BaseToNovel,
+        is_mini: false,
+        data_set: "",
+        shots: Some(16),
+        seed: 1,
+        overrides: &Overrides::default(),
+    };
     Adapter {
-        prompts,
+        parameters,
         meta: AdapterMeta {
             format_version: AdapterMeta::FORMAT_VERSION,
-            method,
+            method: method.to_string(),
             class_names: vec!["Ägyptische Mau".to_string(), "b\n\"c\"".to_string()],
             template: "a photo of a {}.".to_string(),
             clip: ClipRecord {
@@ -54,14 +71,14 @@ fn adapter(method: Method, prompts: Prompts) -> Adapter {
             },
             data: DataRecord::default(),
             precision: "f32".to_string(),
-            config: TrainConfig::default().with_method(method),
+            config: config.resolve().expect("a configuration"),
             metrics: [("loss".to_string(), 0.1 + 0.2)].into(),
         },
     }
 }
 
-fn bits(prompts: &Prompts) -> Vec<(String, Vec<u32>)> {
-    prompts
+fn bits(parameters: &Parameters) -> Vec<(String, Vec<u32>)> {
+    parameters
         .iter()
         .map(|p| {
             (
@@ -85,21 +102,19 @@ proptest! {
         epoch in 0..200usize,
     ) {
         let folder = tempfile::tempdir().expect("a folder");
-        let method = if ivlp { Method::Ivlp } else { Method::PromptSrc };
-        let prompts = Prompts::from_named(named(n_ctx, depth, &values)).expect("prompts");
-        let adapter = adapter(method, prompts);
+        let method = if ivlp { "ivlp" } else { "promptsrc" };
+        let adapter = adapter(method, prompts(n_ctx, depth, &values));
         let saved = save(&adapter, folder.path(), epoch, false).expect("saved");
         let found = ReferenceCheckpoint::open(&saved.file).expect("a checkpoint");
         prop_assert_eq!(found.epoch, Some(epoch));
         let again = found.adapter(&Supplement::default()).expect("an adapter");
         prop_assert_eq!(&again.meta, &adapter.meta);
-        prop_assert_eq!(bits(&again.prompts), bits(&adapter.prompts));
+        prop_assert_eq!(bits(&again.parameters), bits(&adapter.parameters));
     }
 }
 
 fn a_checkpoint() -> Adapter {
-    let prompts = Prompts::from_named(named(2, 2, &[0x3f80_0000])).expect("prompts");
-    adapter(Method::PromptSrc, prompts)
+    adapter("promptsrc", prompts(2, 2, &[0x3f80_0000]))
 }
 
 /// Writes a checkpoint of these tensors.
@@ -149,7 +164,7 @@ fn missing_information_is_asked_for() {
     let path = folder.path().join("model.pth.tar-5");
     file(&path, &[("module.prompt_learner.ctx", &[2, 2])], vec![]);
     let checkpoint = ReferenceCheckpoint::open(&path).expect("a checkpoint");
-    assert_eq!((checkpoint.method, checkpoint.epoch), (None, None));
+    assert_eq!((&checkpoint.method, checkpoint.epoch), (&None, None));
     let ask = |supplement: &Supplement| {
         checkpoint
             .adapter(supplement)
@@ -162,7 +177,7 @@ fn missing_information_is_asked_for() {
         "{}",
         ask(&supplement)
     );
-    supplement.method = Some(Method::Ivlp);
+    supplement.method = Some("ivlp".to_string());
     assert!(ask(&supplement).contains("--clip"), "{}", ask(&supplement));
     let meta = a_checkpoint().meta;
     supplement.clip = Some((meta.clip, meta.preprocessing));
@@ -281,4 +296,17 @@ fn files_are_replaced_only_with_force() {
     assert!(!inner.join("model.pth.tar-30").exists());
     save(&adapter, folder.path(), 30, true).expect("saved");
     assert_eq!(newest(), "model.pth.tar-30\n");
+}
+
+#[test]
+fn an_adapter_of_a_method_without_such_checkpoints_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let adapter = adapter("coop", prompts(4, 1, &[1]));
+    let error = save(&adapter, folder.path(), 20, false).expect_err("no such checkpoints");
+    let text = error.to_string();
+    assert!(text.contains("coop") && text.contains(FOLDER), "{text}");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        0
+    );
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use promptsrc::Method;
-use promptsrc::datasets::Classes;
+use promptsrc::Classes;
 use promptsrc_reference::log::{ReferenceLogError, ReferenceResult, find, parse, read, read_below};
 use proptest::prelude::*;
 
@@ -94,7 +93,7 @@ fn a_complete_log_gives_its_configuration_and_its_result() {
     let found = parsed(&log());
     assert_eq!(found.dataset.as_deref(), Some("EuroSAT"));
     assert_eq!(found.trainer.as_deref(), Some("PromptSRC"));
-    assert_eq!(found.method(), Some(Method::PromptSrc));
+    assert_eq!(found.method().map(|m| m.name()), Some("promptsrc"));
     assert_eq!((found.seed, found.shots), (Some(2), Some(16)));
     assert_eq!(found.subset, Some(Classes::Base));
     assert_eq!(found.eval_only, Some(false));

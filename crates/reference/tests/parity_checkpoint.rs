@@ -6,7 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::*;
-use promptsrc::{Classifier, ClipModel, Method, Prompts};
+use promptsrc::{Classifier, Parameters, TrainConfig};
+use promptsrc_clip::ClipModel;
 use promptsrc_goldens::{
     self as goldens, Group, Quantity, Step, Tensors, number, strings, tolerance,
 };
@@ -46,7 +47,10 @@ fn parity_reference_checkpoint_prompts_and_logits() {
     prompts.finish(3);
 
     let mut logits = Group::new("checkpoint/logits");
-    let prompt_prefix = case["prompt_lead"].as_str().expect("a prefix");
+    let config = TrainConfig {
+        prompts: prompt_config(&case["spec"]),
+        ..TrainConfig::default()
+    };
     // The prompts are the checkpoint's own: nothing is trained here.
     let logit_tolerance = tolerance(&json, Quantity::Logits, Step::First);
     let images = expected.get("images");
@@ -55,16 +59,14 @@ fn parity_reference_checkpoint_prompts_and_logits() {
         ("logits_new_classes", "new_classnames"),
     ] {
         let names = strings(&json[names]);
-        let classifier =
-            Classifier::with_prompts(&clip, &checkpoint.prompts, prompt_prefix, &names).unwrap();
+        let classifier = Classifier::prompted(&clip, &config, &checkpoint.prompts, &names).unwrap();
         let found = widen(&classifier.logits(images.f32(), images.shape[0]));
         logits.absolute(key, &found, &expected.get(key).data, logit_tolerance);
     }
     // The reference's own logits, in half precision and with its perturbed frozen weights, differ
     // from these by at most what the golden gives for these two causes.
     let names = strings(&json["classnames"]);
-    let classifier =
-        Classifier::with_prompts(&clip, &checkpoint.prompts, prompt_prefix, &names).unwrap();
+    let classifier = Classifier::prompted(&clip, &config, &checkpoint.prompts, &names).unwrap();
     let found = widen(&classifier.logits(images.f32(), images.shape[0]));
     let weights = number(&json["gaps"]["original_clip_vs_ckpt_weights"]) + logit_tolerance;
     for key in [
@@ -95,7 +97,7 @@ fn parity_reference_checkpoint_as_an_adapter() {
 
     let mut group = Group::new("checkpoint/adapter");
     let (meta, optim) = (&adapter.meta, &json["optimizer_groups"][0]);
-    group.equal("method", &meta.method, &Method::PromptSrc);
+    group.equal("method", &meta.method.as_str(), &"promptsrc");
     group.equal("precision", &meta.precision.as_str(), &"f16");
     group.equal(
         "prompts",
@@ -118,7 +120,8 @@ fn parity_reference_checkpoint_as_an_adapter() {
     group.finish(9);
 
     // The names and the prefix that it was trained on agree with its tokens, others do not.
-    let (prompt_prefix, names) = (meta.config.prompt_lead(), strings(&json["classnames"]));
+    let prompt_prefix = meta.prompt_model().unwrap().prompt_prefix();
+    let names = strings(&json["classnames"]);
     let check = |prefix: &str, names: &[String]| checkpoint.check_texts(&clip, prefix, names);
     check(&prompt_prefix, &names).unwrap_or_else(|e| panic!("{e}"));
     check(&prompt_prefix, &[]).unwrap_or_else(|e| panic!("{e}"));
@@ -150,7 +153,7 @@ fn blank(shape: &[usize]) -> Saved {
 
 /// The IVLP trainer's file: prompts and frozen towers, no second image tower, no record. Of the
 /// towers, only the tensors that show their shape.
-fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
+fn ivlp_checkpoint(clip: &ClipModel, prompts: &Parameters, epoch: i64) -> Vec<u8> {
     let config = clip.config();
     let (vision, text) = (clip.vision(), clip.text());
     let patch = config.vision.patch_size;
@@ -189,7 +192,7 @@ fn ivlp_checkpoint(clip: &ClipModel, prompts: &Prompts, epoch: i64) -> Vec<u8> {
     }
     for prompt in prompts.iter() {
         let bytes = prompt.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let tensor = SavedTensor::new(DType::F32, prompt.shape.to_vec(), bytes);
+        let tensor = SavedTensor::new(DType::F32, prompt.shape.clone(), bytes);
         tensors.push((
             prompt.name.clone(),
             Saved::Tensor(tensor.expect("a tensor")),
@@ -226,7 +229,7 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
         count += 1;
         let file = Tensors::read(format!("trainers/{case}.safetensors"));
         let epochs = number(&json["epochs"]) as i64;
-        let learned = prompts(&file, &format!("epoch{epochs}/"));
+        let learned = parameters(&file, &format!("epoch{epochs}/"));
         let theirs = folder.path().join(format!("{case}.pth.tar-{epochs}"));
         std::fs::write(&theirs, ivlp_checkpoint(&clip, &learned, epochs)).expect("room");
 
@@ -244,8 +247,8 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
             .unwrap_or_else(|e| panic!("{e}"));
         group.equal(
             &format!("{case}: method"),
-            &adapter.meta.method,
-            &Method::Ivlp,
+            &adapter.meta.method.as_str(),
+            &"ivlp",
         );
         let resolution = clip.config().vision.resolution;
         let found = adapter.meta.preprocessing.resolution;
@@ -261,13 +264,16 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
             again == adapter,
             "{case}: not the same after it was saved and read"
         );
-        assert_eq!(again.prompts, learned, "{case}");
+        for parameter in learned.iter() {
+            let found = again.parameters.get(&parameter.name);
+            assert!(found == Some(parameter), "{case}: {}", parameter.name);
+        }
         assert!(
             save(&adapter, &run, epochs as usize, false).is_err(),
             "{case}: overwritten"
         );
 
-        let classifier = Classifier::prompted(&clip, &again, &names).unwrap();
+        let classifier = again.classifier(&clip, &names).unwrap();
         let found = widen(&classifier.logits(images.f32(), images.shape[0]));
         let expected = &file.get("eval_logits_final").data;
         let tolerance = tolerance(&json, Quantity::Logits, Step::First);

@@ -15,11 +15,20 @@ pub fn sets() -> &'static [WorldSet] {
 }
 
 impl WorldSet {
-    /// The set with that name.
+    /// What stands before the name of a set where other data sets can be named too: `world:objects`.
+    pub const PREFIX: &str = "world:";
+
+    /// The name of the set among other data sets: `world:objects`.
+    pub fn location(&self) -> String {
+        format!("{}{}", Self::PREFIX, self.name)
+    }
+
+    /// The set with that name, with or without [`PREFIX`](Self::PREFIX).
     ///
     /// # Errors
     /// [`WorldError::UnknownSet`].
     pub fn find(name: &str) -> Result<&'static Self, WorldError> {
+        let name = name.strip_prefix(Self::PREFIX).unwrap_or(name);
         sets()
             .iter()
             .find(|set| set.name == name)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use promptsrc_datasets::{Classes, DataSource, Dataset, Part};
+use promptsrc_datasets::{DataSource, Dataset, Part};
 use promptsrc_image::Limits;
 use promptsrc_world::{
     Background, Colour, Content, Light, Pattern, Place, Position, SIDE, Scene, Size, Style,
@@ -203,11 +203,9 @@ fn every_set_has_sane_splits() {
                 assert!(scenes.insert(scene.seed), "{name}: the same scene twice");
             }
         }
-        let base = dataset
-            .select(&dataset.few_shot(16, 1), Classes::Base)
-            .unwrap();
+        let base = dataset.few_shot(16, 1).base().unwrap();
         assert_eq!(base.class_names.len(), classes.len().div_ceil(2));
-        assert_eq!(base.train.len(), 16 * base.class_names.len());
+        assert_eq!(base.samples(Part::Train).len(), 16 * base.class_names.len());
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Reads the file at a path below [`dir`].
+    /// Reads the file at a path below [`dir`](crate::dir).
     pub fn read(relative: impl AsRef<Path>) -> Self {
         Self::read_file(&path(relative))
     }

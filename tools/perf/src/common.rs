@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use promptsrc_clip::Precision;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// How to compute.
 #[derive(clap::Args)]

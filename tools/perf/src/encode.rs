@@ -3,15 +3,18 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Classifier, ClipModel, Prompts};
+use promptsrc::Classifier;
+use promptsrc::methods::prompt_model;
+use promptsrc_clip::ClipModel;
 use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
+use crate::failure::Failure;
 use crate::limit::Limit;
 use crate::median::median;
 use crate::process::{peak_rss_mib, reset_peak_rss};
-use crate::{Failure, needed_work, random_clip, step};
+use crate::{needed_work, random_clip, step};
 
 /// What is encoded.
 #[derive(clap::Args)]
@@ -50,9 +53,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             drop(weights);
             let batch = options.batch.get();
             let config = step::config(4);
-            let prompts = Prompts::initial(&config.prompts, &clip, 1)?;
-            let names = ["cat", "dog", "bird"].map(String::from);
-            let classifier = Classifier::with_prompts(&clip, &prompts, "a photo of a", &names)?;
+            let parameters = prompt_model(&config)?.initial(&clip, 1)?;
+            let names = ["cat", "dog", "bird"];
+            let classifier = Classifier::prompted(&clip, &config, &parameters, &names)?;
             let side = clip.config().vision.resolution;
             let once = || {
                 let images = noise(7, batch * 3 * side * side, 1.0);

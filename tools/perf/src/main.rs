@@ -5,6 +5,7 @@
 
 mod common;
 mod encode;
+mod failure;
 mod limit;
 mod loader;
 mod median;
@@ -18,11 +19,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
+
 // The allocator of the command, so that the figures are its own.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures how fast promptsrc is on this machine.
 #[derive(Parser)]

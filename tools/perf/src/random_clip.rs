@@ -8,7 +8,7 @@ use promptsrc_clip::{ClipConfig, ClipWeights};
 use promptsrc_goldens::noise_stream;
 use safetensors::tensor::{Dtype, View};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Shape of ViT-B/16.
 pub fn vit_b_16() -> ClipConfig {

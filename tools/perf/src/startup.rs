@@ -3,14 +3,16 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Classifier, ClipModel, ClipWeights};
+use promptsrc::Classifier;
+use promptsrc_clip::{ClipModel, ClipWeights, templates};
 use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
+use crate::failure::Failure;
 use crate::median::median;
 use crate::process::peak_rss_mib;
-use crate::{Failure, random_clip};
+use crate::random_clip;
 
 /// How to measure.
 #[derive(clap::Args)]
@@ -37,9 +39,7 @@ struct Figures {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let precision = options.computing.precision()?;
     let (_folder, path) = random_clip::file()?;
-    let names: Vec<String> = ["cat", "dog", "bird", "car", "ship"]
-        .map(String::from)
-        .to_vec();
+    let names = ["cat", "dog", "bird", "car", "ship"];
     let figures = options
         .computing
         .pool()?
@@ -49,8 +49,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
                 let weights = ClipWeights::open(&path)?;
                 let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
                 let loaded = start.elapsed().as_secs_f64();
-                let templates = ["a photo of a {}.".to_string()];
-                let classifier = Classifier::zero_shot(&clip, &names, &templates)?;
+                let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
                 let classes = start.elapsed().as_secs_f64();
                 let side = clip.config().vision.resolution;
                 let image = noise(7, 3 * side * side, 1.0);

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{ClipModel, Learner, Preset, TrainConfig};
-use promptsrc_clip::Tokenizer;
+use promptsrc::{Preset, TrainConfig, Training};
+use promptsrc_clip::{ClipModel, Tokenizer};
 use promptsrc_goldens::noise;
 use serde::Serialize;
 
 use crate::common::Computing;
+use crate::failure::Failure;
 use crate::limit::Limit;
 use crate::median::median;
 use crate::process::{peak_rss_mib, reset_peak_rss};
-use crate::{Failure, needed_work, random_clip};
+use crate::{needed_work, random_clip};
 
 /// What is trained.
 #[derive(clap::Args)]
@@ -74,12 +75,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let own = vec![options.name_tokens.get() + 2; names.len()];
             let needed_gflop = needed_work::step_gflop(clip.config(), &config, batch, &own);
             let side = clip.config().vision.resolution;
-            let mut learner = Learner::new(&clip, config, &names)?;
+            let mut training = Training::new(&clip, config, &names)?;
             let labels: Vec<usize> = (0..batch).map(|i| i % names.len()).collect();
             let mut step = || -> Result<f64, Failure> {
                 let images = noise(7, batch * 3 * side * side, 1.0);
                 let start = Instant::now();
-                learner.step(images, &labels)?;
+                training.step(images, &labels)?;
                 Ok(start.elapsed().as_secs_f64())
             };
             reset_peak_rss();

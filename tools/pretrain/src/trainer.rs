@@ -7,7 +7,7 @@
 //! nothing.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use promptsrc::train::preprocess;
+use promptsrc::preprocess;
 use promptsrc_clip::{ClipConfig, WeightError, values};
 use promptsrc_world::pretrain_sample;
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use promptsrc::datasets::Part;
-use promptsrc::{Classifier, ClipModel, ClipWeights, evaluate};
+use promptsrc::{Classifier, Part};
+use promptsrc_clip::{ClipModel, ClipWeights, templates};
 use promptsrc_world::{Purpose, sets};
 
 /// Accuracy in per cent on the validation images of all classes, by data set. The test images
@@ -13,15 +13,15 @@ pub fn measure(
     threads: usize,
 ) -> Result<BTreeMap<&'static str, f64>, Box<dyn std::error::Error>> {
     let clip = ClipModel::new(weights, &Default::default())?;
-    let template = ["a photo of a {}.".to_string()];
     sets()
         .iter()
         .filter(|set| set.purpose() != Purpose::Shifted)
         .map(|set| {
             let dataset = set.dataset();
-            let classifier = Classifier::zero_shot(&clip, &dataset.class_names, &template)?;
+            let classifier =
+                Classifier::zero_shot(&clip, &dataset.class_names, &[templates::PHOTO])?;
             let items = dataset.part(Part::Val);
-            let found = evaluate(&clip, &classifier, items, threads, &mut |_| {})?;
+            let found = classifier.evaluate(items, threads, &mut |_| {})?;
             Ok((set.name(), (found.accuracy * 1000.0).round() / 10.0))
         })
         .collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::overrides::Overrides;
+use super::overrides::OverrideArgs;
 use super::values::positive;
 
 #[derive(Args, Debug)]
@@ -47,7 +47,8 @@ pub struct BenchArgs {
     /// domain-generalization those to evaluate on [default: the paper's].
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub datasets: Vec<String>,
-    /// Methods, separated by commas.
+    /// Methods, separated by commas: zero-shot, coop, ivlp, promptsrc. A method that learns nothing
+    /// is evaluated once, whatever the shots and seeds.
     #[arg(
         long,
         value_name = "A,B",
@@ -87,7 +88,7 @@ pub struct BenchArgs {
     #[arg(long)]
     pub allow_missing: bool,
     #[command(flatten)]
-    pub overrides: Overrides,
+    pub overrides: OverrideArgs,
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::values::method_of_checkpoints;
+
 const FROM_CHECKPOINT: &str = "What a checkpoint does not record";
 
 #[derive(Args, Debug)]
@@ -32,8 +34,13 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "WORDS", help_heading = FROM_CHECKPOINT)]
     pub ctx_init: Option<String>,
     /// Method of the checkpoint [default: recognised from the file].
-    #[arg(long, value_name = "NAME", help_heading = FROM_CHECKPOINT)]
-    pub method: Option<promptsrc::Method>,
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = method_of_checkpoints,
+        help_heading = FROM_CHECKPOINT
+    )]
+    pub method: Option<String>,
     /// Published configuration to record for settings that are not known [default: base-to-novel].
     #[arg(long, value_name = "NAME", help_heading = FROM_CHECKPOINT)]
     pub preset: Option<promptsrc::Preset>,

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use promptsrc::{Classes, Part};
 
-use super::labelled::{ClassesArg, DataArgs};
+use super::labelled::DataArgs;
 
 #[derive(Args, Debug)]
 #[command(
@@ -25,27 +26,16 @@ pub struct EvalArgs {
     pub data: DataArgs,
     /// Classes to tell apart.
     #[arg(long, default_value = "all")]
-    pub classes: ClassesArg,
+    pub classes: Classes,
     /// Images to evaluate on.
     #[arg(long, default_value = "test")]
-    pub part: PartArg,
+    pub part: Part,
     /// Templates of zero-shot CLIP [default: single].
     #[arg(long, conflicts_with = "run")]
     pub templates: Option<TemplatesArg>,
     /// A template of your own, with {} for the class name; may be given more than once.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
     pub template: Vec<String>,
-}
-
-/// A part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PartArg {
-    /// Training images.
-    Train,
-    /// Validation images.
-    Val,
-    /// Test images.
-    Test,
 }
 
 /// Templates of zero-shot CLIP.

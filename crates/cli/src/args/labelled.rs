@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// Which images.
 #[derive(Args, Clone, Debug)]
@@ -27,16 +27,4 @@ pub struct DataOptions {
     /// Leave out images that are missing instead of failing.
     #[arg(long)]
     pub allow_missing: bool,
-}
-
-/// A part of the classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ClassesArg {
-    /// All classes.
-    All,
-    /// The first half of the classes, rounded up.
-    Base,
-    /// The other half.
-    #[value(alias = "new")]
-    Novel,
 }

@@ -20,17 +20,18 @@ pub use convert::ConvertArgs;
 pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
 pub use demo::DemoArgs;
 pub use embed::EmbedArgs;
-pub use eval::{EvalArgs, PartArg, TemplatesArg};
+pub use eval::{EvalArgs, TemplatesArg};
 pub use inspect::InspectArgs;
-pub use labelled::{ClassesArg, DataArgs, DataOptions};
-pub use overrides::Overrides;
+pub use labelled::{DataArgs, DataOptions};
+pub use overrides::OverrideArgs;
 pub use predict::PredictArgs;
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 pub use values::Shots;
 pub use world::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use promptsrc::PrecisionChoice;
 
 use values::threads;
 
@@ -70,24 +71,13 @@ pub struct Common {
     /// instructions for it (AVX512-BF16), else f32. An adapter records the precision that it was
     /// trained in.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
-    pub precision: Precision,
+    pub precision: PrecisionChoice,
     /// Print the result as JSON on standard output.
     #[arg(long, global = true)]
     pub json: bool,
     /// Show no progress on standard error.
     #[arg(long, short, global = true)]
     pub quiet: bool,
-}
-
-/// Precision of the arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    /// The best that the device supports.
-    Auto,
-    /// 32-bit floats.
-    F32,
-    /// bfloat16 operands, 32-bit sums: twice the speed, half the memory.
-    Bf16,
 }
 
 /// What to do.

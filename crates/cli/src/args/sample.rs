@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use promptsrc::Classes;
 
-use super::labelled::ClassesArg;
 use super::values::positive;
 
 #[derive(Args, Debug)]
@@ -31,5 +31,5 @@ pub struct SampleArgs {
     pub seed: u64,
     /// Classes to keep after the sampling, as the reference does.
     #[arg(long, default_value = "all")]
-    pub classes: ClassesArg,
+    pub classes: Classes,
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use promptsrc::{Classes, Preset};
 
-use super::labelled::{ClassesArg, DataArgs};
-use super::overrides::Overrides;
-use super::values::{Shots, shots};
+use super::labelled::DataArgs;
+use super::overrides::OverrideArgs;
+use super::values::{Shots, prompt_method, shots};
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
@@ -37,7 +38,7 @@ pub struct TrainArgs {
     pub seed: u64,
     /// Classes to learn.
     #[arg(long, default_value = "all")]
-    pub classes: ClassesArg,
+    pub classes: Classes,
     /// Folder of the run: adapter, state, log, configuration, metrics.
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
@@ -45,15 +46,21 @@ pub struct TrainArgs {
     #[arg(long)]
     pub resume: bool,
     /// Configuration to start from: base-to-novel, few-shot or cross-dataset, as published; or
-    /// mini, for the CLIP of that name.
-    #[arg(long, value_name = "NAME", default_value = "base-to-novel")]
-    pub preset: promptsrc::Preset,
-    /// Method: promptsrc, or ivlp (cross-entropy alone).
-    #[arg(long, value_name = "NAME", default_value = "promptsrc")]
-    pub method: promptsrc::Method,
+    /// mini, for small images [default: base-to-novel; with --clip mini: mini].
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
+    /// Method: promptsrc; ivlp (the same prompts by cross-entropy alone); or coop (a learned text
+    /// context alone).
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "promptsrc",
+        value_parser = prompt_method
+    )]
+    pub method: String,
     /// Configuration file to start from instead of the preset (its table [train]).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "method"])]
     pub config: Option<PathBuf>,
     #[command(flatten)]
-    pub overrides: Overrides,
+    pub overrides: OverrideArgs,
 }

@@ -37,3 +37,19 @@ pub fn positive(text: &str) -> Result<usize, String> {
         Ok(n) => Ok(n),
     }
 }
+
+/// A method that learns prompts.
+pub fn prompt_method(name: &str) -> Result<String, String> {
+    match promptsrc::methods::prompt_method(name) {
+        Ok(_) => Ok(name.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A method whose runs the reference saves as checkpoints that can be read.
+pub fn method_of_checkpoints(name: &str) -> Result<String, String> {
+    match promptsrc_reference::checkpoint::is_saved_by_the_reference(name) {
+        true => Ok(name.to_string()),
+        false => Err("expected promptsrc or ivlp".to_string()),
+    }
+}

@@ -1,20 +1,15 @@
 //! `promptsrc embed`: features of images and texts to a safetensors file.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use promptsrc::train::preprocess;
-use promptsrc_clip::{ClipModel, Tokenizer, values};
-use promptsrc_datasets::{Batch, EvalLoader, Item, LoaderOptions};
+use promptsrc::{Clip, ImageBatches, Item};
+use promptsrc_clip::{Tokenizer, values};
 use promptsrc_files::tensor_file::{self, NamedTensor, Values};
 use serde::Serialize;
 
-use crate::args::{Common, EmbedArgs};
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::resolve;
-
-/// Images that are encoded at once.
-const BATCH: usize = 16;
+use crate::settings::{EmbedSettings, decoding_threads};
 
 #[derive(Serialize)]
 struct Record {
@@ -32,16 +27,11 @@ struct Summary {
     embed_dim: usize,
 }
 
-pub fn run(args: &EmbedArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
-    // All that can be wrong with the options is found before the weights are read.
-    check_out(&args.out)?;
-    let images = resolve::images(&args.images)?;
-    let texts = match &args.texts {
-        Some(file) => resolve::lines(file)?,
-        None => Vec::new(),
-    };
-    let loaded = resolve::clip(&args.clip, common, printer)?;
-    let clip = &loaded.clip;
+pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
+    let EmbedSettings {
+        images, texts, out, ..
+    } = settings;
+    let clip = settings.clip.open(printer)?;
     let embed_dim = clip.config().embed_dim;
 
     let mut tensors = Vec::new();
@@ -53,29 +43,22 @@ pub fn run(args: &EmbedArgs, common: &Common, printer: &Printer) -> Result<(), F
         });
     };
     if !images.is_empty() {
-        let items = images.iter().map(|path| Item::new(path, 0)).collect();
-        add(
-            "image_features",
-            images.len(),
-            image_features(clip, items, printer)?,
-        );
+        let features = image_features(&clip, images, printer)?;
+        add("image_features", images.len(), features);
     }
     if !texts.is_empty() {
-        add(
-            "text_features",
-            texts.len(),
-            text_features(clip, &texts, args)?,
-        );
+        let features = text_features(&clip, texts, settings.truncate)?;
+        add("text_features", texts.len(), features);
     }
     let record = Record {
-        clip: loaded.name.clone(),
-        fingerprint: loaded.weights.fingerprint()?,
+        clip: clip.record().name.clone(),
+        fingerprint: clip.record().fingerprint.clone(),
         images: images.iter().map(|p| p.display().to_string()).collect(),
         texts: texts.clone(),
     };
-    tensor_file::save(&args.out, &tensors, Some(&record))?;
+    tensor_file::save(out, &tensors, Some(&record))?;
     let summary = Summary {
-        out: args.out.display().to_string(),
+        out: out.display().to_string(),
         images: images.len(),
         texts: texts.len(),
         embed_dim,
@@ -88,56 +71,25 @@ pub fn run(args: &EmbedArgs, common: &Common, printer: &Printer) -> Result<(), F
     })
 }
 
-/// Fails where no file can be saved to a path. The file is renamed to this path, so what exists there
-/// must be a file: a device or a pipe would be replaced.
-fn check_out(path: &Path) -> Result<(), Failure> {
-    let problem = if path.exists() && !path.is_file() {
-        "is not an ordinary file; give the name of a file to write".to_string()
-    } else {
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                format!("there is no folder {}; create it first", folder.display())
-            }
-            _ => return Ok(()),
-        }
-    };
-    Err(Failure::failed(format!(
-        "--out {}: {problem}",
-        path.display()
-    )))
-}
-
-fn image_features(
-    clip: &ClipModel,
-    items: Vec<Item>,
-    printer: &Printer,
-) -> Result<Vec<f32>, Failure> {
-    let bar = printer.bar(items.len() as u64, "images");
-    let threads = resolve::decoding_threads();
-    let options = LoaderOptions {
-        threads,
-        ..LoaderOptions::new(BATCH)
-    };
+fn image_features(clip: &Clip, images: &[PathBuf], printer: &Printer) -> Result<Vec<f32>, Failure> {
+    let bar = printer.bar(images.len() as u64, "images");
+    let items = images.iter().map(|path| Item::new(path, 0)).collect();
     let mut features = Vec::new();
-    for batch in EvalLoader::new(items, preprocess(clip), options)?.batches() {
-        let Batch { images, labels, .. } = batch?;
-        let images = clip.vision().images(images, labels.len());
+    for batch in ImageBatches::new(clip, items, decoding_threads())? {
+        let batch = batch?;
+        let images = clip.vision().images(batch.images, batch.n);
         features.extend(values(clip.image_features(images)));
-        bar.inc(labels.len() as u64);
+        bar.inc(batch.n as u64);
     }
     bar.finish_and_clear();
     Ok(features)
 }
 
-fn text_features(
-    clip: &ClipModel,
-    texts: &[String],
-    args: &EmbedArgs,
-) -> Result<Vec<f32>, Failure> {
+fn text_features(clip: &Clip, texts: &[String], truncate: bool) -> Result<Vec<f32>, Failure> {
     let length = clip.text().context_length();
     let tokens = texts
         .iter()
-        .map(|text| Tokenizer::clip().tokenize(text, length, args.truncate))
+        .map(|text| Tokenizer::clip().tokenize(text, length, truncate))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| Failure::failed(format!("{e}; --truncate cuts such texts")))?;
     Ok(values(clip.text().encode(&tokens)?))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use promptsrc::{Adapter, ClipWeights, Prompts, run_folder, state_file};
+use promptsrc::{Adapter, Parameters, is_mini, run_folder};
+use promptsrc_clip::ClipWeights;
 use promptsrc_files::tensor_file;
 use promptsrc_files::tensor_file::TensorFileError;
 use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::resolve;
+use crate::reference_files;
 
 pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), Failure> {
     let found = inspect(&args.file)?;
@@ -21,7 +22,7 @@ pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), Failure> {
 }
 
 fn inspect(path: &Path) -> Result<Value, Failure> {
-    if path.to_str().is_some_and(resolve::is_mini) {
+    if path.to_str().is_some_and(is_mini) {
         return describe(&promptsrc_world::mini_clip()?);
     }
     if path.is_dir() {
@@ -29,7 +30,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
         if names.iter().any(|name| path.join(name).exists()) {
             return run_summary(path);
         }
-        return match resolve::checkpoint_at(path, None)? {
+        return match reference_files::checkpoint_at(path, None)? {
             Some(file) => inspect(&file),
             None => weights(path),
         };
@@ -69,7 +70,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
             })),
             "settings": checkpoint.optim.iter().cloned().collect::<BTreeMap<_, _>>(),
             "record": checkpoint.record,
-            "parameters": checkpoint.prompts.parameters(),
+            "parameters": checkpoint.prompts.count(),
             "prompts": prompts(&checkpoint.prompts),
         })),
         Err(
@@ -139,19 +140,19 @@ fn adapter(path: &Path) -> Result<Value, Failure> {
     let adapter = Adapter::load(path)?;
     Ok(json!({
         "kind": "adapter",
-        "parameters": adapter.prompts.parameters(),
+        "parameters": adapter.parameters.count(),
         "record": adapter.meta,
-        "prompts": prompts(&adapter.prompts),
+        "prompts": prompts(&adapter.parameters),
     }))
 }
 
 fn state(path: &Path) -> Result<Value, Failure> {
-    let state = state_file::load(path)?;
+    let state = run_folder::read_state(path)?;
     Ok(json!({
         "kind": "state of a run",
         "epoch": state.epoch,
-        "parameters": state.prompts.parameters(),
-        "prompts": prompts(&state.prompts),
+        "parameters": state.parameters.count(),
+        "prompts": prompts(&state.parameters),
     }))
 }
 
@@ -161,7 +162,7 @@ fn run_summary(path: &Path) -> Result<Value, Failure> {
         .map(|p| run_folder::read_config(&p))
         .transpose()?;
     let state = file(run_folder::STATE)
-        .map(|p| state_file::load(&p))
+        .map(|p| run_folder::read_state(&p))
         .transpose()?;
     let adapter = file(run_folder::ADAPTER).map(|p| adapter(&p)).transpose()?;
     Ok(json!({
@@ -173,8 +174,8 @@ fn run_summary(path: &Path) -> Result<Value, Failure> {
     }))
 }
 
-fn prompts(prompts: &Prompts) -> Value {
-    prompts
+fn prompts(parameters: &Parameters) -> Value {
+    parameters
         .iter()
         .map(|p| json!({ "name": p.name, "shape": p.shape, "norm": norm(&p.values) }))
         .collect()

@@ -41,7 +41,7 @@ fn list(printer: &Printer) -> Result<(), Failure> {
             let classes = set.class_names();
             let images = |part| classes.len() * images_per_class(part);
             Listed {
-                name: format!("world:{}", set.name()),
+                name: set.location(),
                 about: set.about().to_string(),
                 train: images(Part::Train),
                 val: images(Part::Val),
@@ -76,7 +76,7 @@ fn export(args: &ExportArgs, printer: &Printer) -> Result<(), Failure> {
         [] => sets().iter().collect(),
         names => names
             .iter()
-            .map(|name| WorldSet::find(name.strip_prefix("world:").unwrap_or(name)))
+            .map(|name| WorldSet::find(name))
             .collect::<Result<_, _>>()
             .map_err(|e| Failure::usage(format!("--sets: {e}")))?,
     };

@@ -162,7 +162,7 @@ impl SetCheck {
             let images = report.images.as_path();
             match datum::few_shot(&file, dataset, images, shots) {
                 Ok(picks) => self.few_shot_files.push(FewShotFile {
-                    equal: picks.train == dataset.few_shot(shots, seed).train,
+                    equal: picks.train == dataset.few_shot_picks(shots, seed).train,
                     file,
                     shots,
                     seed,
@@ -177,7 +177,7 @@ impl SetCheck {
 
 /// Test images of the base and of the novel classes.
 fn halves(dataset: &Dataset) -> Option<(usize, usize)> {
-    let all = dataset.few_shot(0, 0);
-    let count = |classes| Some(dataset.select(&all, classes).ok()?.test.len());
+    let all = dataset.whole();
+    let count = |classes| Some(all.clone().select(classes).ok()?.samples(Part::Test).len());
     Some((count(Classes::Base)?, count(Classes::Novel)?))
 }

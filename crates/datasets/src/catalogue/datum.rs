@@ -12,7 +12,7 @@ use promptsrc_pickle::{Node, Pickle};
 use super::annotation::listed;
 use super::set::CatalogueSet;
 use crate::labels::Labels;
-use crate::{DataError, Dataset, FewShot, Item, Part};
+use crate::{DataError, Dataset, FewShotPicks, Item, Part};
 
 /// The folder in which the reference saves few-shot subsets.
 const FEW_SHOT_FOLDER: &str = "split_fewshot";
@@ -34,7 +34,7 @@ impl CatalogueSet {
         dataset: &Dataset,
         shots: usize,
         seed: u64,
-    ) -> Result<Option<FewShot>, DataError> {
+    ) -> Result<Option<FewShotPicks>, DataError> {
         let folder = collection.join(self.folder);
         let file = folder
             .join(FEW_SHOT_FOLDER)
@@ -156,7 +156,7 @@ pub(super) fn few_shot(
     dataset: &Dataset,
     images: &Path,
     shots: usize,
-) -> Result<FewShot, DataError> {
+) -> Result<FewShotPicks, DataError> {
     let pickle = parse(file)?;
     let Some(train) = list(file, &pickle, "train")? else {
         return Err(wrong(file, "expected a list \"train\", found none"));
@@ -171,7 +171,7 @@ pub(super) fn few_shot(
         *counts.entry(item.label).or_default() += 1;
     }
     let short = counts.into_iter().filter(|(_, n)| *n < shots).collect();
-    Ok(FewShot { train, val, short })
+    Ok(FewShotPicks { train, val, short })
 }
 
 fn places(

@@ -25,15 +25,14 @@ const IMAGE_FOLDERS: [&str; 7] = [
 /// Where to read a data set from.
 ///
 /// ```no_run
-/// use promptsrc_datasets::{Classes, DataSource, Part};
+/// use promptsrc_datasets::{DataSource, Part};
 ///
 /// let (dataset, report) = DataSource::new("eurosat").read()?;
 /// for warning in report.warnings() {
 ///     eprintln!("{warning}");
 /// }
-/// let picks = dataset.few_shot(16, 1);
-/// let selection = dataset.select(&picks, Classes::Base)?;
-/// let train = dataset.items(Part::Train, &selection.train, false)?;
+/// let base = dataset.few_shot(16, 1).base()?;
+/// let train = base.images(Part::Train, false)?;
 /// # Ok::<(), promptsrc_datasets::DataError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +56,21 @@ pub struct DataSource {
     pub allow_missing: bool,
 }
 
+impl Dataset {
+    /// Reads a data set from a folder, a list or a split file, see [`DataSource::data`]; no image is
+    /// opened.
+    ///
+    /// What a person should know of it (missing files, duplicates, a split that had to be made) is in
+    /// the report of [`DataSource::read`], which takes options too.
+    ///
+    /// # Errors
+    /// As [`DataSource::read`].
+    pub fn open(data: impl Into<PathBuf>) -> Result<Self, DataError> {
+        let (dataset, _report) = DataSource::new(data).read()?;
+        Ok(dataset)
+    }
+}
+
 impl DataSource {
     /// A source without options.
     pub fn new(data: impl Into<PathBuf>) -> Self {
@@ -71,7 +85,7 @@ impl DataSource {
     /// Reads the lists of the data set; no image is opened.
     ///
     /// Missing images are counted in the report and are not yet an error: only those that a run
-    /// uses must exist, which [`Dataset::items`] checks.
+    /// uses must exist, which [`Subset::images`](crate::Subset::images) checks.
     ///
     /// # Errors
     /// Any [`DataError`] except those of loading.

@@ -1,13 +1,8 @@
 //! CLIP without prompts, with the data set's own template.
 
-use std::path::Path;
+use crate::methods::method::{Family, Method};
 
-use promptsrc_clip::ClipModel;
-
-use crate::classifier::Classifier;
-use crate::methods::{Classify, Method, MethodError, Training};
-
-/// Zero-shot CLIP as the paper's tables have it (the reference's `ZeroshotCLIP`): one template,
+/// Zero-shot CLIP as in the paper's tables (the reference's `ZeroshotCLIP`): with one template,
 /// that of the data set.
 #[derive(Clone, Copy, Debug)]
 pub struct ZeroShot;
@@ -21,18 +16,7 @@ impl Method for ZeroShot {
         "CLIP"
     }
 
-    fn training(&self) -> Option<&dyn Training> {
-        None
-    }
-
-    fn classifier<'a>(
-        &self,
-        clip: &'a ClipModel,
-        _run: &Path,
-        names: &[String],
-        template: &str,
-    ) -> Result<Box<dyn Classify + 'a>, MethodError> {
-        let templates = [template.to_string()];
-        Ok(Box::new(Classifier::zero_shot(clip, names, &templates)?))
+    fn family(&self) -> Family<'_> {
+        Family::Frozen
     }
 }

@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc::config::{
     AggregationConfig, LossWeights, OptimConfig, PromptConfig, TrainConfig, Warmup,
 };
-use promptsrc::{ClipModel, ClipWeights, Method, Prompts};
+use promptsrc::{Parameter, Parameters};
+use promptsrc_clip::{ClipModel, ClipWeights};
 use promptsrc_goldens as goldens;
 use promptsrc_goldens::{Tensors, number};
 use serde_json::Value;
@@ -40,16 +41,18 @@ pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     widen(&promptsrc_clip::values(tensor))
 }
 
-/// Prompts stored as `<prefix><name>`.
-pub fn prompts(file: &Tensors, prefix: &str) -> Prompts {
-    let named: Vec<_> = file
-        .below(prefix)
-        .map(|name| {
-            let golden = file.get(&format!("{prefix}{name}"));
-            (name.to_string(), golden.shape.clone(), golden.f32())
-        })
-        .collect();
-    Prompts::from_named(named).unwrap_or_else(|e| panic!("{prefix}: {e}"))
+/// Parameters stored as `<prefix><name>`, with values of any rank.
+pub fn parameters(file: &Tensors, prefix: &str) -> Parameters {
+    let parameter = |name: &str| {
+        let golden = file.get(&format!("{prefix}{name}"));
+        Parameter {
+            name: name.to_string(),
+            shape: golden.shape.clone(),
+            values: golden.f32(),
+        }
+    };
+    let list = file.below(prefix).map(parameter).collect();
+    Parameters::new(list).unwrap_or_else(|e| panic!("{prefix}: {e}"))
 }
 
 /// Training batches `batchNN/images`, `batchNN/labels`, in order.
@@ -89,7 +92,7 @@ pub fn prompt_config(spec: &Value) -> PromptConfig {
 pub fn config(case: &Value) -> TrainConfig {
     let optim = &case["optim"];
     TrainConfig {
-        method: Method::PromptSrc,
+        method: "promptsrc".to_string(),
         epochs: number(&optim["max_epoch"]) as usize,
         prompts: prompt_config(&case["spec"]),
         optim: OptimConfig {

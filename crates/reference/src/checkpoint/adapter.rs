@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use promptsrc_datasets::Classes;
-
 use super::error::ReferenceCheckpointError;
-use super::reference_checkpoint::ReferenceCheckpoint;
+use super::prompts::{Extent, extent};
+use super::reference_checkpoint::{ReferenceCheckpoint, is_saved_by_the_reference};
 use crate::log::ReferenceResult;
-use promptsrc::adapter::{Adapter, AdapterMeta, ClipRecord, DataRecord, PreprocessingRecord};
-use promptsrc::config::{Method, Preset, TrainConfig, Warmup};
-use promptsrc::prompts::{Prompt, Prompts, Tower};
+use promptsrc::adapter::{Adapter, AdapterMeta};
+use promptsrc::config::Warmup;
+use promptsrc::methods::layer_prompts::Tower;
+use promptsrc::methods::{self, Circumstances};
+use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord};
+use promptsrc::{ConfigError, Preset, TrainConfig};
 
 /// What the user adds to a checkpoint, which may lack it. It takes precedence over the checkpoint,
 /// except for the preset and the log, which are used where the checkpoint has no value.
 #[derive(Clone, Debug, Default)]
 pub struct Supplement {
     /// The method.
-    pub method: Option<Method>,
+    pub method: Option<String>,
     /// Words that the text context was initialised with; by default `a photo of a`, as published.
     pub ctx_init: Option<String>,
     /// Names of the classes that it was trained on, in label order.
@@ -50,9 +52,13 @@ impl ReferenceCheckpoint {
             Some(record) => record.clone(),
             None => self.described(supplement)?,
         };
-        if let Some(method) = supplement.method.filter(|method| *method != meta.method) {
-            meta.method = method;
-            meta.config = meta.config.with_method(method);
+        let config = |source| ReferenceCheckpointError::Config {
+            path: self.path.clone(),
+            source,
+        };
+        if let Some(method) = supplement.method.as_ref().filter(|m| **m != meta.method) {
+            meta.method = method.clone();
+            meta.config = of_method(meta.config, method, supplement).map_err(config)?;
         }
         if let Some(words) = &supplement.ctx_init {
             meta.config.prompts.ctx_init = words.clone();
@@ -63,9 +69,10 @@ impl ReferenceCheckpoint {
         if let Some((clip, preprocessing)) = &supplement.clip {
             (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
         }
-        meta.template = format!("{} {{}}.", meta.config.prompt_lead());
+        let model = methods::prompt_model(&meta.config).map_err(config)?;
+        meta.template = format!("{} {{}}.", model.prompt_prefix());
         Ok(Adapter {
-            prompts: self.prompts.clone(),
+            parameters: self.prompts.clone(),
             meta,
         })
     }
@@ -79,8 +86,12 @@ impl ReferenceCheckpoint {
         let log = supplement.log.as_ref();
         let method = supplement
             .method
-            .or(self.method)
-            .or_else(|| log?.method())
+            .clone()
+            .or_else(|| self.method.clone())
+            .or_else(|| {
+                let method = log?.method()?.name();
+                is_saved_by_the_reference(method).then(|| method.to_string())
+            })
             .ok_or_else(|| missing("the method that its prompts were learned with", "--method"))?;
         let given = supplement.clip.clone();
         let own = || self.clip.as_ref().map(|c| (c.record(), c.preprocessing()));
@@ -88,7 +99,12 @@ impl ReferenceCheckpoint {
             .or_else(own)
             .ok_or_else(|| missing("the CLIP that its prompts belong to", "--clip"))?;
         let data = data(log);
-        let config = self.config(method, supplement);
+        let config = self.config(&method, supplement).map_err(|source| {
+            ReferenceCheckpointError::Config {
+                path: self.path.clone(),
+                source,
+            }
+        })?;
         let mut metrics = BTreeMap::new();
         if let Some(epoch) = self.epoch {
             metrics.insert("epochs".to_string(), epoch as f64);
@@ -107,15 +123,13 @@ impl ReferenceCheckpoint {
         })
     }
 
-    fn config(&self, method: Method, supplement: &Supplement) -> TrainConfig {
+    fn config(&self, method: &str, supplement: &Supplement) -> Result<TrainConfig, ConfigError> {
         let preset = supplement.preset.unwrap_or(Preset::BaseToNovel);
-        let mut config = TrainConfig::preset(preset).with_method(method);
-        let [n_ctx_text, depth_text] = extent(&self.prompts, Tower::Text);
-        let [n_ctx_vision, depth_vision] = extent(&self.prompts, Tower::Vision);
-        config.prompts.n_ctx_text = n_ctx_text;
-        config.prompts.depth_text = depth_text;
-        config.prompts.n_ctx_vision = n_ctx_vision;
-        config.prompts.depth_vision = depth_vision;
+        let mut config = of_method(TrainConfig::preset(preset), method, supplement)?;
+        let Extent { n_ctx, depth } = extent(&self.prompts, Tower::Text);
+        (config.prompts.n_ctx_text, config.prompts.depth_text) = (n_ctx, depth);
+        let Extent { n_ctx, depth } = extent(&self.prompts, Tower::Vision);
+        (config.prompts.n_ctx_vision, config.prompts.depth_vision) = (n_ctx, depth);
         if let Some(log) = &supplement.log {
             logged(log, method, &mut config);
         }
@@ -135,25 +149,28 @@ impl ReferenceCheckpoint {
                 _ => {}
             }
         }
-        config
+        Ok(config)
     }
 }
 
-/// Tokens and depth of a tower's prompts.
-fn extent(prompts: &Prompts, tower: Tower) -> [usize; 2] {
-    let n_ctx = |prompt: &Prompt| prompt.shape[0];
-    [
-        prompts.of(tower).next().map_or(0, n_ctx),
-        prompts.of(tower).count(),
-    ]
+/// Settings for a method, without those that it does not have.
+fn of_method(
+    mut config: TrainConfig,
+    method: &str,
+    supplement: &Supplement,
+) -> Result<TrainConfig, ConfigError> {
+    config.method = method.to_string();
+    let circumstances = Circumstances {
+        preset: supplement.preset.unwrap_or(Preset::BaseToNovel),
+        data_set: "",
+        shots: None,
+    };
+    Ok(methods::prompt_method(method)?.configure(config, &circumstances))
 }
 
 /// Takes settings that are not in a checkpoint from its log.
-fn logged(log: &ReferenceResult, method: Method, config: &mut TrainConfig) {
-    let section = match method {
-        Method::PromptSrc => "TRAINER.PROMPTSRC",
-        Method::Ivlp => "TRAINER.IVLP",
-    };
+fn logged(log: &ReferenceResult, method: &str, config: &mut TrainConfig) {
+    let section = format!("TRAINER.{}", method.to_uppercase());
     let own = |name: &str| format!("{section}.{name}");
     let number = |name: &str| log.setting::<f64>(name).filter(|v| v.is_finite());
     if let Some(words) = log.settings.get(&own("CTX_INIT")) {
@@ -190,16 +207,11 @@ fn set(place: &mut f64, value: Option<f64>) {
 }
 
 fn data(log: Option<&ReferenceResult>) -> DataRecord {
-    let classes = match log.and_then(|l| l.subset) {
-        Some(Classes::All) => "all",
-        Some(Classes::Base) => "base",
-        Some(Classes::Novel) => "novel",
-        None => "unknown",
-    };
+    let classes = log.and_then(|l| l.subset);
     DataRecord {
         name: log.and_then(|l| l.dataset.clone()).unwrap_or_default(),
         split: None,
-        classes: classes.to_string(),
+        classes: classes.map_or("unknown".to_string(), |classes| classes.to_string()),
         shots: log.and_then(|l| l.shots),
         images: 0,
         seed: log.and_then(|l| l.seed).unwrap_or_default(),

@@ -3,11 +3,8 @@
 use promptsrc_pickle::TorchFile;
 
 use super::state_dict::state_dict;
-use promptsrc::adapter::{ClipRecord, PreprocessingRecord};
-
-/// Mean and standard deviation of the colour channels, the same for all of OpenAI's CLIPs.
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+use promptsrc::records::{ClipRecord, PreprocessingRecord};
+use promptsrc_clip::ClipConfig;
 
 /// The shape of a CLIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +83,8 @@ impl ClipShape {
     pub(super) fn preprocessing(&self) -> PreprocessingRecord {
         PreprocessingRecord {
             resolution: self.resolution,
-            mean: MEAN,
-            std: STD,
+            mean: ClipConfig::MEAN,
+            std: ClipConfig::STD,
             interpolation: "bicubic".to_string(),
         }
     }

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use promptsrc_pickle::{TorchFileError, TorchSaveError};
 
-use promptsrc::prompts::PromptsError;
+use promptsrc::ConfigError;
 use promptsrc_files::SaveError;
+
+use super::prompts::PromptsError;
 
 /// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,25 @@ pub enum ReferenceCheckpointError {
         what: &'static str,
         /// The option to give it with.
         option: &'static str,
+    },
+    /// Its configuration, or what was given for it, is not usable.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// An adapter of a method that the reference has no such checkpoints of.
+    #[error(
+        "an adapter of the method {method} cannot be saved as a checkpoint of the reference: its \
+         folder {folder} holds those of promptsrc and ivlp"
+    )]
+    NoSuchCheckpoints {
+        /// The method.
+        method: String,
+        /// The reference's folder.
+        folder: &'static str,
     },
     /// The number of class names differs from the checkpoint's number of classes.
     #[error(

@@ -6,14 +6,24 @@ use promptsrc_pickle::{DType, Node, TorchFile};
 
 use super::clip_shape::ClipShape;
 use super::error::ReferenceCheckpointError;
+use super::prompts::sorted;
 use super::state_dict::{floats, state_dict, suffix};
 use promptsrc::adapter::AdapterMeta;
-use promptsrc::config::Method;
-use promptsrc::prompts::{Prompts, parse_prompt_name};
+use promptsrc::methods::layer_prompts::parse_prompt_name;
+use promptsrc::{Parameter, Parameters};
 
 /// Key of the record that this program adds to the checkpoints it writes; the reference ignores
 /// it.
 pub(super) const RECORD: &str = "promptsrc";
+
+/// The methods whose runs the reference saves as such checkpoints.
+const PROMPTSRC: &str = "promptsrc";
+const IVLP: &str = "ivlp";
+
+/// Whether the reference saves the runs of a method as such checkpoints.
+pub fn is_saved_by_the_reference(method: &str) -> bool {
+    [PROMPTSRC, IVLP].contains(&method)
+}
 
 /// A checkpoint of the reference, as far as this program uses it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,14 +31,14 @@ pub struct ReferenceCheckpoint {
     /// The file.
     pub path: PathBuf,
     /// The prompts; aggregated if the file is from the last epoch of the run.
-    pub prompts: Prompts,
+    pub prompts: Parameters,
     /// Finished epochs.
     pub epoch: Option<usize>,
     /// Epochs of the whole run, according to its scheduler.
     pub epochs: Option<usize>,
     /// The method: only PromptSRC's checkpoints have a second, frozen image tower. `None`: the file
     /// has no towers.
-    pub method: Option<Method>,
+    pub method: Option<String>,
     /// Whether the text context was trained in half precision, as in the published runs.
     pub half: bool,
     /// Number of classes that it was trained on; their names are not in the file.
@@ -64,14 +74,16 @@ impl ReferenceCheckpoint {
                 continue;
             }
             half |= name == "prompt_learner.ctx" && info.dtype() == DType::F16;
-            let values = floats(&file, name, info)?;
-            named.push((name, info.shape().to_vec(), values));
+            named.push(Parameter {
+                name: name.to_string(),
+                shape: info.shape().to_vec(),
+                values: floats(&file, name, info)?,
+            });
         }
-        let prompts =
-            Prompts::from_named(named).map_err(|source| ReferenceCheckpointError::Prompts {
-                path: path.into(),
-                source,
-            })?;
+        let prompts = sorted(named).map_err(|source| ReferenceCheckpointError::Prompts {
+            path: path.into(),
+            source,
+        })?;
 
         let root = file.root();
         let successor = root.get("scheduler").and_then(|s| s.get("successor"));
@@ -84,8 +96,8 @@ impl ReferenceCheckpoint {
             holds("prompt_learner.ZS_image_encoder."),
             holds("image_encoder.ln_"),
         ) {
-            (true, _) => Some(Method::PromptSrc),
-            (false, true) => Some(Method::Ivlp),
+            (true, _) => Some(PROMPTSRC),
+            (false, true) => Some(IVLP),
             (false, false) => None,
         };
         let record = record(path, root)?;
@@ -94,7 +106,10 @@ impl ReferenceCheckpoint {
             prompts,
             epoch: root.get("epoch").and_then(Node::as_usize),
             epochs: epochs.map(|n| n as usize),
-            method: record.as_ref().map(|r| r.method).or(method),
+            method: record
+                .as_ref()
+                .map(|r| r.method.clone())
+                .or(method.map(str::to_string)),
             half,
             classes: suffix(&file).and_then(|info| info.shape().first().copied()),
             clip: ClipShape::of(&file),

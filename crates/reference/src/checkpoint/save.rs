@@ -12,7 +12,7 @@ use promptsrc_pickle::{DType, Saved, SavedTensor, TorchSaveError, torch_save};
 
 use super::error::ReferenceCheckpointError;
 use super::location::{FOLDER, NEWEST, file_name};
-use super::reference_checkpoint::RECORD;
+use super::reference_checkpoint::{RECORD, is_saved_by_the_reference};
 use promptsrc::adapter::Adapter;
 use promptsrc_files::{SaveError, write_atomically};
 
@@ -34,9 +34,9 @@ pub struct SavedCheckpoint {
 /// Where the adapter cannot be represented in a torch archive.
 pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveError> {
     let mut prompts = Vec::new();
-    for prompt in adapter.prompts.iter() {
+    for prompt in adapter.parameters.iter() {
         let bytes = prompt.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let tensor = SavedTensor::new(DType::F32, prompt.shape.to_vec(), bytes)?;
+        let tensor = SavedTensor::new(DType::F32, prompt.shape.clone(), bytes)?;
         prompts.push((prompt.name.clone(), Saved::Tensor(tensor)));
     }
     let record = serde_json::to_string(&adapter.meta).map_err(std::io::Error::other)?;
@@ -62,13 +62,20 @@ pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveErr
 ///
 /// # Errors
 ///
-/// Where a file exists already and `force` is not set, or cannot be written.
+/// Where a file exists already and `force` is not set, or cannot be written, or where the adapter
+/// is of a method that the reference saves no such checkpoints of.
 pub fn save(
     adapter: &Adapter,
     folder: &Path,
     epoch: usize,
     force: bool,
 ) -> Result<SavedCheckpoint, ReferenceCheckpointError> {
+    if !is_saved_by_the_reference(&adapter.meta.method) {
+        return Err(ReferenceCheckpointError::NoSuchCheckpoints {
+            method: adapter.meta.method.clone(),
+            folder: FOLDER,
+        });
+    }
     let inner = match folder.file_name() {
         Some(name) if name == FOLDER => folder.to_path_buf(),
         _ => folder.join(FOLDER),

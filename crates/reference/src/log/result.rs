@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use promptsrc_datasets::Classes;
 
-use promptsrc::config::Method;
+use promptsrc::methods::{self, Method};
 
 /// What is known of one run of the reference. `None`: it is neither in the log nor in its path.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,8 +38,8 @@ pub struct ReferenceResult {
 
 impl ReferenceResult {
     /// The method; `None` where this program does not have it.
-    pub fn method(&self) -> Option<Method> {
-        self.trainer.as_ref()?.to_lowercase().parse().ok()
+    pub fn method(&self) -> Option<&'static dyn Method> {
+        methods::find(&self.trainer.as_ref()?.to_lowercase()).ok()
     }
 
     /// Accuracy in percent from the counts, without the rounding of the printed one; the printed

@@ -1,10 +1,11 @@
 //! `promptsrc bench ... --plan`: the runs, their state and their cost.
 
+use std::path::Path;
+
 use promptsrc::run_folder;
-use promptsrc_protocols::{Plan, PlannedRun, RESULT};
+use promptsrc_protocols::{Plan, PlannedRun, RunState};
 use serde::Serialize;
 
-use crate::args::BenchArgs;
 use crate::failure::Failure;
 use crate::output::Printer;
 
@@ -17,7 +18,7 @@ struct Line<'a> {
     seed: Option<u64>,
     /// Data sets that it is evaluated on.
     measured_on: Vec<&'a str>,
-    state: &'static str,
+    state: RunState,
     /// In forward passes of an image through the image tower.
     cost: f64,
     /// Share of the cost of all runs.
@@ -38,52 +39,41 @@ struct Listing<'a> {
 }
 
 /// Prints `part` of `whole`, without reading a CLIP or an image.
-pub fn print(
-    whole: &Plan,
-    part: &Plan,
-    args: &BenchArgs,
-    printer: &Printer,
-) -> Result<(), Failure> {
+pub fn print(whole: &Plan, part: &Plan, out: &Path, printer: &Printer) -> Result<(), Failure> {
     let all = whole.cost();
-    let lines: Vec<Line> = part
+    let lines = part
         .runs
         .iter()
         .map(|run| {
-            let folder = args.out.join(run.id.path());
+            let folder = out.join(run.id.path());
             let mut measured_on: Vec<&str> =
                 run.targets.iter().map(|t| t.data_set.as_str()).collect();
             measured_on.dedup();
-            Line {
+            Ok(Line {
+                state: RunState::of(run, &folder)?,
                 folder: folder.display().to_string(),
                 method: &run.id.method,
                 data_set: &run.id.data_set,
                 shots: run.id.shots,
                 seed: run.id.seed,
                 measured_on,
-                state: if folder.join(RESULT).exists() {
-                    "finished"
-                } else if folder.join(run_folder::STATE).exists() {
-                    "begun"
-                } else {
-                    "new"
-                },
                 cost: run.cost,
                 percent: 100.0 * run.cost / all,
-            }
+            })
         })
-        .collect();
-    let left = lines.iter().filter(|line| line.state != "finished");
+        .collect::<Result<Vec<Line>, Failure>>()?;
+    let left = lines.iter().filter(|line| line.state != RunState::Finished);
     let cost_left: f64 = left.map(|line| line.cost).sum();
     let listing = Listing {
         cost: part.cost(),
         cost_left,
-        seconds_left: pace(whole, args).map(|pace| pace * cost_left),
+        seconds_left: pace(whole, out)?.map(|pace| pace * cost_left),
         runs: lines,
     };
-    printer.answer(&listing, || text(&listing, args))
+    printer.answer(&listing, || text(&listing, out))
 }
 
-fn text(listing: &Listing, args: &BenchArgs) -> String {
+fn text(listing: &Listing, out: &Path) -> String {
     let width = |of: &dyn Fn(&Line) -> usize, least: usize| {
         listing.runs.iter().map(of).max().unwrap_or(0).max(least)
     };
@@ -103,7 +93,7 @@ fn text(listing: &Listing, args: &BenchArgs) -> String {
             line.method,
             number(line.shots.map(|shots| shots.to_string())),
             number(line.seed.map(|seed| seed.to_string())),
-            line.state,
+            line.state.name(),
             quantity(line.cost),
             line.percent
         );
@@ -111,13 +101,13 @@ fn text(listing: &Listing, args: &BenchArgs) -> String {
     let finished = listing
         .runs
         .iter()
-        .filter(|r| r.state == "finished")
+        .filter(|r| r.state == RunState::Finished)
         .count();
     text += &format!(
         "\n{} runs, {finished} of them finished, in {}\n\
          cost: {} forward passes of an image through the image tower, {} of them left{}\n",
         listing.runs.len(),
-        args.out.display(),
+        out.display(),
         quantity(listing.cost),
         quantity(listing.cost_left),
         match listing.seconds_left {
@@ -148,12 +138,12 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Seconds per forward pass, from the logs of the finished trainings of the plan.
-fn pace(plan: &Plan, args: &BenchArgs) -> Option<f64> {
+fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
     let (mut seconds, mut cost) = (0.0, 0.0);
     let trained = |run: &&PlannedRun| run.config.is_some();
     for run in plan.runs.iter().filter(trained) {
-        let folder = args.out.join(run.id.path());
-        if !folder.join(RESULT).exists() {
+        let folder = out.join(run.id.path());
+        if RunState::of(run, &folder)? != RunState::Finished {
             continue;
         }
         let Ok(log) = std::fs::read_to_string(folder.join(run_folder::LOG)) else {
@@ -167,5 +157,5 @@ fn pace(plan: &Plan, args: &BenchArgs) -> Option<f64> {
         seconds += epochs.sum::<f64>();
         cost += run.cost;
     }
-    (cost > 0.0).then(|| seconds / cost)
+    Ok((cost > 0.0).then(|| seconds / cost))
 }

@@ -9,8 +9,8 @@ use promptsrc_protocols::{
 };
 use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 
+use super::files::absolute;
 use crate::failure::Failure;
-use crate::resolve;
 
 /// Its name as a value of `--root`.
 pub const WORLD: &str = "world";
@@ -24,7 +24,7 @@ impl DatasetCollection for World {
             let classes = set.class_names().len();
             DatasetEntry {
                 name: set.name().to_string(),
-                aliases: vec![format!("world:{}", set.name())],
+                aliases: vec![set.location()],
                 role: match set.purpose() {
                     Purpose::BaseToNovel => TransferRole::Target,
                     Purpose::Source => TransferRole::Source,
@@ -56,7 +56,7 @@ impl DatasetCollection for World {
     }
 
     fn location(&self, name: &str) -> String {
-        format!("world:{name}")
+        format!("{}{name}", WorldSet::PREFIX)
     }
 }
 
@@ -141,7 +141,7 @@ impl DatasetCollection for Folder {
     }
 
     fn location(&self, name: &str) -> String {
-        resolve::absolute(&self.folder(name))
+        absolute(&self.folder(name))
     }
 }
 

@@ -1,0 +1,60 @@
+//! Files that the Python reference left: checkpoints, and the logs beside them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use promptsrc::run_folder;
+use promptsrc_reference::checkpoint::{self, ReferenceCheckpoint};
+use promptsrc_reference::log::{self, ReferenceResult};
+
+use crate::failure::Failure;
+use crate::output::Printer;
+
+/// The checkpoint of the reference at a path; none where the path is something else.
+pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf>, Failure> {
+    // An adapter in a folder takes precedence: it is what this program evaluates there.
+    if path.join(run_folder::ADAPTER).exists() {
+        return Ok(None);
+    }
+    match checkpoint::find(path, epoch)? {
+        Some(file) if path.is_dir() || is_torch_file(path) => Ok(Some(file)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a file begins as PyTorch's do: as a zip archive or as a pickle.
+fn is_torch_file(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    // A safetensors file begins with the length of its header, which may be any eight bytes.
+    let safetensors = start.get(8) == Some(&b'{');
+    let pickle = start.first() == Some(&0x80) && start.get(1).is_some_and(|version| *version < 6);
+    read.is_ok() && !safetensors && (start.starts_with(b"PK") || pickle)
+}
+
+/// What the log of a checkpoint's run says, if it lies next to it.
+pub fn log_of(checkpoint: &Path, printer: &Printer) -> Option<ReferenceResult> {
+    let log = checkpoint::run_log(checkpoint)?;
+    match log::read(&log) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            printer.warning(&error.to_string());
+            None
+        }
+    }
+}
+
+/// Warns of prompts of an epoch in the middle of a run: they are not what its results were measured
+/// with.
+pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint, printer: &Printer) {
+    if let (true, Some(epoch), Some(epochs)) = (
+        checkpoint.is_unfinished(),
+        checkpoint.epoch,
+        checkpoint.epochs,
+    ) {
+        printer.warning(&format!(
+            "{} is of epoch {epoch} of {epochs}: its prompts are not aggregated",
+            checkpoint.path.display()
+        ));
+    }
+}

@@ -1,0 +1,190 @@
+//! Which adapter, of a run or of a checkpoint of the reference, and the CLIP it belongs to.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::records::ClipRecord;
+use promptsrc::run_folder;
+use promptsrc::{Adapter, ClassifierError, Clip};
+use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError, Supplement};
+
+use super::clip::ClipSettings;
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output::Printer;
+use crate::reference_files;
+
+/// An adapter that is to be loaded.
+#[derive(Clone, Debug)]
+pub struct AdapterSource {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// A checkpoint of the reference, already read, and its CLIP.
+    Checkpoint(Box<ReferenceCheckpoint>, ClipSettings),
+    /// An adapter, already loaded, from this file, and its CLIP.
+    Adapter(Box<Adapter>, PathBuf, ClipSettings),
+}
+
+/// An adapter, and the CLIP it belongs to.
+pub struct LoadedAdapter {
+    pub adapter: Adapter,
+    pub clip: Clip,
+}
+
+impl AdapterSource {
+    /// The adapter of a run folder or file, or of a checkpoint of the reference; its CLIP is `clip`,
+    /// or where the run found it.
+    pub fn new(path: &Path, clip: Option<&str>, common: &Common) -> Result<Self, Failure> {
+        let kind = match reference_files::checkpoint_at(path, None)? {
+            Some(file) => {
+                let checkpoint = ReferenceCheckpoint::open(&file)?;
+                let Some(spec) = clip else {
+                    return Err(Failure::usage(format!(
+                        "{} is a checkpoint of the reference, which needs the CLIP that its run \
+                         started from: give it with --clip",
+                        file.display()
+                    )));
+                };
+                Kind::Checkpoint(Box::new(checkpoint), ClipSettings::new(spec, common)?)
+            }
+            None => {
+                let (file, folder) = adapter_at(path)?;
+                let adapter = Box::new(Adapter::load(&file)?);
+                let spec = match clip {
+                    Some(spec) => spec.to_string(),
+                    None => remembered_clip(folder, &file, &adapter)?,
+                };
+                Kind::Adapter(adapter, file, ClipSettings::new(&spec, common)?)
+            }
+        };
+        Ok(Self {
+            path: path.to_path_buf(),
+            kind,
+        })
+    }
+
+    /// As it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Loads adapter and CLIP, and warns of what does not belong together.
+    pub fn load(self, printer: &Printer) -> Result<LoadedAdapter, Failure> {
+        match self.kind {
+            Kind::Checkpoint(checkpoint, clip) => load_checkpoint(&checkpoint, &clip, printer),
+            Kind::Adapter(adapter, file, clip) => {
+                let clip = clip.open(printer)?;
+                check_for(&adapter, &clip, &file)?;
+                warn_of_other_weights(&file, &adapter.meta.clip, &clip, printer);
+                Ok(LoadedAdapter {
+                    adapter: *adapter,
+                    clip,
+                })
+            }
+        }
+    }
+}
+
+/// Where the run of an adapter found its CLIP.
+fn remembered_clip(
+    folder: Option<&Path>,
+    file: &Path,
+    adapter: &Adapter,
+) -> Result<String, Failure> {
+    let config = folder.map(|folder| folder.join(run_folder::CONFIG));
+    let Some(config) = config.filter(|path| path.exists()) else {
+        return Err(Failure::usage(format!(
+            "{} does not record where its CLIP ({}) is: give it with --clip",
+            file.display(),
+            adapter.meta.clip.name
+        )));
+    };
+    let source = run_folder::read_config(&config)?.clip.source;
+    if Path::new(&source).is_absolute() && !Path::new(&source).exists() {
+        return Err(Failure::failed(format!(
+            "the CLIP of this run, {source}, no longer exists: give its new path with --clip"
+        )));
+    }
+    Ok(source)
+}
+
+fn load_checkpoint(
+    checkpoint: &ReferenceCheckpoint,
+    clip: &ClipSettings,
+    printer: &Printer,
+) -> Result<LoadedAdapter, Failure> {
+    let path = &checkpoint.path;
+    reference_files::warn_of_unfinished(checkpoint, printer);
+    let clip = clip.open(printer)?;
+    let supplement = Supplement {
+        // It does not change what is computed.
+        method: checkpoint
+            .method
+            .clone()
+            .or_else(|| Some("promptsrc".to_string())),
+        clip: Some((clip.record().clone(), clip.preprocessing_record())),
+        log: reference_files::log_of(path, printer),
+        ..Supplement::default()
+    };
+    let adapter = checkpoint.adapter(&supplement)?;
+    check_for(&adapter, &clip, path)?;
+    if let Some(record) = &checkpoint.record {
+        warn_of_other_weights(path, &record.clip, &clip, printer);
+    }
+    let prompt_prefix = adapter.meta.prompt_model()?.prompt_prefix();
+    checkpoint
+        .check_texts(&clip, &prompt_prefix, &[])
+        .map_err(|e| match e {
+            ReferenceCheckpointError::OtherPrefix { .. } => Failure::failed(format!(
+                "{e} (promptsrc convert --ctx-init converts it to an adapter)"
+            )),
+            e => e.into(),
+        })?;
+    Ok(LoadedAdapter { adapter, clip })
+}
+
+/// Fails where an adapter, read from a file, does not fit a CLIP.
+pub fn check_for(adapter: &Adapter, clip: &Clip, path: &Path) -> Result<(), Failure> {
+    adapter
+        .check_for(clip)
+        .map_err(|e: ClassifierError| Failure::failed(format!("{}: {e}", path.display())))
+}
+
+/// Warns where a CLIP has other weights than the one that prompts were learned on: the results will
+/// differ. An adapter converted from a checkpoint may not know its CLIP's weights.
+pub fn warn_of_other_weights(path: &Path, expected: &ClipRecord, clip: &Clip, printer: &Printer) {
+    let known = !expected.fingerprint.is_empty();
+    if known && clip.record().fingerprint != expected.fingerprint {
+        printer.warning(&format!(
+            "{} was trained on the CLIP {}, which has other weights than {}: results will differ",
+            path.display(),
+            expected.name,
+            clip.source()
+        ));
+    }
+}
+
+/// The adapter file of a run folder or file, and the folder it lies in.
+pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
+    let (adapter, folder) = if path.is_dir() {
+        (path.join(run_folder::ADAPTER), Some(path))
+    } else {
+        (path.to_path_buf(), path.parent())
+    };
+    if !adapter.exists() {
+        let unfinished =
+            path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
+        let problem = match (path.exists(), unfinished) {
+            (_, true) => {
+                "the run there is not finished: continue it with `promptsrc train ... --resume`"
+            }
+            (true, false) => "it is not the folder of a run",
+            (false, false) => "there is no such file or folder",
+        };
+        return Err(Failure::failed(format!("{}: {problem}", path.display())));
+    }
+    Ok((adapter, folder))
+}

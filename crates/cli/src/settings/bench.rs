@@ -1,0 +1,130 @@
+//! What `promptsrc bench` is asked for.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc_protocols::{Choice, DatasetCollection, Plan, PlanError, Protocol};
+use promptsrc_world::MINI;
+
+use super::clip::ClipSettings;
+use super::collections::{Folder, WORLD, World};
+use super::files::refuse_file;
+use super::train::{config_usage, overrides};
+use crate::args::{BenchArgs, BenchCommand, Common, TableArgs};
+use crate::failure::Failure;
+
+/// A benchmark, or the tables of finished runs.
+pub enum BenchSettings<'a> {
+    Sweep(Box<SweepSettings>),
+    Table(&'a TableArgs),
+}
+
+/// The runs of a benchmark.
+pub struct SweepSettings {
+    pub protocol: Protocol,
+    pub clip: ClipSettings,
+    pub collection: Box<dyn DatasetCollection>,
+    /// All runs.
+    pub plan: Plan,
+    /// Those to make.
+    pub part: Plan,
+    pub out: PathBuf,
+    pub allow_missing: bool,
+    /// Whether the runs are only listed.
+    pub list: bool,
+}
+
+impl<'a> BenchSettings<'a> {
+    /// # Errors
+    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    pub fn new(command: &'a BenchCommand, common: &Common) -> Result<Self, Failure> {
+        let (protocol, args) = match command {
+            BenchCommand::BaseToNovel(args) => (Protocol::BaseToNovel, args),
+            BenchCommand::FewShot(args) => (Protocol::FewShot, args),
+            BenchCommand::CrossDataset(args) => (Protocol::CrossDataset, args),
+            BenchCommand::DomainGeneralization(args) => (Protocol::DomainGeneralization, args),
+            BenchCommand::Table(args) => return Ok(Self::Table(args)),
+        };
+        let sweep = SweepSettings::new(protocol, args, common)?;
+        Ok(Self::Sweep(Box::new(sweep)))
+    }
+}
+
+impl SweepSettings {
+    fn new(protocol: Protocol, args: &BenchArgs, common: &Common) -> Result<Self, Failure> {
+        let is_world = args.root == Path::new(WORLD) && !args.root.exists();
+        let spec = match (&args.clip, is_world) {
+            (Some(clip), _) => clip.as_str(),
+            (None, true) => MINI,
+            (None, false) => {
+                return Err(Failure::usage(
+                    "--clip is missing: name a CLIP, for example --clip ViT-B/16; only --root \
+                     world has a default",
+                ));
+            }
+        };
+        let clip = ClipSettings::new(spec, common)?;
+        let folder = match is_world {
+            true => None,
+            false => Some(Folder::new(&args.root)?),
+        };
+        let sets = match &folder {
+            None => World.sets(),
+            Some(folder) => folder.sets(),
+        };
+        let choice = Choice {
+            protocol,
+            data_sets: (!args.datasets.is_empty()).then(|| args.datasets.clone()),
+            methods: args.methods.clone(),
+            seeds: args.seeds.clone(),
+            shots: match args.shots.is_empty() {
+                true => protocol.shots().to_vec(),
+                false => args.shots.clone(),
+            },
+            preset: args.preset,
+            is_mini: clip.is_mini(),
+            overrides: overrides(&args.overrides)?,
+        };
+        let plan = Plan::new(&choice, &sets).map_err(|error| match error {
+            PlanError::Config(error) => config_usage(error),
+            PlanError::UnknownSet { .. } => Failure::usage(format!("--datasets: {error}")),
+            error => Failure::usage(error),
+        })?;
+        let part = match args.only {
+            Some(only) => plan.part(only.part - 1, only.parts),
+            None => plan.clone(),
+        };
+        if !args.plan {
+            if let Some(folder) = &folder {
+                folder.check(&data_sets(&part))?;
+            }
+            refuse_file("--out", &args.out, "a benchmark")?;
+        }
+        Ok(Self {
+            protocol,
+            clip,
+            collection: match folder {
+                None => Box::new(World),
+                Some(folder) => Box::new(folder),
+            },
+            plan,
+            part,
+            out: args.out.clone(),
+            allow_missing: args.allow_missing,
+            list: args.plan,
+        })
+    }
+}
+
+/// The data sets that the runs are trained or evaluated on.
+fn data_sets(plan: &Plan) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for run in &plan.runs {
+        let targets = run.targets.iter().map(|target| &target.data_set);
+        for name in std::iter::once(&run.id.data_set).chain(targets) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}

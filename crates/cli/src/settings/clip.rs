@@ -1,0 +1,62 @@
+//! Which CLIP, on which device, in which precision.
+
+use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
+use promptsrc_clip::hub::DownloadEvent;
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output::Printer;
+
+/// A CLIP that is to be opened.
+#[derive(Clone, Debug)]
+pub struct ClipSettings {
+    /// As `--clip` has it.
+    pub spec: String,
+    options: ClipOptions,
+}
+
+impl ClipSettings {
+    /// # Errors
+    /// Where this program or this machine does not have the device or the precision.
+    pub fn new(spec: &str, common: &Common) -> Result<Self, Failure> {
+        let options = ClipOptions {
+            device: common.device.clone(),
+            precision: common.precision,
+        };
+        options.resolve().map_err(|error| {
+            let option = match error {
+                ClipError::Device(_) => "--device",
+                _ => "--precision",
+            };
+            Failure::usage(format!("{option}: {error}"))
+        })?;
+        Ok(Self {
+            spec: spec.to_string(),
+            options,
+        })
+    }
+
+    /// Whether it is the built-in CLIP.
+    pub fn is_mini(&self) -> bool {
+        is_mini(&self.spec)
+    }
+
+    /// Finds, downloads if necessary, and opens it; warns of what a person should know of its file.
+    pub fn open(&self, printer: &Printer) -> Result<Clip, Failure> {
+        let spec = &self.spec;
+        let mut bar = indicatif::ProgressBar::hidden();
+        let clip = Clip::open_with(spec, &self.options, &mut |event| match event {
+            DownloadEvent::Started { file, bytes } => {
+                printer.note(&format!("downloading {spec}: {file}"));
+                bar = printer.bar(bytes, "bytes");
+                bar.set_message(format!("{file} "));
+            }
+            DownloadEvent::Advanced { bytes } => bar.inc(bytes),
+            _ => bar.finish_and_clear(),
+        })?;
+        for note in clip.notes() {
+            printer.warning(&format!("{}: {note}", clip.source()));
+        }
+        Ok(clip)
+    }
+}

@@ -1,0 +1,146 @@
+//! What `promptsrc convert` is asked for.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::{Adapter, run_folder};
+use promptsrc_reference::checkpoint::{
+    self, ReferenceCheckpoint, ReferenceCheckpointError, Supplement,
+};
+
+use super::adapter::adapter_at;
+use super::clip::ClipSettings;
+use super::files::lines;
+use crate::args::{Common, ConvertArgs};
+use crate::failure::Failure;
+use crate::reference_files;
+
+/// A conversion.
+#[derive(Clone, Debug)]
+pub struct ConvertSettings {
+    /// The CLIP that the prompts belong to.
+    pub clip: Option<ClipSettings>,
+    /// Whether existing files are replaced.
+    pub force: bool,
+    pub what: Conversion,
+}
+
+/// What is converted to what.
+#[derive(Clone, Debug)]
+pub enum Conversion {
+    ToAdapter {
+        checkpoint: Box<ReferenceCheckpoint>,
+        /// What the options add to it.
+        supplement: Box<Supplement>,
+        output: PathBuf,
+    },
+    ToCheckpoint {
+        adapter: Box<Adapter>,
+        input: PathBuf,
+        output: PathBuf,
+        epoch: usize,
+    },
+}
+
+impl ConvertSettings {
+    /// # Errors
+    /// Whatever can be wrong before a CLIP is downloaded.
+    pub fn new(args: &ConvertArgs, common: &Common) -> Result<Self, Failure> {
+        let clip = args.clip.as_deref();
+        Ok(Self {
+            what: match reference_files::checkpoint_at(&args.input, args.epoch)? {
+                Some(checkpoint) => to_adapter(&checkpoint, args)?,
+                None => to_checkpoint(args)?,
+            },
+            clip: clip
+                .map(|spec| ClipSettings::new(spec, common))
+                .transpose()?,
+            force: args.force,
+        })
+    }
+}
+
+fn to_adapter(path: &Path, args: &ConvertArgs) -> Result<Conversion, Failure> {
+    let output = adapter_output(&args.output)?;
+    if !args.force && output.exists() {
+        return Err(occupied(ReferenceCheckpointError::Occupied {
+            path: output,
+        }));
+    }
+    let checkpoint = ReferenceCheckpoint::open(path)?;
+    // A file is of one epoch, which an option cannot change.
+    if let (Some(asked), Some(found)) = (args.epoch, checkpoint.epoch)
+        && asked != found
+    {
+        return Err(Failure::usage(format!(
+            "--epoch {asked}: {} is of epoch {found}",
+            path.display()
+        )));
+    }
+    let supplement = Supplement {
+        method: args.method.clone(),
+        ctx_init: args.ctx_init.clone(),
+        class_names: args.class_names.as_deref().map(lines).transpose()?,
+        preset: args.preset,
+        ..Supplement::default()
+    };
+    Ok(Conversion::ToAdapter {
+        checkpoint: Box::new(checkpoint),
+        supplement: Box::new(supplement),
+        output,
+    })
+}
+
+fn to_checkpoint(args: &ConvertArgs) -> Result<Conversion, Failure> {
+    let of_checkpoints = [
+        ("--class-names", args.class_names.is_some()),
+        ("--ctx-init", args.ctx_init.is_some()),
+        ("--method", args.method.is_some()),
+        ("--preset", args.preset.is_some()),
+    ];
+    let (input, _) = adapter_at(&args.input)?;
+    if let Some((option, _)) = of_checkpoints.iter().find(|(_, given)| *given) {
+        return Err(Failure::usage(format!(
+            "{option} is for checkpoints: {} is an adapter, which records it",
+            input.display()
+        )));
+    }
+    if args.output.is_file() {
+        return Err(Failure::usage(format!(
+            "{} is a file: a checkpoint is written into a folder, as {}/model.pth.tar-N",
+            args.output.display(),
+            checkpoint::FOLDER
+        )));
+    }
+    let adapter = Adapter::load(&input)?;
+    Ok(Conversion::ToCheckpoint {
+        epoch: args.epoch.unwrap_or(adapter.meta.config.epochs),
+        adapter: Box::new(adapter),
+        input,
+        output: args.output.clone(),
+    })
+}
+
+/// The adapter file to write; in a folder it has its usual name.
+fn adapter_output(path: &Path) -> Result<PathBuf, Failure> {
+    if path.is_dir() {
+        return Ok(path.join(run_folder::ADAPTER));
+    }
+    match path.extension() {
+        Some(extension) if extension == "safetensors" => Ok(path.to_path_buf()),
+        _ => Err(Failure::usage(format!(
+            "{}: an adapter is written to a file NAME.safetensors, or into an existing folder",
+            path.display()
+        ))),
+    }
+}
+
+/// A file that exists already, with what to do about it.
+pub fn occupied(error: ReferenceCheckpointError) -> Failure {
+    match error {
+        ReferenceCheckpointError::Occupied { path } => Failure::failed(format!(
+            "{} exists already: give --force to replace it, or choose another path",
+            path.display()
+        )),
+        other => other.into(),
+    }
+}

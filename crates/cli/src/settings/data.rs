@@ -1,0 +1,99 @@
+//! Which labelled images.
+
+use std::path::Path;
+
+use promptsrc::{DataPlace, DataSource, Dataset};
+use promptsrc_world::WorldSet;
+
+use super::files::absolute;
+use crate::args::DataArgs;
+use crate::failure::Failure;
+use crate::output::Printer;
+
+/// Labelled images that are to be read.
+#[derive(Clone, Debug)]
+pub struct DataSettings {
+    source: Source,
+    /// Where they are, for the record of a run.
+    pub place: DataPlace,
+    /// Whether missing images are left out instead of failing.
+    pub allow_missing: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Files(DataSource),
+    World(&'static WorldSet),
+}
+
+impl DataSettings {
+    /// # Errors
+    /// Where a built-in data set is named that does not exist, or with options that it does not take.
+    pub fn new(args: &DataArgs) -> Result<Self, Failure> {
+        let allow_missing = args.more.allow_missing;
+        if let Some(name) = world_name(&args.data) {
+            if args.more.split.is_some() || args.more.class_names.is_some() {
+                return Err(Failure::usage(
+                    "--data world:NAME has its own split and class names: leave out --split and \
+                     --class-names",
+                ));
+            }
+            let set =
+                WorldSet::find(name).map_err(|error| Failure::usage(format!("--data: {error}")))?;
+            return Ok(Self {
+                source: Source::World(set),
+                place: DataPlace {
+                    path: set.location(),
+                    ..DataPlace::default()
+                },
+                allow_missing,
+            });
+        }
+        Ok(Self {
+            source: Source::Files(DataSource {
+                data: args.data.clone(),
+                split: args.more.split.clone(),
+                class_names: args.more.class_names.clone(),
+                allow_missing,
+            }),
+            place: DataPlace {
+                path: absolute(&args.data),
+                split: args.more.split.as_deref().map(absolute),
+                class_names: args.more.class_names.as_deref().map(absolute),
+            },
+            allow_missing,
+        })
+    }
+
+    /// Reads the data set and the name of its split file, if it has one; warns of what a person
+    /// should know. Missing images are reported where they are needed.
+    pub fn read(&self, printer: &Printer) -> Result<(Dataset, Option<String>), Failure> {
+        let source = match &self.source {
+            Source::World(set) => return Ok((set.dataset(), None)),
+            Source::Files(source) => source,
+        };
+        let (dataset, report) = source.read()?;
+        for finding in report.findings() {
+            printer.warning(&finding);
+        }
+        let split = report.listing.as_deref().and_then(Path::file_name);
+        Ok((
+            dataset,
+            split.map(|name| name.to_string_lossy().into_owned()),
+        ))
+    }
+
+    /// Reads a data set of which only the lists matter, not the images: without warnings.
+    pub fn read_quietly(&self) -> Result<Dataset, Failure> {
+        match &self.source {
+            Source::World(set) => Ok(set.dataset()),
+            Source::Files(source) => Ok(source.read()?.0),
+        }
+    }
+}
+
+/// `world:NAME`, unless a file or folder is called just that.
+fn world_name(data: &Path) -> Option<&str> {
+    let name = data.to_str()?;
+    (name.starts_with(WorldSet::PREFIX) && !data.exists()).then_some(name)
+}

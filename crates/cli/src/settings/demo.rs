@@ -1,0 +1,60 @@
+//! What `promptsrc demo` is asked for.
+
+use std::path::PathBuf;
+
+use promptsrc_world::{MINI, Purpose, WorldSet, sets};
+
+use super::clip::ClipSettings;
+use super::files::refuse_file;
+use crate::args::{Common, DemoArgs};
+use crate::failure::Failure;
+
+/// A demonstration.
+#[derive(Clone, Debug)]
+pub struct DemoSettings {
+    /// The built-in CLIP.
+    pub clip: ClipSettings,
+    pub sets: Vec<&'static WorldSet>,
+    /// Sorted, each once.
+    pub seeds: Vec<u64>,
+    pub shots: usize,
+    /// Whether the steps from IVLP to PromptSRC are shown too.
+    pub ablation: bool,
+    /// Folder of the runs.
+    pub out: PathBuf,
+}
+
+impl DemoSettings {
+    /// # Errors
+    /// Where a data set is named that does not exist.
+    pub fn new(args: &DemoArgs, common: &Common) -> Result<Self, Failure> {
+        let mut seeds = args.seeds.clone();
+        seeds.sort_unstable();
+        seeds.dedup();
+        refuse_file("--out", &args.out, "a demo")?;
+        Ok(Self {
+            clip: ClipSettings::new(MINI, common)?,
+            sets: chosen_sets(args)?,
+            seeds,
+            shots: args.shots,
+            ablation: args.ablation,
+            out: args.out.clone(),
+        })
+    }
+}
+
+fn chosen_sets(args: &DemoArgs) -> Result<Vec<&'static WorldSet>, Failure> {
+    if args.sets.is_empty() {
+        let for_it = |set: &&WorldSet| set.purpose() == Purpose::BaseToNovel;
+        return Ok(sets().iter().filter(for_it).collect());
+    }
+    let mut chosen: Vec<&WorldSet> = Vec::new();
+    for name in &args.sets {
+        let set =
+            WorldSet::find(name).map_err(|error| Failure::usage(format!("--sets: {error}")))?;
+        if !chosen.iter().any(|other| other.name() == set.name()) {
+            chosen.push(set);
+        }
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,101 @@
+//! What `promptsrc eval` is asked for.
+
+use promptsrc::{Classes, Part};
+use promptsrc_clip::templates;
+
+use super::adapter::AdapterSource;
+use super::clip::ClipSettings;
+use super::data::DataSettings;
+use crate::args::{Common, EvalArgs, TemplatesArg};
+use crate::failure::Failure;
+
+/// An evaluation.
+#[derive(Clone, Debug)]
+pub struct EvalSettings {
+    pub data: DataSettings,
+    pub classes: Classes,
+    pub part: Part,
+    pub what: Evaluated,
+}
+
+/// What is evaluated.
+#[derive(Clone, Debug)]
+pub enum Evaluated {
+    Adapter(AdapterSource),
+    ZeroShot {
+        clip: ClipSettings,
+        templates: ZeroShotTemplates,
+    },
+}
+
+/// Templates of zero-shot CLIP.
+#[derive(Clone, Debug)]
+pub enum ZeroShotTemplates {
+    /// These.
+    Given(Vec<String>),
+    /// Those of a name, which may depend on the data set.
+    Named(TemplatesArg),
+}
+
+impl EvalSettings {
+    /// # Errors
+    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    pub fn new(args: &EvalArgs, common: &Common) -> Result<Self, Failure> {
+        let data = DataSettings::new(&args.data)?;
+        let what = match &args.run {
+            Some(run) => Evaluated::Adapter(AdapterSource::new(run, args.clip.as_deref(), common)?),
+            None => Evaluated::ZeroShot {
+                clip: ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?,
+                templates: zero_shot_templates(args)?,
+            },
+        };
+        Ok(Self {
+            data,
+            classes: args.classes,
+            part: args.part,
+            what,
+        })
+    }
+}
+
+fn zero_shot_templates(args: &EvalArgs) -> Result<ZeroShotTemplates, Failure> {
+    if args.template.is_empty() {
+        let named = args.templates.unwrap_or(TemplatesArg::Single);
+        return Ok(ZeroShotTemplates::Named(named));
+    }
+    match args.template.iter().find(|t| !t.contains("{}")) {
+        Some(t) => Err(Failure::usage(format!(
+            "--template {t:?} has no {{}} for the class name"
+        ))),
+        None => Ok(ZeroShotTemplates::Given(args.template.clone())),
+    }
+}
+
+impl ZeroShotTemplates {
+    /// The templates for a data set.
+    pub fn of(&self, data_set: &str) -> Result<Vec<String>, Failure> {
+        let named = match self {
+            Self::Given(templates) => return Ok(templates.clone()),
+            Self::Named(named) => named,
+        };
+        let own = templates::data_set_template(data_set);
+        let templates: Vec<&str> = match named {
+            TemplatesArg::Single => vec![templates::PHOTO],
+            TemplatesArg::DataSet => match own {
+                Some(own) => vec![own],
+                None => {
+                    return Err(Failure::usage(format!(
+                        "no template is known for the data set {data_set:?}: give one with \
+                         --template"
+                    )));
+                }
+            },
+            // The reference adds the data set's own to the seven, except for ImageNet itself.
+            TemplatesArg::Ensemble => {
+                let own = own.filter(|_| !data_set.eq_ignore_ascii_case("imagenet"));
+                templates::SELECT.into_iter().chain(own).collect()
+            }
+        };
+        Ok(templates.into_iter().map(str::to_string).collect())
+    }
+}

@@ -1,0 +1,44 @@
+//! What was typed, checked and turned into what the library takes, once: a file per command, and
+//! those that several commands share.
+
+mod adapter;
+mod bench;
+mod clip;
+mod collections;
+mod convert;
+mod data;
+mod demo;
+mod embed;
+mod eval;
+mod files;
+mod predict;
+mod sample;
+mod train;
+
+pub use adapter::{check_for, warn_of_other_weights};
+pub use bench::{BenchSettings, SweepSettings};
+pub use convert::{Conversion, ConvertSettings, occupied};
+pub use demo::DemoSettings;
+pub use embed::EmbedSettings;
+pub use eval::{EvalSettings, Evaluated};
+pub use predict::{PredictSettings, Predicting};
+pub use sample::SampleSettings;
+pub use train::{TrainSettings, config_usage};
+
+use crate::failure::Failure;
+
+/// Sets the number of threads of all arithmetic.
+pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
+    match asked {
+        Some(n) => rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build_global()
+            .map_err(|e| Failure::failed(format!("--threads {n}: {e}"))),
+        None => Ok(()),
+    }
+}
+
+/// Number of decoding threads: as many as the arithmetic has.
+pub fn decoding_threads() -> usize {
+    rayon::current_num_threads()
+}

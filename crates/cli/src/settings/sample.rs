@@ -1,0 +1,44 @@
+//! What `promptsrc sample` is asked for.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::Classes;
+
+use super::data::DataSettings;
+use crate::args::{DataArgs, DataOptions, SampleArgs};
+use crate::failure::Failure;
+
+/// A few-shot subset.
+#[derive(Clone, Debug)]
+pub struct SampleSettings {
+    pub data: DataSettings,
+    pub shots: usize,
+    pub seed: u64,
+    pub classes: Classes,
+}
+
+impl SampleSettings {
+    /// # Errors
+    /// Where a built-in data set is named that does not exist.
+    pub fn new(args: &SampleArgs) -> Result<Self, Failure> {
+        // The subset depends on the lists alone: the images need not exist.
+        let folder = args.split.as_deref().and_then(Path::parent);
+        let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => folder.to_path_buf(),
+        });
+        Ok(Self {
+            data: DataSettings::new(&DataArgs {
+                data: args.data.clone().or(folder).unwrap_or_default(),
+                more: DataOptions {
+                    split: args.split.clone(),
+                    class_names: args.class_names.clone(),
+                    allow_missing: true,
+                },
+            })?,
+            shots: args.shots,
+            seed: args.seed,
+            classes: args.classes,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! Some of a data set: a few shots or all images, of all classes or of one half of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Classes, DataError, Dataset, Item, NameList, Part, Presence};
+
+/// Images of a data set that are chosen for a run: few-shot samples for training and validation, all
+/// for test, of the chosen classes.
+///
+/// ```no_run
+/// use promptsrc_datasets::{Dataset, Part};
+///
+/// let data = Dataset::open("eurosat")?.few_shot(16, 1).base()?;
+/// let train = data.images(Part::Train, false)?;
+/// # Ok::<(), promptsrc_datasets::DataError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subset {
+    /// Name of the data set.
+    pub data_set: String,
+    /// Names of the chosen classes, by label.
+    pub class_names: Vec<String>,
+    /// Which classes these are.
+    pub classes: Classes,
+    /// Shots per class; `None`: all images.
+    pub shots: Option<usize>,
+    /// Seed of the few-shot sampling.
+    pub seed: u64,
+    /// Classes with fewer training images than shots, all classes of the data set considered.
+    pub short: Vec<ShortClass>,
+    /// Number of classes of the data set.
+    pub classes_in_all: usize,
+    parts: [Vec<Sample>; 3],
+}
+
+/// A class that has fewer training images than shots, and is taken whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortClass {
+    /// Its name.
+    pub name: String,
+    /// Its training images.
+    pub images: usize,
+}
+
+/// An image of a subset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Index into the part of the data set.
+    pub index: usize,
+    /// The image, with its index into [`Subset::class_names`] as label.
+    pub item: Item,
+}
+
+/// The images of a part that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// In the order of the subset.
+    pub items: Vec<Item>,
+    /// How many were left out because their files are missing.
+    pub missing: usize,
+    /// How many there should be.
+    pub wanted: usize,
+}
+
+impl Dataset {
+    /// The reference's few-shot samples of all classes; see [`few_shot`](crate::few_shot()). Test images
+    /// are taken whole.
+    pub fn few_shot(&self, shots: usize, seed: u64) -> Subset {
+        self.sampled(Some(shots), seed)
+    }
+
+    /// All images of all classes.
+    pub fn whole(&self) -> Subset {
+        self.sampled(None, 0)
+    }
+
+    /// [`few_shot`](Self::few_shot), or all images where there are no `shots`.
+    pub fn sampled(&self, shots: Option<usize>, seed: u64) -> Subset {
+        // 0 shots take every image.
+        let picks = self.few_shot_picks(shots.unwrap_or(0), seed);
+        let samples = |part: Part, places: &[usize]| {
+            let all = self.part(part);
+            let sample = |index: &usize| {
+                let item = all.get(*index)?.clone();
+                Some(Sample {
+                    index: *index,
+                    item,
+                })
+            };
+            places.iter().filter_map(sample).collect()
+        };
+        let test: Vec<usize> = (0..self.test.len()).collect();
+        let short = picks.short.iter().map(|(label, images)| ShortClass {
+            name: self.class_names.get(*label).cloned().unwrap_or_default(),
+            images: *images,
+        });
+        Subset {
+            data_set: self.name.clone(),
+            class_names: self.class_names.clone(),
+            classes: Classes::All,
+            shots,
+            seed,
+            short: short.collect(),
+            classes_in_all: self.class_names.len(),
+            parts: [
+                samples(Part::Train, &picks.train),
+                samples(Part::Val, &picks.val),
+                samples(Part::Test, &test),
+            ],
+        }
+    }
+}
+
+impl Subset {
+    /// The first half of the classes, one more where their number is odd.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    pub fn base(self) -> Result<Self, DataError> {
+        self.select(Classes::Base)
+    }
+
+    /// The other half of the classes.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    pub fn novel(self) -> Result<Self, DataError> {
+        self.select(Classes::Novel)
+    }
+
+    /// Some of the classes, numbered from 0 again.
+    ///
+    /// As in the reference (`subsample_classes`) the choice is made after sampling, so base
+    /// training images are those that a run on all classes would get. The labels that the training
+    /// images (or, without any, the test images) use are sorted; the first `ceil(n / 2)` are base,
+    /// the others novel.
+    ///
+    /// # Errors
+    /// [`DataError::NoNovelClasses`] where fewer than two labels are in use and a half is asked for.
+    pub fn select(mut self, classes: Classes) -> Result<Self, DataError> {
+        if classes == Classes::All {
+            return Ok(self);
+        }
+        let [train, _, test] = &self.parts;
+        let known = if train.is_empty() { test } else { train };
+        let labels: BTreeSet<usize> = known.iter().map(|sample| sample.item.label).collect();
+        if labels.len() < 2 {
+            return Err(DataError::NoNovelClasses {
+                name: self.data_set,
+            });
+        }
+        let half = labels.len().div_ceil(2);
+        let chosen: Vec<usize> = match classes {
+            Classes::Novel => labels.into_iter().skip(half).collect(),
+            _ => labels.into_iter().take(half).collect(),
+        };
+        let new_label: BTreeMap<usize, usize> = chosen
+            .iter()
+            .enumerate()
+            .map(|(new, old)| (*old, new))
+            .collect();
+        for part in &mut self.parts {
+            part.retain_mut(|sample| match new_label.get(&sample.item.label) {
+                Some(label) => {
+                    sample.item.label = *label;
+                    true
+                }
+                None => false,
+            });
+        }
+        self.class_names = chosen
+            .iter()
+            .filter_map(|label| self.class_names.get(*label).cloned())
+            .collect();
+        self.classes = classes;
+        Ok(self)
+    }
+
+    /// The samples of a part, those with missing files included.
+    pub fn samples(&self, part: Part) -> &[Sample] {
+        let [train, val, test] = &self.parts;
+        match part {
+            Part::Train => train,
+            Part::Val => val,
+            Part::Test => test,
+        }
+    }
+
+    /// The images of a part.
+    ///
+    /// # Errors
+    /// [`DataError::MissingImages`] names files that are not there, unless `allow_missing`;
+    /// [`DataError::NothingLeft`] where none of them is; [`DataError::EmptyPart`] where the data set
+    /// lists none.
+    pub fn images(&self, part: Part, allow_missing: bool) -> Result<Images, DataError> {
+        let samples = self.samples(part);
+        let wanted = samples.len();
+        let mut images = Images {
+            wanted,
+            ..Images::default()
+        };
+        let (mut missing, mut unreadable) = (NameList::default(), NameList::default());
+        for Sample { item, .. } in samples {
+            match item.presence {
+                Presence::Present => images.items.push(item.clone()),
+                Presence::Missing => missing.push(&item.path),
+                Presence::Unreadable => unreadable.push(&item.path),
+            }
+        }
+        images.missing = missing.count() + unreadable.count();
+        if images.missing > 0 && !allow_missing {
+            return Err(DataError::MissingImages {
+                part,
+                wanted,
+                missing,
+                unreadable,
+            });
+        }
+        if images.items.is_empty() {
+            return Err(match images.missing {
+                0 => DataError::EmptyPart {
+                    name: self.data_set.clone(),
+                    part,
+                },
+                _ => DataError::NothingLeft { part, wanted },
+            });
+        }
+        Ok(images)
+    }
+
+    /// Fails where training makes no sense: fewer than two classes, or no training images.
+    ///
+    /// # Errors
+    /// [`DataError::TooFewClasses`], [`DataError::EmptyPart`].
+    pub fn check_trainable(&self) -> Result<(), DataError> {
+        if self.class_names.len() < 2 {
+            return Err(DataError::TooFewClasses {
+                name: self.data_set.clone(),
+                classes: self.class_names.clone(),
+            });
+        }
+        match self.samples(Part::Train).is_empty() {
+            true => Err(DataError::EmptyPart {
+                name: self.data_set.clone(),
+                part: Part::Train,
+            }),
+            false => Ok(()),
+        }
+    }
+}

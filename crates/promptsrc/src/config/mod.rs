@@ -1,0 +1,15 @@
+//! The configuration of a training run: its parts, the published presets, and overrides.
+
+mod error;
+mod overrides;
+mod preset;
+mod train_config;
+
+pub use error::ConfigError;
+pub use overrides::Overrides;
+pub use preset::Preset;
+pub use train_config::{PromptConfig, TrainConfig};
+
+pub use crate::aggregation::AggregationConfig;
+pub use crate::losses::LossWeights;
+pub use crate::sgd::{OptimConfig, Warmup};

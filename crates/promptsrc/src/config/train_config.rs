@@ -1,0 +1,161 @@
+//! The configuration of a training run and the check that makes it valid.
+
+use promptsrc_clip::ClipConfig;
+use promptsrc_datasets::Augment;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregation::{AggregationConfig, gaussian_weights};
+use crate::config::error::ConfigError;
+use crate::losses::LossWeights;
+use crate::sgd::OptimConfig;
+
+/// Number, depth and initial words of the prompts (paper, section 3.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptConfig {
+    /// Learnable context tokens of the text tower, at least 1.
+    pub n_ctx_text: usize,
+    /// Learnable tokens of the image tower.
+    pub n_ctx_vision: usize,
+    /// Number of text tower blocks with their own prompts, including the input; at least 1. A
+    /// number above that of the tower's blocks means all.
+    pub depth_text: usize,
+    /// The same for the image tower; 0 means no visual prompts.
+    pub depth_vision: usize,
+    /// Words that initialise the first text prompt. Used if `n_ctx_text` is at most 4 (by CoOp at
+    /// any length); a longer context, or one without words, is initialised at random, with "X X
+    /// ..." as prompt prefix.
+    pub ctx_init: String,
+}
+
+/// Everything that determines a training run, apart from the data and the CLIP.
+///
+/// The fields can be set to any value; [`check`](TrainConfig::check) rejects a configuration that
+/// cannot be trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Name of the method in the registry.
+    pub method: String,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Seed of the few-shot sampling, the initial parameters, the image order and the augmentation.
+    pub seed: u64,
+    /// Smallest fraction of an image's area that a random crop covers in training; with 1, a crop
+    /// only changes the aspect ratio.
+    #[serde(default = "published_crop_scale")]
+    pub crop_scale: f64,
+    /// The prompts.
+    pub prompts: PromptConfig,
+    /// The optimiser.
+    pub optim: OptimConfig,
+    /// Weights of the self-regulations; `None`: cross-entropy only.
+    pub regularisation: Option<LossWeights>,
+    /// Aggregation over the epochs; `None`: the parameters of the last epoch.
+    pub aggregation: Option<AggregationConfig>,
+    /// Templates whose mean is the frozen text feature; each contains `{}` at least once.
+    pub templates: Vec<String>,
+}
+
+/// The reference's minimum crop scale, which is torchvision's default (`INPUT.RRCROP_SCALE`).
+pub(crate) fn published_crop_scale() -> f64 {
+    Augment::default().scale.0
+}
+
+impl TrainConfig {
+    /// Rejects a configuration that cannot be trained.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let positive = |option: &'static str, value: usize| match value {
+            0 => Err(ConfigError::Zero { option }),
+            _ => Ok(()),
+        };
+        positive("epochs", self.epochs)?;
+        positive("batch-size", self.batch_size)?;
+        positive("text-context", self.prompts.n_ctx_text)?;
+        positive("text-depth", self.prompts.depth_text)?;
+        if self.prompts.depth_vision > 0 {
+            positive("vision-context", self.prompts.n_ctx_vision)?;
+        }
+        // Absurdly large sizes would exhaust the memory before any other check rejects them.
+        let at_most = |option: &'static str, value: usize, most: usize| match value <= most {
+            true => Ok(()),
+            false => Err(ConfigError::TooMany {
+                option,
+                value,
+                most,
+            }),
+        };
+        at_most("epochs", self.epochs, 1_000_000)?;
+        at_most("vision-context", self.prompts.n_ctx_vision, 1_000)?;
+        at_most("text-context", self.prompts.n_ctx_text, 1_000)?;
+        let within = |option: &'static str, value: f64, low: f64, high: f64| {
+            if value.is_finite() && value >= low && value <= high {
+                Ok(())
+            } else {
+                Err(ConfigError::OutOfRange {
+                    option,
+                    value,
+                    low,
+                    high,
+                })
+            }
+        };
+        within("crop-scale", self.crop_scale, 1e-4, 1.0)?;
+        within("lr", self.optim.lr, 0.0, 1e3)?;
+        within("warmup-lr", self.optim.warmup_lr, 0.0, 1e3)?;
+        within("momentum", self.optim.momentum, 0.0, 1.0)?;
+        within("dampening", self.optim.dampening, 0.0, 1.0)?;
+        within("weight-decay", self.optim.weight_decay, 0.0, 1e3)?;
+        if self.optim.nesterov && (self.optim.momentum == 0.0 || self.optim.dampening != 0.0) {
+            return Err(ConfigError::Nesterov);
+        }
+        if let Some(weights) = &self.regularisation {
+            within("text-loss-weight", weights.text, 0.0, 1e6)?;
+            within("image-loss-weight", weights.image, 0.0, 1e6)?;
+            within("logits-loss-weight", weights.logits, 0.0, 1e6)?;
+            if self.templates.is_empty() {
+                return Err(ConfigError::NoTemplates);
+            }
+        }
+        for template in &self.templates {
+            if !template.contains("{}") {
+                return Err(ConfigError::Template {
+                    template: template.clone(),
+                });
+            }
+        }
+        if let Some(aggregation) = &self.aggregation {
+            within("gpa-mean", aggregation.mean, -1e6, 1e6)?;
+            within("gpa-std", aggregation.std, 1e-6, 1e6)?;
+            let weights = gaussian_weights(self.epochs, aggregation);
+            if !weights.iter().all(|w| w.is_finite()) {
+                return Err(ConfigError::NoWeight {
+                    mean: aggregation.mean,
+                    std: aggregation.std,
+                    epochs: self.epochs,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rejects a configuration that cannot be trained on this CLIP.
+    pub fn check_for(&self, clip: &ClipConfig) -> Result<(), ConfigError> {
+        self.check()?;
+        let room = clip.text.context_length.saturating_sub(2);
+        if self.prompts.n_ctx_text > room {
+            return Err(ConfigError::ContextTooLong {
+                n_ctx: self.prompts.n_ctx_text,
+                room,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl PromptConfig {
+    /// Length of the longest context that IVLP and PromptSRC initialise with words.
+    pub const MOST_INITIAL_WORDS: usize = 4;
+}

@@ -1,0 +1,54 @@
+//! Initial values of parameters: random numbers, or embeddings of words.
+
+use promptsrc_clip::{ClipModel, Tokenizer, values};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use crate::config::ConfigError;
+
+/// Standard deviation of randomly initialised prompts.
+pub(crate) const PROMPT_STD: f64 = 0.02;
+
+/// Normally distributed values of mean 0 from the random stream of (seed, name).
+pub(crate) fn gaussian(seed: u64, name: &str, std: f64, n: usize) -> Vec<f32> {
+    // FNV-1a: a stable number for a name.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(hash);
+    let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    (0..n)
+        .map(|_| {
+            // Box-Muller transform.
+            let (a, b) = (uniform(), uniform());
+            let normal = (-2.0 * a.ln()).sqrt() * (2.0 * std::f64::consts::PI * b).cos();
+            (std * normal) as f32
+        })
+        .collect()
+}
+
+/// Token embeddings of the first `n_ctx` tokens of `words`, row-major `[n_ctx, width]`.
+pub(crate) fn embedded_words(
+    clip: &ClipModel,
+    words: &str,
+    n_ctx: usize,
+) -> Result<Vec<f32>, ConfigError> {
+    let ids = Tokenizer::clip().encode(words);
+    let Some(first) = ids.get(..n_ctx) else {
+        return Err(ConfigError::FewWords {
+            n_ctx,
+            words: words.to_string(),
+            tokens: ids.len(),
+        });
+    };
+    let vocab_size = clip.config().text.vocab_size;
+    if let Some(id) = first.iter().find(|id| **id as usize >= vocab_size) {
+        return Err(ConfigError::Vocabulary {
+            words: words.to_string(),
+            id: *id,
+            vocab_size,
+        });
+    }
+    Ok(values(clip.text().embed(first)))
+}

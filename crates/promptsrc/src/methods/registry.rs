@@ -1,0 +1,69 @@
+//! The registry of all methods by name.
+
+use crate::config::{ConfigError, TrainConfig};
+use crate::methods::coop::CoOp;
+use crate::methods::ivlp::Ivlp;
+use crate::methods::method::{Family, Method, PromptMethod};
+use crate::methods::promptsrc::PromptSrc;
+use crate::methods::zero_shot::ZeroShot;
+use crate::prompt_model::PromptModel;
+
+/// In the order in which tables show them.
+static REGISTRY: [&dyn Method; 4] = [&ZeroShot, &CoOp, &Ivlp, &PromptSrc];
+
+/// All methods, in the order in which tables show them.
+pub fn all() -> impl Iterator<Item = &'static dyn Method> {
+    REGISTRY.into_iter()
+}
+
+/// The method with this name.
+///
+/// # Errors
+/// [`ConfigError::UnknownMethod`] if there is none.
+pub fn find(name: &str) -> Result<&'static dyn Method, ConfigError> {
+    all().find(|method| method.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = all().map(|method| method.name()).collect();
+        ConfigError::UnknownMethod {
+            name: name.to_string(),
+            known: known.join(", "),
+        }
+    })
+}
+
+/// The prompt method with this name.
+///
+/// # Errors
+/// [`ConfigError::UnknownMethod`] if there is none; [`ConfigError::NothingToTrain`] if the method
+/// learns nothing.
+pub fn prompt_method(name: &str) -> Result<&'static dyn PromptMethod, ConfigError> {
+    match find(name)?.family() {
+        Family::Prompts(method) => Ok(method),
+        Family::Frozen => Err(ConfigError::NothingToTrain {
+            method: name.to_string(),
+        }),
+    }
+}
+
+/// The prompt model of a configuration, by its method.
+///
+/// # Errors
+/// The same as for [`prompt_method`].
+pub fn prompt_model(config: &TrainConfig) -> Result<Box<dyn PromptModel>, ConfigError> {
+    Ok(prompt_method(&config.method)?.prompt_model(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_method_is_found_by_its_name_and_no_other() {
+        for method in all() {
+            assert_eq!(find(method.name()).map(|m| m.name()), Ok(method.name()));
+        }
+        let message = find("maples").map(|m| m.name()).unwrap_err().to_string();
+        for name in ["maples", "promptsrc", "ivlp", "coop", "zero-shot"] {
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}

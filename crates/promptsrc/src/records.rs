@@ -1,0 +1,62 @@
+//! Records in runs and adapters of the CLIP, its preprocessing and the images.
+
+use promptsrc_image::Preprocess;
+use serde::{Deserialize, Serialize};
+
+/// Record of a CLIP in runs and adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipRecord {
+    /// Name of its file, folder or hub repository.
+    pub name: String,
+    /// Fingerprint of its weights: the same values have the same fingerprint in any file format.
+    pub fingerprint: String,
+    /// Dimension of its features.
+    pub embed_dim: usize,
+    /// Width and layers of the image tower.
+    pub vision: [usize; 2],
+    /// Width and layers of the text tower.
+    pub text: [usize; 2],
+}
+
+/// Record of the preprocessing in an adapter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreprocessingRecord {
+    /// Side of the square image, in pixels.
+    pub resolution: usize,
+    /// Mean that is subtracted from each channel.
+    pub mean: [f32; 3],
+    /// Standard deviation that each channel is divided by.
+    pub std: [f32; 3],
+    /// Interpolation of the resampling.
+    pub interpolation: String,
+}
+
+impl PreprocessingRecord {
+    /// The record of a preprocessing.
+    pub fn of(preprocess: &Preprocess) -> Self {
+        Self {
+            resolution: preprocess.resolution as usize,
+            mean: preprocess.mean,
+            std: preprocess.std,
+            interpolation: "bicubic".to_string(),
+        }
+    }
+}
+
+/// Record of the training images in an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Name of the data set.
+    pub name: String,
+    /// Name of the split file, if one was given.
+    pub split: Option<String>,
+    /// "all", "base" or "novel".
+    pub classes: String,
+    /// Shots per class; `None`: all images.
+    pub shots: Option<usize>,
+    /// Number of images that were trained on.
+    #[serde(alias = "pictures")]
+    pub images: usize,
+    /// Seed of the few-shot sampling.
+    pub seed: u64,
+}

@@ -1,0 +1,379 @@
+//! A training run as one value: the CLIP, the images and the configuration. Commands and sweeps
+//! build it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use promptsrc_datasets::{
+    Augment, DataError, Images, Item, LoaderOptions, Part, Subset, TrainLoader,
+};
+use promptsrc_files::SaveError;
+
+use crate::adapter::{Adapter, AdapterError, AdapterMeta};
+use crate::clip::Clip;
+use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
+use crate::events::Event;
+use crate::image_list;
+use crate::losses::LossValues;
+use crate::methods::{Request, prompt_model};
+use crate::records::DataRecord;
+use crate::run_folder::{
+    self, DataPlace, OpenedRun, RunClip, RunConfig, RunData, RunError, RunFolder,
+};
+use crate::training::{self, Observer, Training, TrainingError, TrainingState};
+
+/// Everything that defines a training run.
+#[derive(Clone, Debug)]
+pub struct RunSpec<'a> {
+    /// The frozen CLIP.
+    pub clip: &'a Clip,
+    /// The images.
+    pub images: TrainingImages,
+    /// Location of the images; it is recorded and does not affect the result.
+    pub place: DataPlace,
+    /// The configuration.
+    pub config: TrainConfig,
+    /// Number of threads that decode images ahead of time (0: one per core); it does not affect the
+    /// result.
+    pub threads: usize,
+}
+
+/// The checked training images of a subset. Missing images are either left out or an error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingImages {
+    /// Names of the classes, by label.
+    pub class_names: Vec<String>,
+    /// The images, in the order of the few-shot sampling.
+    pub items: Vec<Item>,
+    /// Warnings for the user.
+    pub warnings: Vec<String>,
+    /// Record of the images in an adapter.
+    pub record: DataRecord,
+    allow_missing: bool,
+}
+
+/// A run that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The training failed.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// The images cannot be loaded.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run folder cannot be used.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The adapter cannot be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// The adapter of a finished run cannot be loaded.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The saved state has more epochs than the run.
+    #[error("the saved state has {saved} finished epochs, but the run only {epochs}")]
+    TooManyEpochs {
+        /// Epochs of the state.
+        saved: usize,
+        /// Epochs of the run.
+        epochs: usize,
+    },
+}
+
+impl TrainingImages {
+    /// The training images of a subset; with `allow_missing`, missing images are left out.
+    ///
+    /// # Errors
+    /// [`DataError`] if the subset cannot be trained on, or images are missing.
+    pub fn of(subset: &Subset, allow_missing: bool) -> Result<Self, DataError> {
+        subset.check_trainable()?;
+        let images = subset.images(Part::Train, allow_missing)?;
+        let mut warnings = Vec::new();
+        if let (Some(shots), Some(first)) = (subset.shots, subset.short.first()) {
+            warnings.push(format!(
+                "{} of {} classes have fewer than {shots} training images; all of their images are \
+                 used (the first such class: {}, {})",
+                subset.short.len(),
+                subset.classes_in_all,
+                first.name,
+                first.images
+            ));
+        }
+        warnings.extend(missing_warning(subset, Part::Train, &images));
+        Ok(Self {
+            class_names: subset.class_names.clone(),
+            record: DataRecord {
+                name: subset.data_set.clone(),
+                split: None,
+                classes: subset.classes.to_string(),
+                shots: subset.shots,
+                images: images.items.len(),
+                seed: subset.seed,
+            },
+            items: images.items,
+            warnings,
+            allow_missing,
+        })
+    }
+
+    /// The fingerprint of the images: file names with their parent folders, labels and class names,
+    /// in order.
+    pub fn fingerprint(&self) -> String {
+        image_list::fingerprint(&self.class_names, &self.items)
+    }
+}
+
+/// A warning if images are missing and left out.
+pub fn missing_warning(subset: &Subset, part: Part, images: &Images) -> Option<String> {
+    (images.missing > 0).then(|| {
+        format!(
+            "{} of {} {part} images of {} are missing and are left out",
+            images.missing, images.wanted, subset.data_set
+        )
+    })
+}
+
+impl TrainConfig {
+    /// The configuration that `promptsrc train --method NAME` uses for this CLIP and these images.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the method is unknown or learns nothing.
+    pub fn of(method: &str, clip: &Clip, data: &Subset) -> Result<Self, ConfigError> {
+        Request {
+            method,
+            preset: None,
+            default_preset: Preset::BaseToNovel,
+            is_mini: clip.is_mini(),
+            data_set: &data.data_set,
+            shots: data.shots,
+            seed: data.seed,
+            overrides: &Overrides::default(),
+        }
+        .resolve()
+    }
+
+    /// Trains on the training images of a subset without writing any file.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the run cannot start or fails.
+    pub fn train(
+        &self,
+        clip: &Clip,
+        data: &Subset,
+        mut observe: impl FnMut(&Event),
+    ) -> Result<Adapter, TrainError> {
+        let spec = RunSpec {
+            clip,
+            images: TrainingImages::of(data, false)?,
+            place: DataPlace::default(),
+            config: self.clone(),
+            threads: 0,
+        };
+        spec.train(&mut observe)
+    }
+}
+
+impl RunSpec<'_> {
+    /// Trains without writing any file.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the run cannot start or fails.
+    pub fn train(&self, observe: &mut dyn FnMut(&Event)) -> Result<Adapter, TrainError> {
+        self.check()?;
+        self.learn(None, None, observe)
+    }
+
+    /// Trains in a run folder. If it contains an unfinished run and `resume` is set, training
+    /// resumes after the last finished epoch; the resulting files are the same, byte for byte, as
+    /// without an interruption.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the run cannot start or fails.
+    pub fn train_in(
+        &self,
+        folder: &Path,
+        resume: bool,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Adapter, TrainError> {
+        self.check()?;
+        let OpenedRun { mut folder, state } = RunFolder::open(folder, &self.record(), resume)?;
+        let saved = state.as_ref().map_or(0, |state| state.epoch);
+        if saved > self.config.epochs {
+            return Err(TrainError::TooManyEpochs {
+                saved,
+                epochs: self.config.epochs,
+            });
+        }
+        let adapter = self.learn(state, Some(&mut folder), observe)?;
+        adapter.save(&folder.adapter())?;
+        // The metrics are written last, because their file marks the run as finished.
+        folder.save_metrics(&adapter.meta.metrics)?;
+        Ok(adapter)
+    }
+
+    /// The adapter of this run, if a folder contains the finished run.
+    ///
+    /// # Errors
+    /// [`RunError::Changed`] if the folder contains another run; [`TrainError::Adapter`] if the
+    /// adapter cannot be loaded.
+    pub fn finished_in(&self, folder: &Path) -> Result<Option<Adapter>, TrainError> {
+        if !run_folder::is_finished(folder) {
+            return Ok(None);
+        }
+        let saved = run_folder::read_config(&folder.join(run_folder::CONFIG))?;
+        if let Some(difference) = run_folder::difference(&saved, &self.record()) {
+            return Err(TrainError::Run(RunError::Changed {
+                path: folder.to_path_buf(),
+                difference,
+            }));
+        }
+        Ok(Some(Adapter::load(&folder.join(run_folder::ADAPTER))?))
+    }
+
+    /// The configuration that is saved in the run folder and compared on a resume.
+    pub fn record(&self) -> RunConfig {
+        RunConfig {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            clip: RunClip {
+                source: self.clip.source().to_string(),
+                fingerprint: self.clip.record().fingerprint.clone(),
+                precision: self.clip.precision().to_string(),
+            },
+            data: RunData {
+                path: self.place.path.clone(),
+                split: self.place.split.clone(),
+                class_names: self.place.class_names.clone(),
+                classes: self.images.record.classes.clone(),
+                shots: self.images.record.shots,
+                allow_missing: self.images.allow_missing,
+                images: self.images.fingerprint(),
+            },
+            train: self.config.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        training::check(self.clip, &self.config, &self.images.class_names)?;
+        Ok(())
+    }
+
+    fn learn(
+        &self,
+        state: Option<TrainingState>,
+        folder: Option<&mut RunFolder>,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Adapter, TrainError> {
+        let began = Instant::now();
+        let (names, config) = (&self.images.class_names, self.config.clone());
+        let mut training = match state {
+            Some(state) => Training::from_state(self.clip, config, names, state)?,
+            None => Training::new(self.clip, config, names)?,
+        };
+        let loader = self.loader()?;
+        let mut reporter = Reporter { folder, observe };
+        reporter.report(&Event::Start {
+            method: self.config.method.clone(),
+            classes: names.len(),
+            images: self.images.items.len(),
+            parameters: training.state().parameters.count(),
+            epochs: self.config.epochs,
+            steps: loader.batches(),
+            finished: training.state().epoch,
+        })?;
+        training.run(&loader, &mut reporter)?;
+        reporter.report(&Event::End {
+            seconds: began.elapsed().as_secs_f64(),
+        })?;
+        let metrics = BTreeMap::from([
+            ("epochs".to_string(), self.config.epochs as f64),
+            ("steps_per_epoch".to_string(), loader.batches() as f64),
+            (
+                "parameters".to_string(),
+                training.state().parameters.count() as f64,
+            ),
+        ]);
+        Ok(Adapter {
+            parameters: training.learned(),
+            meta: self.meta(metrics)?,
+        })
+    }
+
+    fn loader(&self) -> Result<TrainLoader, DataError> {
+        TrainLoader::new(
+            self.images.items.clone(),
+            self.clip.preprocess(),
+            Augment {
+                scale: (self.config.crop_scale, 1.0),
+                ..Augment::default()
+            },
+            self.config.seed,
+            LoaderOptions {
+                threads: self.threads,
+                ..LoaderOptions::new(self.config.batch_size)
+            },
+        )
+    }
+
+    fn meta(&self, metrics: BTreeMap<String, f64>) -> Result<AdapterMeta, TrainError> {
+        let model = prompt_model(&self.config).map_err(TrainingError::from)?;
+        let prefix = model.prompt_prefix();
+        Ok(AdapterMeta {
+            format_version: AdapterMeta::FORMAT_VERSION,
+            method: self.config.method.clone(),
+            class_names: self.images.class_names.clone(),
+            template: format!("{prefix} {{}}."),
+            clip: self.clip.record().clone(),
+            preprocessing: self.clip.preprocessing_record(),
+            data: self.images.record.clone(),
+            precision: self.clip.precision().to_string(),
+            config: self.config.clone(),
+            metrics,
+        })
+    }
+}
+
+/// Reports events to the caller and to the log in the run folder.
+struct Reporter<'a> {
+    folder: Option<&'a mut RunFolder>,
+    observe: &'a mut dyn FnMut(&Event),
+}
+
+impl Reporter<'_> {
+    fn report(&mut self, event: &Event) -> Result<(), TrainError> {
+        (self.observe)(event);
+        match &mut self.folder {
+            Some(folder) => Ok(folder.log(event)?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Observer<TrainError> for Reporter<'_> {
+    fn step(&mut self, epoch: usize, step: usize, losses: LossValues) -> Result<(), TrainError> {
+        self.report(&Event::Step {
+            epoch,
+            step,
+            losses,
+        })
+    }
+
+    fn epoch(
+        &mut self,
+        state: &TrainingState,
+        lr: f64,
+        losses: LossValues,
+        seconds: f64,
+    ) -> Result<(), TrainError> {
+        self.report(&Event::Epoch {
+            epoch: state.epoch,
+            lr,
+            losses,
+            seconds,
+        })?;
+        match &self.folder {
+            Some(folder) => Ok(folder.save_state(state)?),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The training loop of all prompt methods: forward, losses, backward, step, aggregation.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use promptsrc_clip::{ClipModel, TextInput, Tokenizer, unit, values};
+use promptsrc_datasets::{DataError, TrainLoader};
+
+use crate::aggregation::{Aggregate, gaussian_weights};
+use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
+use crate::config::{ConfigError, TrainConfig};
+use crate::forward::{outputs, prompted};
+use crate::losses::{LossValues, Losses, Outputs};
+use crate::methods::prompt_model;
+use crate::parameters::{ParameterError, Parameters};
+use crate::prompt_model::PromptModel;
+use crate::sgd::{learning_rate, sgd_step};
+
+/// Everything that changes during training and that a resume needs. Random state is derived from
+/// (seed, epoch, image) and is therefore not part of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingState {
+    /// Number of finished epochs.
+    pub epoch: usize,
+    /// The current parameters.
+    pub parameters: Parameters,
+    /// Velocity of each parameter by name; empty before the first step.
+    pub velocity: BTreeMap<String, Vec<f32>>,
+    /// The weighted sum of the parameters of the finished epochs.
+    pub aggregate: Aggregate,
+}
+
+/// A training of parameters for one list of classes on one frozen CLIP.
+#[derive(Debug)]
+pub struct Training<'a> {
+    clip: &'a ClipModel,
+    config: TrainConfig,
+    model: Box<dyn PromptModel>,
+    texts: TextInput,
+    /// Unit frozen text features, `[classes, embed_dim]`.
+    teacher_text: Option<Tensor<2>>,
+    /// Weight of each epoch in the aggregate.
+    epoch_weights: Option<Vec<f64>>,
+    state: TrainingState,
+}
+
+/// Observes a training. An error that it returns ends the training.
+pub trait Observer<E> {
+    /// Called after each step. `epoch` and `step` count from 1.
+    ///
+    /// # Errors
+    /// An error of the observer.
+    fn step(&mut self, epoch: usize, step: usize, losses: LossValues) -> Result<(), E>;
+
+    /// Called after each epoch, with its learning rate, its mean losses and its duration in seconds.
+    ///
+    /// # Errors
+    /// An error of the observer.
+    fn epoch(
+        &mut self,
+        state: &TrainingState,
+        lr: f64,
+        losses: LossValues,
+        seconds: f64,
+    ) -> Result<(), E>;
+}
+
+/// A training that cannot be started, or a step that failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrainingError {
+    /// The configuration is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The class names are invalid.
+    #[error(transparent)]
+    Names(#[from] ClassTextError),
+    /// The initial parameters are invalid.
+    #[error(transparent)]
+    Parameters(#[from] ParameterError),
+    /// The loss is infinite or not a number.
+    #[error(
+        "the loss became {loss} in epoch {epoch}: the learning rate {lr} may be too high, or the \
+         weights or images contain values that are not finite"
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f32,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The learning rate of that epoch.
+        lr: f64,
+    },
+}
+
+/// The losses of a batch and the gradients of the parameters, before the optimiser's step.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// The losses.
+    pub losses: LossValues,
+    /// Outputs of the prompted towers.
+    pub student: Outputs,
+    /// Outputs of the frozen towers, if the losses compare with them.
+    pub teacher: Option<Outputs>,
+    /// Gradient of each parameter, in the order of [`Parameters::iter`]; without weight decay.
+    pub gradients: Vec<Vec<f32>>,
+}
+
+impl<'a> Training<'a> {
+    /// Trains until the last epoch.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotFinite`], an image that cannot be loaded, or an error of the observer.
+    pub fn run<E: From<TrainingError> + From<DataError>>(
+        &mut self,
+        loader: &TrainLoader,
+        observer: &mut dyn Observer<E>,
+    ) -> Result<(), E> {
+        while self.state.epoch < self.config.epochs {
+            let began = Instant::now();
+            let (epoch, lr) = (self.state.epoch + 1, self.learning_rate());
+            let mut sum = LossValues::default();
+            let mut steps = 0;
+            for batch in loader.epoch(epoch as u64) {
+                let batch = batch?;
+                let losses = self.step(batch.images, &batch.labels)?;
+                sum.add(&losses);
+                steps += 1;
+                observer.step(epoch, steps, losses)?;
+            }
+            self.end_epoch();
+            let seconds = began.elapsed().as_secs_f64();
+            observer.epoch(&self.state, lr, sum.over(steps), seconds)?;
+        }
+        Ok(())
+    }
+
+    /// One step: the gradients of a batch, then SGD.
+    ///
+    /// # Errors
+    /// [`TrainingError::NotFinite`]; the parameters are then unchanged.
+    pub fn step(
+        &mut self,
+        images: Vec<f32>,
+        labels: &[usize],
+    ) -> Result<LossValues, TrainingError> {
+        let gradients = self.gradients(images, labels);
+        let losses = gradients.losses;
+        let finite = gradients.gradients.iter().flatten().all(|g| g.is_finite());
+        if !losses.total.is_finite() || !finite {
+            return Err(TrainingError::NotFinite {
+                loss: losses.total,
+                epoch: self.state.epoch + 1,
+                lr: self.learning_rate(),
+            });
+        }
+        self.apply(&gradients);
+        Ok(losses)
+    }
+
+    /// Losses and gradients of a batch. `images`: `[labels.len(), 3, resolution, resolution]`,
+    /// normalised, row-major; `labels` below the number of classes.
+    pub fn gradients(&self, images: Vec<f32>, labels: &[usize]) -> Gradients {
+        let vision = self.clip.vision();
+        // The part of the first layer that does not depend on prompts, shared by both passes.
+        let stem = vision.stem(vision.images(images, labels.len()));
+
+        // Forward.
+        let teacher = self.teacher_text.clone().map(|text| {
+            let image = unit(vision.features(&stem, &[]));
+            outputs(self.clip, text, image)
+        });
+        let leaves = self.state.parameters.leaves(self.clip.device(), true);
+        let student = prompted(self.clip, &*self.model, &leaves, &self.texts, &stem);
+
+        // Losses.
+        let agreement = teacher.as_ref().zip(self.config.regularisation.as_ref());
+        let losses = Losses::new(&student, labels, agreement);
+        let loss_values = losses.values();
+
+        // Backward.
+        let mut tape = losses.total.backward();
+        let gradients = leaves
+            .flat()
+            .map(|leaf| match leaf.grad_remove(&mut tape) {
+                Some(gradient) => values(gradient),
+                // The loss does not depend on it, so it is not on the tape.
+                None => vec![0.0; leaf.dims()[0]],
+            })
+            .collect();
+        Gradients {
+            losses: loss_values,
+            student: student.inner(),
+            teacher,
+            gradients,
+        }
+    }
+
+    /// Applies one step of SGD with these gradients.
+    pub fn apply(&mut self, gradients: &Gradients) {
+        let lr = self.learning_rate();
+        let TrainingState {
+            parameters,
+            velocity,
+            ..
+        } = &mut self.state;
+        for (parameter, gradient) in parameters.iter_mut().zip(&gradients.gradients) {
+            let velocity = velocity.entry(parameter.name.clone()).or_default();
+            let values = &mut parameter.values;
+            sgd_step(&self.config.optim, lr, values, gradient, velocity);
+        }
+    }
+
+    /// Ends an epoch: adds the current parameters to the aggregate.
+    pub fn end_epoch(&mut self) {
+        let weights = self.epoch_weights.as_ref();
+        if let Some(weight) = weights.and_then(|w| w.get(self.state.epoch)) {
+            self.state.aggregate.add(&self.state.parameters, *weight);
+        }
+        self.state.epoch += 1;
+    }
+
+    /// The learned parameters: the aggregate over the epochs, or without aggregation the current
+    /// parameters.
+    pub fn learned(&self) -> Parameters {
+        match &self.epoch_weights {
+            Some(_) => self.state.aggregate.finish(&self.state.parameters),
+            None => self.state.parameters.clone(),
+        }
+    }
+
+    /// Learning rate of the current epoch.
+    pub fn learning_rate(&self) -> f64 {
+        learning_rate(&self.config.optim, self.config.epochs, self.state.epoch)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// The current state.
+    pub fn state(&self) -> &TrainingState {
+        &self.state
+    }
+
+    /// A training from the initial parameters of the method.
+    ///
+    /// # Errors
+    /// [`TrainingError`].
+    pub fn new(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        names: &[String],
+    ) -> Result<Self, TrainingError> {
+        config.check_for(clip.config())?;
+        let model = prompt_model(&config)?;
+        let parameters = model.initial(clip, config.seed)?;
+        Self::from_parameters(clip, config, names, parameters)
+    }
+
+    /// A training from given parameters.
+    ///
+    /// # Errors
+    /// [`TrainingError`].
+    pub fn from_parameters(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        names: &[String],
+        parameters: Parameters,
+    ) -> Result<Self, TrainingError> {
+        let state = TrainingState {
+            epoch: 0,
+            parameters,
+            velocity: BTreeMap::new(),
+            aggregate: Aggregate::default(),
+        };
+        Self::from_state(clip, config, names, state)
+    }
+
+    /// A training that continues from a saved state.
+    ///
+    /// # Errors
+    /// [`TrainingError`].
+    pub fn from_state(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        names: &[String],
+        state: TrainingState,
+    ) -> Result<Self, TrainingError> {
+        config.check_for(clip.config())?;
+        let model = prompt_model(&config)?;
+        Self::with_model(clip, config, model, names, state)
+    }
+
+    /// A training that continues from a state, with a prompt model that need not belong to a
+    /// registered method.
+    ///
+    /// # Errors
+    /// [`TrainingError`].
+    pub fn with_model(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        model: Box<dyn PromptModel>,
+        names: &[String],
+        state: TrainingState,
+    ) -> Result<Self, TrainingError> {
+        state
+            .parameters
+            .check(&model.shapes(clip), &config.method)?;
+        let texts = prompt_input(clip, &model.prompt_prefix(), model.n_ctx_text(), names)?;
+        let teacher_text = match &config.regularisation {
+            Some(_) => Some(unit(teacher_text_features(clip, names, &config.templates)?)),
+            None => None,
+        };
+        let aggregation = config.aggregation.as_ref();
+        let epoch_weights = aggregation.map(|a| gaussian_weights(config.epochs, a));
+        Ok(Self {
+            clip,
+            config,
+            model,
+            texts,
+            teacher_text,
+            epoch_weights,
+            state,
+        })
+    }
+}
+
+/// Checks, before any work, that the configuration and the class names fit this CLIP.
+///
+/// # Errors
+/// [`TrainingError`].
+pub fn check(
+    clip: &ClipModel,
+    config: &TrainConfig,
+    names: &[String],
+) -> Result<(), TrainingError> {
+    config.check_for(clip.config())?;
+    let model = prompt_model(config)?;
+    let prefix = model.prompt_prefix();
+    Tokenizer::clip()
+        .tokenize(&prefix, clip.text().context_length(), false)
+        .map_err(ConfigError::Words)?;
+    prompt_input(clip, &prefix, model.n_ctx_text(), names)?;
+    model.initial(clip, config.seed)?;
+    if config.regularisation.is_some() {
+        for template in &config.templates {
+            tokens(clip, template, names)?;
+        }
+    }
+    Ok(())
+}

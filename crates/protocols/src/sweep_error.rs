@@ -1,0 +1,77 @@
+//! Why a run of a sweep cannot be made.
+
+use std::path::PathBuf;
+
+use promptsrc::run_folder::RunError;
+use promptsrc::{ClassifierError, DataError, EvaluateError, TrainError};
+use promptsrc_files::SaveError;
+use rayon::ThreadPoolBuildError;
+
+use crate::collection::CollectionError;
+use crate::results::ResultError;
+
+/// Why a run cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The folder contains a run with another configuration.
+    #[error(
+        "{} contains a run with another configuration ({difference}): give the same options to \
+         continue it, or choose another folder",
+        path.display()
+    )]
+    Changed {
+        /// Its folder.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// A data set cannot be read.
+    #[error(transparent)]
+    Collection(#[from] CollectionError),
+    /// The images of a data set are not usable.
+    #[error("the data set {name}: {source}")]
+    Data {
+        /// The data set.
+        name: String,
+        /// What is wrong.
+        source: Box<DataError>,
+    },
+    /// A result.
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    /// Something cannot be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The classifier.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
+    /// A measurement.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// Threads cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] ThreadPoolBuildError),
+}
+
+impl SweepError {
+    pub(crate) fn data(name: &str, source: DataError) -> Self {
+        Self::Data {
+            name: name.to_string(),
+            source: Box::new(source),
+        }
+    }
+}
