@@ -1,4 +1,4 @@
-//! Why a command ends without success, and with which exit code.
+//! The failures of a command and their exit codes.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Failure {
     /// Wrong usage: exit code 2.
     Usage(String),
-    /// Anything else: exit code 1.
+    /// Any other failure: exit code 1.
     Failed(String),
     /// Standard output was closed by its reader.
     OutputClosed,
@@ -19,7 +19,7 @@ impl Failure {
         Self::Usage(message.to_string())
     }
 
-    /// Anything else.
+    /// Any other failure.
     pub fn failed(message: impl fmt::Display) -> Self {
         Self::Failed(message.to_string())
     }
@@ -43,14 +43,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Library errors are failures; usage errors are made where the option is known.
+/// Library errors have exit code 1; usage errors are created where the option is known.
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(with_causes(&error))
     }
 }
 
-/// The message of an error, followed by the causes that its own text leaves out.
+/// The message of an error, followed by the causes that it does not mention itself.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();

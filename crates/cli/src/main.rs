@@ -1,4 +1,4 @@
-//! The `promptsrc` command: arguments to settings, settings to the library, results to the terminal.
+//! The `promptsrc` command: checks the arguments, calls the library and prints the results.
 
 mod args;
 mod commands;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let result = settings::threads(common.threads).and_then(|()| run(&command, &common, &printer));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has gone: there is nobody to tell.
+        // The reader has closed standard output, as `head` does: not an error.
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             printer.error(&failure.to_string());
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Settings first, then the work.
+/// Checks the settings of a command, then runs it.
 fn run(command: &Command, common: &Common, printer: &Printer) -> Result<(), Failure> {
     match command {
         Command::Train(args) => commands::train::run(&TrainSettings::new(args, common)?, printer),

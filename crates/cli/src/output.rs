@@ -1,4 +1,4 @@
-//! What a person or a program reads: results on standard output, everything else on standard error.
+//! The output of a command: results on standard output, everything else on standard error.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Prints the results, notes, warnings and progress of a command as its options ask.
+/// Prints the results, notes, warnings and progress of a command according to its options.
 #[derive(Clone, Copy, Debug)]
 pub struct Printer {
     quiet: bool,
@@ -32,7 +32,7 @@ impl Printer {
         self.json
     }
 
-    /// Prints a result: the value as JSON where that is asked for, else the text.
+    /// Prints a result: the value as JSON with `--json`, otherwise the text.
     pub fn answer<T: fmt::Display>(
         &self,
         value: &impl Serialize,
@@ -65,24 +65,24 @@ impl Printer {
         self.result(&serde_json::to_string_pretty(value)?)
     }
 
-    /// A line on what the command is doing.
+    /// Prints a line on what the command is doing, except with `--quiet`.
     pub fn note(&self, message: &str) {
         if !self.quiet {
             self.line(message);
         }
     }
 
-    /// A warning, which is printed even with `--quiet`.
+    /// Prints a warning, also with `--quiet`.
     pub fn warning(&self, message: &str) {
         self.line(&format!("{} {message}", self.marked("warning:", "33")));
     }
 
-    /// An error.
+    /// Prints an error.
     pub fn error(&self, message: &str) {
         self.line(&format!("{} {message}", self.marked("error:", "31")));
     }
 
-    /// A line on standard error. If that is closed too there is nobody to tell.
+    /// Prints a line on standard error. A write error is ignored, because it cannot be reported.
     fn line(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
@@ -95,13 +95,13 @@ impl Printer {
         }
     }
 
-    /// A progress bar on a terminal; elsewhere, and with `--quiet`, a hidden one. Lines that are
-    /// printed while it is shown go through its `suspend`.
+    /// A progress bar on a terminal; otherwise, and with `--quiet`, a hidden one. While it is
+    /// shown, lines must be printed through its `suspend`.
     pub fn bar(&self, length: u64, unit: &str) -> ProgressBar {
         self.styled_bar(length, &format!("{{pos}}/{{len}} {unit}"))
     }
 
-    /// A progress bar of work that has no natural unit.
+    /// A progress bar in per cent, for work without a natural unit.
     pub fn percent_bar(&self, length: u64) -> ProgressBar {
         self.styled_bar(length, "{percent} %")
     }

@@ -1,4 +1,4 @@
-//! Files that the Python reference left: checkpoints, and the logs beside them.
+//! Files that the Python reference has written: checkpoints and their logs.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use promptsrc_reference::log::{self, ReferenceResult};
 use crate::failure::Failure;
 use crate::output::Printer;
 
-/// The checkpoint of the reference at a path; none where the path is something else.
+/// The checkpoint of the reference at a path; `None` if the path is something else.
 pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf>, Failure> {
-    // An adapter in a folder takes precedence: it is what this program evaluates there.
+    // An adapter in the folder takes precedence, because it is a file of this program.
     if path.join(run_folder::ADAPTER).exists() {
         return Ok(None);
     }
@@ -22,17 +22,17 @@ pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf
     }
 }
 
-/// Whether a file begins as PyTorch's do: as a zip archive or as a pickle.
+/// Whether a file starts like a PyTorch file: as a zip archive or as a pickle.
 fn is_torch_file(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
-    // A safetensors file begins with the length of its header, which may be any eight bytes.
+    // A safetensors file starts with the length of its header, which may be any eight bytes.
     let safetensors = start.get(8) == Some(&b'{');
     let pickle = start.first() == Some(&0x80) && start.get(1).is_some_and(|version| *version < 6);
     read.is_ok() && !safetensors && (start.starts_with(b"PK") || pickle)
 }
 
-/// What the log of a checkpoint's run says, if it lies next to it.
+/// The results in the log of a checkpoint's run, if the log is next to the checkpoint.
 pub fn log_of(checkpoint: &Path, printer: &Printer) -> Option<ReferenceResult> {
     let log = checkpoint::run_log(checkpoint)?;
     match log::read(&log) {
@@ -44,8 +44,8 @@ pub fn log_of(checkpoint: &Path, printer: &Printer) -> Option<ReferenceResult> {
     }
 }
 
-/// Warns of prompts of an epoch in the middle of a run: they are not what its results were measured
-/// with.
+/// Warns if a checkpoint was saved before the last epoch: the results of its run were measured with
+/// other prompts.
 pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint, printer: &Printer) {
     if let (true, Some(epoch), Some(epochs)) = (
         checkpoint.is_unfinished(),
@@ -53,7 +53,7 @@ pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint, printer: &Printer) {
         checkpoint.epochs,
     ) {
         printer.warning(&format!(
-            "{} is of epoch {epoch} of {epochs}: its prompts are not aggregated",
+            "{} was saved after epoch {epoch} of {epochs}: its prompts are not aggregated",
             checkpoint.path.display()
         ));
     }

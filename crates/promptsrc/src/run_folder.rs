@@ -330,29 +330,43 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
     difference_of(&comparable(saved), &comparable(asked))
 }
 
-/// The values in which two JSON documents differ, as text for a message.
+/// The values in which a saved JSON document differs from the requested one, as text for a message.
 pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
+    differences(saved, asked, |saved, asked| {
+        match (saved.is_empty(), asked.is_empty()) {
+            (true, _) => format!("none in the folder, {asked} requested"),
+            (_, true) => format!("{saved} in the folder, none requested"),
+            _ => format!("{saved} in the folder, {asked} requested"),
+        }
+    })
+}
+
+/// The values in which two JSON documents differ, at most three of them, each as `say` puts it. A
+/// value that one of them does not have is empty.
+pub fn differences(
+    first: &serde_json::Value,
+    second: &serde_json::Value,
+    say: impl Fn(&str, &str) -> String,
+) -> Option<String> {
     let flat = |value: &serde_json::Value| {
         let mut leaves = Vec::new();
         flatten("", value, &mut leaves);
         leaves
     };
-    let (saved, asked) = (flat(saved), flat(asked));
-    let mut differences: Vec<String> = Vec::new();
-    for (key, value) in &asked {
-        match saved.iter().find(|(k, _)| k == key) {
-            Some((_, old)) if old == value => {}
-            Some((_, old)) => {
-                differences.push(format!("{key}: {old} in the folder, {value} requested"))
-            }
-            None => differences.push(format!("{key}: none in the folder, {value} requested")),
-        }
-    }
-    for (key, old) in &saved {
-        if !asked.iter().any(|(k, _)| k == key) {
-            differences.push(format!("{key}: {old} in the folder, none requested"));
-        }
-    }
+    let (first, second) = (flat(first), flat(second));
+    let of = |leaves: &[(String, String)], key: &str| {
+        let found = leaves.iter().find(|(k, _)| k == key);
+        found.map_or(String::new(), |(_, value)| value.clone())
+    };
+    let only_first = first.iter().filter(|(key, _)| of(&second, key).is_empty());
+    let mut differences: Vec<String> = second
+        .iter()
+        .chain(only_first)
+        .filter_map(|(key, _)| {
+            let (one, other) = (of(&first, key), of(&second, key));
+            (one != other).then(|| format!("{key}: {}", say(&one, &other)))
+        })
+        .collect();
     (!differences.is_empty()).then(|| {
         let rest = differences.len().saturating_sub(3);
         differences.truncate(3);

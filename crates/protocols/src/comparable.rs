@@ -19,7 +19,7 @@ pub enum TableError {
     },
     /// They were made with different configurations or images.
     #[error(
-        "{} and {} cannot be in one table because they differ in {difference}: put them into \
+        "{} and {} cannot be in one table because they differ ({difference}): put them into \
          separate folders and make a table of each",
         first.display(),
         second.display()
@@ -77,7 +77,9 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
                     seen.insert(key, (folder, fact));
                 }
                 Some((first, other)) => {
-                    if let Some(difference) = run_folder::difference_of(other, &fact) {
+                    if let Some(difference) =
+                        run_folder::differences(other, &fact, first_and_second)
+                    {
                         return Err(TableError::Mixed {
                             first: (*first).clone(),
                             second: folder.clone(),
@@ -89,4 +91,16 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
         }
     }
     Ok(())
+}
+
+fn first_and_second(first: &str, second: &str) -> String {
+    let or_none = |value: &str| match value.is_empty() {
+        true => "none".to_string(),
+        false => value.to_string(),
+    };
+    format!(
+        "{} in the first, {} in the second",
+        or_none(first),
+        or_none(second)
+    )
 }

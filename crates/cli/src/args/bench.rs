@@ -1,4 +1,4 @@
-//! What `promptsrc bench` takes.
+//! The arguments of `promptsrc bench`.
 
 use std::path::PathBuf;
 
@@ -19,22 +19,23 @@ pub enum BenchCommand {
     BaseToNovel(BenchArgs),
     /// Train on all classes with 1, 2, 4, 8 and 16 shots per class.
     FewShot(BenchArgs),
-    /// Train on all classes of ImageNet (of the world: source), evaluate on the other data sets.
+    /// Train on all classes of ImageNet (with --root world: source), evaluate on the other data
+    /// sets.
     CrossDataset(BenchArgs),
-    /// Train on all classes of ImageNet (of the world: source), evaluate on ImageNetV2, -Sketch, -A
-    /// and -R (source-sketch, source-night, ...).
+    /// Train on all classes of ImageNet (with --root world: source), evaluate on ImageNetV2,
+    /// -Sketch, -A and -R (source-sketch, source-night, ...).
     DomainGeneralization(BenchArgs),
     /// Print the tables of the results in a folder.
     Table(TableArgs),
 }
 
-/// Each combination of method, data set, shots and seed is a run with a folder of its own,
+/// Each combination of method, data set, shots and seed is a run with its own folder,
 /// DIR/protocol/method/data set/shots_K/seed_S. Finished runs are not repeated, interrupted runs
-/// are resumed, and several processes may work in the same DIR.
+/// are resumed, and several processes can use the same DIR.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// Folder of the data sets, in the folders that CoOp gives them (imagenet, caltech-101, ...),
-    /// or world for the built-in ones.
+    /// Folder of the data sets, with CoOp's folder names (imagenet, caltech-101, ...), or world for
+    /// the built-in data sets.
     #[arg(long, value_name = "ROOT")]
     pub root: PathBuf,
     /// CLIP, as for train [default with --root world: mini].
@@ -48,7 +49,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub datasets: Vec<String>,
     /// Methods, separated by commas: zero-shot, coop, ivlp, promptsrc. A method that learns nothing
-    /// is evaluated once, whatever the shots and seeds.
+    /// is evaluated only once, for all shots and seeds.
     #[arg(
         long,
         value_name = "A,B",
@@ -74,14 +75,14 @@ pub struct BenchArgs {
         allow_negative_numbers = true
     )]
     pub shots: Vec<usize>,
-    /// Configuration instead of the protocol's published one: base-to-novel, few-shot,
-    /// cross-dataset or mini [default with --clip mini: for small images].
+    /// Preset to use instead of the protocol's: base-to-novel, few-shot, cross-dataset or mini
+    /// [default with --clip mini: adapted to small images].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<promptsrc::Preset>,
-    /// Only the I-th of N parts of the runs.
+    /// Execute only the I-th of N parts of the runs.
     #[arg(long, value_name = "I/N", value_parser = only)]
     pub only: Option<Only>,
-    /// List the runs and their cost, without running any.
+    /// List the runs and their cost without executing them.
     #[arg(long)]
     pub plan: bool,
     /// Leave out images that are missing instead of failing.
@@ -99,7 +100,7 @@ pub struct TableArgs {
     /// Format: terminal, markdown, csv, latex or json.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<promptsrc_protocols::Format>,
-    /// Only the tables of this protocol.
+    /// Print only the tables of this protocol.
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<promptsrc_protocols::Protocol>,
 }
@@ -107,7 +108,7 @@ pub struct TableArgs {
 /// A part of the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Only {
-    /// Which part, from 1.
+    /// Number of the part, from 1.
     pub part: usize,
     /// Number of parts.
     pub parts: usize,
@@ -121,7 +122,7 @@ fn only(text: &str) -> Result<Only, String> {
         let right = (1..=parts).contains(&part) && parts <= MOST;
         right.then_some(Only { part, parts })
     };
-    read().ok_or_else(|| "expected I/N, as in 1/3: the first of three parts".to_string())
+    read().ok_or_else(|| "expected I/N, for example 1/3 for the first of three parts".to_string())
 }
 
 fn method(name: &str) -> Result<&'static dyn promptsrc::methods::Method, String> {

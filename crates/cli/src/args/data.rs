@@ -1,4 +1,4 @@
-//! What `promptsrc data` takes.
+//! The arguments of `promptsrc data`.
 
 use std::path::PathBuf;
 
@@ -12,8 +12,9 @@ pub struct DataSetsArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DataSetsCommand {
-    /// Check which of the paper's 15 data sets are in a folder, and say where to get the rest. Opens
-    /// no image and writes nothing; exits with 1 if a data set that is there is incomplete.
+    /// Check which of the paper's 15 data sets are in a folder, and print where to download the
+    /// others. The check opens no image and writes no file; the exit code is 1 if a data set in the
+    /// folder is incomplete.
     Check(CheckArgs),
 }
 

@@ -1,4 +1,4 @@
-//! What `promptsrc demo` takes.
+//! The arguments of `promptsrc demo`.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use clap::Args;
 use super::values::positive;
 
 /// Base-to-novel generalisation on the built-in data sets: IVLP and PromptSRC learn half of the
-/// classes, and are evaluated on both halves beside zero-shot CLIP. Needs no image, no CLIP and no
-/// network; the same as the commands that it prints.
+/// classes, and are compared with zero-shot CLIP on both halves. No images, CLIP or network are
+/// needed. The results are the same as those of the printed commands.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
     /// Folder of the runs; finished runs in it are not repeated.

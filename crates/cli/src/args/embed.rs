@@ -1,4 +1,4 @@
-//! What `promptsrc embed` takes.
+//! The arguments of `promptsrc embed`.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct EmbedArgs {
     /// File of texts, one per line.
     #[arg(long, value_name = "FILE")]
     pub texts: Option<PathBuf>,
-    /// Cut texts that are longer than the context instead of refusing them.
+    /// Truncate texts that are longer than the context instead of failing.
     #[arg(long)]
     pub truncate: bool,
     /// File to write, with the tensors image_features and text_features.

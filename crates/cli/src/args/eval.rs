@@ -1,4 +1,4 @@
-//! What `promptsrc eval` takes.
+//! The arguments of `promptsrc eval`.
 
 use std::path::PathBuf;
 
@@ -16,15 +16,15 @@ pub struct EvalArgs {
     /// Folder of a run, an adapter file, or a checkpoint of the Python reference.
     #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
     pub run: Option<PathBuf>,
-    /// CLIP without prompts.
+    /// Evaluate CLIP without prompts.
     #[arg(long, conflicts_with = "run", requires = "clip")]
     pub zero_shot: bool,
-    /// CLIP, as for train [default: where the run found it].
+    /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Classes to tell apart.
+    /// Classes to evaluate, and to classify among.
     #[arg(long, default_value = "all")]
     pub classes: Classes,
     /// Images to evaluate on.
@@ -33,7 +33,7 @@ pub struct EvalArgs {
     /// Templates of zero-shot CLIP [default: single].
     #[arg(long, conflicts_with = "run")]
     pub templates: Option<TemplatesArg>,
-    /// A template of your own, with {} for the class name; may be given more than once.
+    /// Template with {} for the class name; can be given more than once.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
     pub template: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What `promptsrc inspect` takes.
+//! The arguments of `promptsrc inspect`.
 
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
-//! Which labelled images a command takes, and of which classes.
+//! The arguments that select labelled images.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Which images.
+/// The images.
 #[derive(Args, Clone, Debug)]
 pub struct DataArgs {
     /// Images: a folder with a subfolder per class, a CSV, TSV or JSONL list, the folder that a
@@ -15,7 +15,7 @@ pub struct DataArgs {
     pub more: DataOptions,
 }
 
-/// How to read them.
+/// How the images are read.
 #[derive(Args, Clone, Debug)]
 pub struct DataOptions {
     /// Split file (CoOp's split_zhou_*.json).

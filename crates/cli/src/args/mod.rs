@@ -1,4 +1,4 @@
-//! The command line: what can be typed. A file per command, and those that several commands share.
+//! The command line: one file per command, and files for the arguments that several commands share.
 
 mod bench;
 mod convert;
@@ -51,9 +51,9 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every command.
+/// Options of all commands.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Options of all commands")]
 pub struct Common {
     /// Number of threads [default: all cores]. The result does not depend on it.
     #[arg(
@@ -64,12 +64,12 @@ pub struct Common {
         allow_negative_numbers = true
     )]
     pub threads: Option<usize>,
-    /// Device to compute on; GPU support is a feature of the build.
+    /// Device to compute on; GPU devices must be enabled when promptsrc is built.
     #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
     pub device: String,
-    /// Precision of the matrix products in the towers; auto is bf16 where the processor has
-    /// instructions for it (AVX512-BF16), else f32. An adapter records the precision that it was
-    /// trained in.
+    /// Precision of the matrix products in the towers; auto is bf16 if the processor has
+    /// instructions for it (AVX512-BF16), otherwise f32. An adapter records the precision of its
+    /// training.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Print the result as JSON on standard output.
@@ -80,7 +80,7 @@ pub struct Common {
     pub quiet: bool,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Learn prompts from a few labelled images.
@@ -93,7 +93,7 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Print which images a few-shot subset contains.
     Sample(SampleArgs),
-    /// Check the paper's 15 data sets: what is there, what is missing.
+    /// Check which of the paper's 15 data sets exist and are complete.
     Data(DataSetsArgs),
     /// Describe a weight, adapter, run or checkpoint file.
     Inspect(InspectArgs),
@@ -102,14 +102,14 @@ pub enum Command {
     ///
     /// The input decides the direction: a checkpoint (model.pth.tar-N of the reference's trainers
     /// PromptSRC and IVLP, or the folder of its run) becomes an adapter; an adapter or a run of
-    /// promptsrc becomes a checkpoint that holds only the prompts, which the reference loads
+    /// promptsrc becomes a checkpoint that contains only the prompts, which the reference loads
     /// (strict=False). Checkpoints are parsed and never executed. What a checkpoint does not record
-    /// is taken from the log.txt of its run, if that is next to it, and from the options.
+    /// is taken from the log.txt of its run, if that file is next to it, and from the options.
     Convert(ConvertArgs),
-    /// List or export the built-in world: drawn data sets and a small CLIP, to try things on.
+    /// List or export the built-in world: synthetic data sets and a small CLIP for experiments.
     World(WorldArgs),
-    /// Show the method at work: train, evaluate and classify on the built-in world.
+    /// Demonstrate the method: train, evaluate and classify on the built-in world.
     Demo(DemoArgs),
-    /// Run the paper's benchmarks, except runs that are finished, and print their tables.
+    /// Run the paper's benchmarks, except for finished runs, and print their tables.
     Bench(Box<BenchCommands>),
 }

@@ -1,4 +1,4 @@
-//! Settings of a training that are given one by one.
+//! Single settings of a training run.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What `promptsrc predict` takes.
+//! The arguments of `promptsrc predict`.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,18 @@ use super::values::positive;
 #[derive(Args, Debug)]
 #[command(
     override_usage = "promptsrc predict [OPTIONS] <RUN> <IMAGE>...\n       \
-                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> <IMAGE>..."
+                      promptsrc predict [OPTIONS] --zero-shot --clip <CLIP> --names <A,B,C> \
+                      <IMAGE>..."
 )]
 pub struct PredictArgs {
     /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images or
     /// folders of images; with --zero-shot only images.
     #[arg(value_name = "RUN IMAGE", required = true, num_args = 1..)]
     pub inputs: Vec<PathBuf>,
-    /// CLIP without prompts.
+    /// Predict with CLIP without prompts.
     #[arg(long, requires = "clip")]
     pub zero_shot: bool,
-    /// CLIP, as for train [default: where the run found it].
+    /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
     /// Class names, separated by commas [default: those of the training].

@@ -1,4 +1,4 @@
-//! What `promptsrc sample` takes.
+//! The arguments of `promptsrc sample`.
 
 use std::path::PathBuf;
 

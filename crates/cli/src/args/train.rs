@@ -1,4 +1,4 @@
-//! What `promptsrc train` takes.
+//! The arguments of `promptsrc train`.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use super::values::{Shots, prompt_method, shots};
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), a name to fetch
-    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a hub id), or mini: a small CLIP of the
-    /// built-in world.
+    /// CLIP: a weight file or folder (OpenAI, Hugging Face, OpenCLIP), a name to download
+    /// (ViT-B/16, ViT-B/32, ViT-L/14, ViT-L/14@336px, or a Hugging Face hub id), or mini, the small
+    /// built-in CLIP.
     #[arg(long, value_name = "CLIP")]
     pub clip: String,
     #[command(flatten)]
@@ -42,15 +42,15 @@ pub struct TrainArgs {
     /// Folder of the run: adapter, state, log, configuration, metrics.
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
-    /// Resume the run in RUN, or start it if there is none.
+    /// Resume the run in RUN, or start a new run if RUN does not contain one.
     #[arg(long)]
     pub resume: bool,
     /// Configuration to start from: base-to-novel, few-shot or cross-dataset, as published; or
     /// mini, for small images [default: base-to-novel; with --clip mini: mini].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<Preset>,
-    /// Method: promptsrc; ivlp (the same prompts by cross-entropy alone); or coop (a learned text
-    /// context alone).
+    /// Method: promptsrc; ivlp (the same prompts, trained with cross-entropy only); or coop (only a
+    /// learned text context).
     #[arg(
         long,
         value_name = "NAME",
@@ -58,7 +58,7 @@ pub struct TrainArgs {
         value_parser = prompt_method
     )]
     pub method: String,
-    /// Configuration file to start from instead of the preset (its table [train]).
+    /// Configuration file to use instead of a preset (its train table).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "method"])]
     pub config: Option<PathBuf>,
     #[command(flatten)]

@@ -1,9 +1,9 @@
-//! Values that options take, parsed.
+//! Parsers of option values.
 
 /// Shots per class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shots {
-    /// So many.
+    /// This number of images.
     Some(usize),
     /// Every image.
     All,
@@ -19,7 +19,7 @@ pub fn shots(text: &str) -> Result<Shots, String> {
     }
 }
 
-/// Far above any machine's cores; more would only wait for the system to start them.
+/// More than the cores of any machine; to start even more threads would only take time.
 const MOST_THREADS: usize = 1024;
 
 /// A number of threads.

@@ -1,4 +1,4 @@
-//! What `promptsrc world` takes.
+//! The arguments of `promptsrc world`.
 
 use std::path::PathBuf;
 
@@ -14,15 +14,15 @@ pub struct WorldArgs {
 pub enum WorldCommand {
     /// List the data sets; `--data world:NAME` selects one in any command.
     List,
-    /// Write data sets as folders of PNG files with split files, for any other program.
+    /// Write data sets as folders of PNG files with split files, for use by other programs.
     Export(ExportArgs),
-    /// Write the CLIP `mini` as an ordinary safetensors file with OpenAI's tensor names.
+    /// Write the CLIP `mini` as a safetensors file with OpenAI's tensor names.
     Clip(ClipFileArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct ExportArgs {
-    /// Folder to write into; each data set gets a folder of its own in it.
+    /// Folder to write into; each data set gets its own subfolder.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
     /// Data sets to write [default: all].

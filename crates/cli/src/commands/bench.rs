@@ -1,4 +1,5 @@
-//! `promptsrc bench`: the paper's benchmarks, except runs that are finished, and their tables.
+//! `promptsrc bench`: runs the paper's benchmarks, except for finished runs, and prints their
+//! tables.
 
 mod plan_listing;
 mod progress;
@@ -39,8 +40,8 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     progress.close();
     let failed = failed?;
 
-    // The results of all parts that there are. They are read as `bench table` reads them, so that it
-    // does not matter which process made which run.
+    // The finished results of all parts. They are read from the folder as by `bench table`, because
+    // other processes may have executed some of the runs.
     let expected: Vec<RunId> = plan.runs.iter().map(|run| run.id.clone()).collect();
     let mut results = collect_if_there(&out.join(settings.protocol.name()))?;
     results.retain(|(_, result)| expected.contains(&result.run));
@@ -62,8 +63,9 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     }
 }
 
-/// How many runs are made at once, and on how many threads a run prepares images. A step of a small
-/// model is too short to be divided among threads, and several large models would not fit.
+/// How many runs are executed in parallel, and how many threads prepare the images of a run. A step
+/// of a small model is too short to be divided among threads, and several large models would not
+/// fit in memory.
 fn threads(clip: &Clip) -> (usize, usize) {
     const SMALL: usize = 256;
     match clip.config().vision.width <= SMALL {

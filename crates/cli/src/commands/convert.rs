@@ -1,4 +1,5 @@
-//! `promptsrc convert`: checkpoints of the Python reference to adapters, and adapters to checkpoints.
+//! `promptsrc convert`: converts checkpoints of the Python reference to adapters, and adapters to
+//! checkpoints.
 
 use std::path::Path;
 
@@ -132,7 +133,7 @@ fn to_adapter(
     Ok(adapter)
 }
 
-/// Errors that are due to an option, missing or wrong, are wrong usage.
+/// Errors that are due to a missing or wrong option are usage errors.
 fn usage(error: ReferenceCheckpointError) -> Failure {
     match &error {
         ReferenceCheckpointError::MissingInformation { .. } => Failure::usage(error),

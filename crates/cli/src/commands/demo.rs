@@ -1,6 +1,6 @@
-//! `promptsrc demo`: base-to-novel generalisation on the built-in world, from nothing.
+//! `promptsrc demo`: base-to-novel generalisation on the built-in world.
 //!
-//! It trains, evaluates and predicts as the commands that it prints would.
+//! It trains, evaluates and predicts in the same way as the commands that it prints.
 
 mod report;
 
@@ -24,26 +24,26 @@ use crate::settings::{DemoSettings, config_usage, decoding_threads};
 
 use report::{Report, Rows, Scores, average};
 
-/// Images that are classified at the end, of one novel class each.
+/// Number of images that are classified at the end, each of another novel class.
 const SHOWN: usize = 4;
 
-/// A classifier that is compared: a row of the table.
+/// One of the compared classifiers: a row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Contender {
     name: &'static str,
     learns: Learns,
-    /// Only with `--ablation`.
+    /// Whether it is only shown with `--ablation`.
     is_step: bool,
 }
 
-/// What a contender learns by.
+/// How a contender is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Learns {
     /// CLIP without prompts.
     Nothing,
     /// The method of this name, as published.
     Method(&'static str),
-    /// PromptSRC with a single template in place of 60, with or without its prompt aggregation.
+    /// PromptSRC with a single template instead of 60, with or without its prompt aggregation.
     OneTemplate { gpa: bool },
 }
 
@@ -120,7 +120,7 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
     let mut jobs = Vec::new();
     for set in sets {
         for contender in &contenders {
-            // Without prompts nothing depends on the seed.
+            // The results without prompts do not depend on the seed.
             let seeds = match contender.learns {
                 Learns::Nothing => &seeds[..1],
                 _ => &seeds[..],
@@ -136,7 +136,7 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
     }
     let results = work(&jobs, printer)?;
 
-    // A contender without seeds has the same result for each.
+    // A contender without training has the same result for every seed.
     let of = |set: Option<&str>, contender: &Contender, seed: u64| {
         let found = jobs.iter().zip(&results).filter(|(job, _)| {
             job.contender == contender
@@ -182,7 +182,7 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
 fn introduce(settings: &DemoSettings, printer: &Printer) {
     let names: Vec<&str> = settings.sets.iter().map(|set| set.name()).collect();
     printer.note(&format!(
-        "Drawn images ({}) and a small CLIP, both built in.\n\
+        "Synthetic images ({}) and a small CLIP, both built in.\n\
          The methods learn from {} images per base class and are evaluated on other images, of \
          base and novel classes.",
         names.join(", "),
@@ -190,7 +190,7 @@ fn introduce(settings: &DemoSettings, printer: &Printer) {
     ));
 }
 
-/// Does the jobs, several at once, and returns base and novel accuracy of each in per cent.
+/// Executes the jobs in parallel and returns base and novel accuracy of each in per cent.
 fn work(jobs: &[Job], printer: &Printer) -> Result<Vec<[f64; 2]>, Failure> {
     let bar = printer.percent_bar(jobs.len() as u64 * JOB);
     let threads = rayon::current_num_threads();
@@ -226,7 +226,7 @@ impl Job<'_> {
         Ok(accuracy)
     }
 
-    /// Trains in a run folder; what an earlier demo has finished there is kept.
+    /// Trains in a run folder; a run that an earlier demo has finished is kept.
     fn train(
         &self,
         method: &str,
@@ -292,7 +292,7 @@ struct Shown {
     predictions: Vec<Predicted>,
 }
 
-/// Writes a few images of classes that the training never saw, and classifies them among the novel
+/// Writes a few images of classes that were not trained on, and classifies them among the novel
 /// names.
 fn show_images(settings: &DemoSettings, clip: &Clip, seed: u64) -> Result<Vec<Shown>, Failure> {
     let mut all = Vec::new();
@@ -367,7 +367,7 @@ fn file_name(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// Commands that do one of the trainings again, and what to try next.
+/// Commands that repeat a part of the demo, and suggestions for what to try next.
 fn next_steps(settings: &DemoSettings, seed: u64, shown: &[Shown]) -> String {
     let (Some(set), Some(shown)) = (settings.sets.first(), shown.first()) else {
         return String::new();
@@ -376,12 +376,12 @@ fn next_steps(settings: &DemoSettings, seed: u64, shown: &[Shown]) -> String {
     let again = settings.out.join("by-hand");
     let again = again.display();
     format!(
-        "\nThe runs are in {}, the images in {}. One of the runs by hand:\n\
+        "\nThe runs are in {}, the images in {}. To repeat one of the runs:\n\
          \x20 promptsrc train --clip mini --data {data} --classes base --shots {shots} --seed {seed} \
          --out {again}\n\
          \x20 promptsrc eval {again} --data {data} --classes novel\n\
          \x20 {}\n\
-         With your own images, in a folder per class, and a real CLIP:\n\
+         With your own images, in a folder per class, and a published CLIP:\n\
          \x20 promptsrc train --clip ViT-B/16 --data IMAGES --shots 16 --out runs/mine\n\
          \x20 promptsrc predict runs/mine IMAGE.jpg --names \"a,b,c\"\n",
         settings.out.display(),

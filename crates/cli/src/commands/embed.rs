@@ -1,4 +1,4 @@
-//! `promptsrc embed`: features of images and texts to a safetensors file.
+//! `promptsrc embed`: writes features of images and texts to a safetensors file.
 
 use std::path::PathBuf;
 
@@ -91,6 +91,6 @@ fn text_features(clip: &Clip, texts: &[String], truncate: bool) -> Result<Vec<f3
         .iter()
         .map(|text| Tokenizer::clip().tokenize(text, length, truncate))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| Failure::failed(format!("{e}; --truncate cuts such texts")))?;
+        .map_err(|e| Failure::failed(format!("{e}; give --truncate to cut such texts")))?;
     Ok(values(clip.text().encode(&tokens)?))
 }

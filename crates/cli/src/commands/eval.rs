@@ -1,4 +1,4 @@
-//! `promptsrc eval`: an adapter, or zero-shot CLIP, on labelled images.
+//! `promptsrc eval`: evaluates an adapter, or zero-shot CLIP, on labelled images.
 
 use promptsrc::{Classifier, Evaluation, Item, missing_warning};
 
@@ -8,7 +8,7 @@ use crate::settings::{EvalSettings, Evaluated, decoding_threads};
 
 pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
     let evaluation = evaluation(settings, printer)?;
-    // Nobody reads a table of a thousand classes.
+    // A table of more classes is too long to be useful.
     const TABLE: usize = 50;
     printer.answer(&evaluation, || match evaluation.per_class.len() {
         0..=TABLE => format!("{evaluation:#}"),

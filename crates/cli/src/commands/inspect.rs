@@ -1,4 +1,4 @@
-//! `promptsrc inspect`: what a weight, adapter, run or checkpoint file contains.
+//! `promptsrc inspect`: prints what a weight, adapter, run or checkpoint file contains.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -40,7 +40,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
         let config = run_folder::read_config(path)?;
         return Ok(json!({ "kind": "run configuration", "config": config }));
     }
-    // A safetensors file begins with the length of its JSON header.
+    // A safetensors file starts with the length of its JSON header.
     if start.get(8) == Some(&b'{') {
         return match tensor_file::record(path) {
             Ok(Some(record)) if record.get("class_names").is_some() => adapter(path),
@@ -48,12 +48,12 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
             Ok(Some(record)) if record.get("images").is_some() => {
                 Ok(json!({ "kind": "features", "record": record }))
             }
-            // The reader of weights has the better message for a damaged file.
+            // For a damaged file, the weight reader has a better message.
             Ok(_) | Err(TensorFileError::Format { .. }) => weights(path),
             Err(error) => Err(error.into()),
         };
     }
-    // A checkpoint of the reference contains a whole CLIP too, under names of its own.
+    // A checkpoint of the reference also contains a complete CLIP, with different tensor names.
     match ReferenceCheckpoint::open(path) {
         Ok(checkpoint) => Ok(json!({
             "kind": "reference checkpoint",
@@ -189,7 +189,7 @@ fn norm(values: &[f32]) -> f64 {
         .sqrt()
 }
 
-/// The same for people: one line per value, lists of plain values on one line.
+/// The description as text: one line per value, lists of plain values on one line.
 fn text(value: &Value) -> String {
     let mut lines = String::new();
     write(value, 0, &mut lines);

@@ -1,4 +1,4 @@
-//! `promptsrc predict`: images to probabilities of class names.
+//! `promptsrc predict`: classifies images and prints the probabilities of class names.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::failure::{Failure, with_causes};
 use crate::output::Printer;
 use crate::settings::{PredictSettings, Predicting, decoding_threads};
 
-/// The most probable class names of an image, or why there are none.
+/// The most probable class names of an image, or the error if it cannot be read.
 #[derive(Serialize)]
 pub struct Predicted {
     pub image: String,

@@ -1,4 +1,4 @@
-//! `promptsrc sample`: which images a few-shot subset contains.
+//! `promptsrc sample`: prints which images a few-shot subset contains.
 
 use promptsrc::Part;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::settings::SampleSettings;
 
 #[derive(Serialize)]
 struct Picks {
-    /// Positions in the training list, in the order in which the reference picks them.
+    /// Positions in the training list, in the order in which the reference samples them.
     train: Vec<usize>,
     /// Positions in the validation list.
     val: Vec<usize>,

@@ -1,4 +1,4 @@
-//! `promptsrc train`: a few labelled images to an adapter.
+//! `promptsrc train`: learns an adapter from a few labelled images.
 
 mod progress;
 
@@ -23,7 +23,7 @@ struct Summary {
     epochs: usize,
     steps_per_epoch: usize,
     seconds: f64,
-    /// Mean losses of the last epoch; none where this process did not train one.
+    /// Mean losses of the last epoch; `None` if this process did not train an epoch.
     losses: Option<promptsrc::losses::LossValues>,
 }
 
@@ -56,7 +56,7 @@ fn learn(
     printer: &Printer,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Adapter, Failure> {
-    // The images, then the weights: the slowest last.
+    // The images are read before the weights, because loading the weights is slowest.
     let (dataset, split) = settings.data.read(printer)?;
     let config = settings.config(&dataset.name)?;
     let subset = dataset

@@ -1,4 +1,4 @@
-//! `promptsrc world`: the built-in data sets, listed and written as ordinary folders.
+//! `promptsrc world`: lists the built-in data sets, and exports them and their CLIP.
 
 use promptsrc_datasets::Part;
 use promptsrc_files::write_atomically;
@@ -62,7 +62,7 @@ fn list(printer: &Printer) -> Result<(), Failure> {
     printer.result(&text)
 }
 
-/// Writes the CLIP that the program contains.
+/// Writes the built-in CLIP.
 fn clip(args: &ClipFileArgs, printer: &Printer) -> Result<(), Failure> {
     let file = promptsrc_world::mini_file()?;
     write_atomically(&args.file, &file)?;

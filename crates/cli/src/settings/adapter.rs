@@ -1,4 +1,4 @@
-//! Which adapter, of a run or of a checkpoint of the reference, and the CLIP it belongs to.
+//! An adapter, from a run or from a checkpoint of the reference, and its CLIP.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::reference_files;
 
-/// An adapter that is to be loaded.
+/// An adapter to load.
 #[derive(Clone, Debug)]
 pub struct AdapterSource {
     path: PathBuf,
@@ -22,9 +22,9 @@ pub struct AdapterSource {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// A checkpoint of the reference, already read, and its CLIP.
+    /// A checkpoint of the reference, which is already read, and its CLIP.
     Checkpoint(Box<ReferenceCheckpoint>, ClipSettings),
-    /// An adapter, already loaded, from this file, and its CLIP.
+    /// An adapter, which is already loaded, its file, and its CLIP.
     Adapter(Box<Adapter>, PathBuf, ClipSettings),
 }
 
@@ -35,8 +35,8 @@ pub struct LoadedAdapter {
 }
 
 impl AdapterSource {
-    /// The adapter of a run folder or file, or of a checkpoint of the reference; its CLIP is `clip`,
-    /// or where the run found it.
+    /// The adapter of a run folder or file, or of a checkpoint of the reference; its CLIP is
+    /// `clip`, or the one that the run recorded.
     pub fn new(path: &Path, clip: Option<&str>, common: &Common) -> Result<Self, Failure> {
         let kind = match reference_files::checkpoint_at(path, None)? {
             Some(file) => {
@@ -66,12 +66,12 @@ impl AdapterSource {
         })
     }
 
-    /// As it was named.
+    /// The path as given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Loads adapter and CLIP, and warns of what does not belong together.
+    /// Loads adapter and CLIP, and warns if they do not belong together.
     pub fn load(self, printer: &Printer) -> Result<LoadedAdapter, Failure> {
         match self.kind {
             Kind::Checkpoint(checkpoint, clip) => load_checkpoint(&checkpoint, &clip, printer),
@@ -88,7 +88,7 @@ impl AdapterSource {
     }
 }
 
-/// Where the run of an adapter found its CLIP.
+/// The source of the CLIP, as recorded by the run of an adapter.
 fn remembered_clip(
     folder: Option<&Path>,
     file: &Path,
@@ -120,7 +120,7 @@ fn load_checkpoint(
     reference_files::warn_of_unfinished(checkpoint, printer);
     let clip = clip.open(printer)?;
     let supplement = Supplement {
-        // It does not change what is computed.
+        // The choice does not affect the predictions.
         method: checkpoint
             .method
             .clone()
@@ -146,15 +146,16 @@ fn load_checkpoint(
     Ok(LoadedAdapter { adapter, clip })
 }
 
-/// Fails where an adapter, read from a file, does not fit a CLIP.
+/// Fails if an adapter, which was read from `path`, does not fit a CLIP.
 pub fn check_for(adapter: &Adapter, clip: &Clip, path: &Path) -> Result<(), Failure> {
     adapter
         .check_for(clip)
         .map_err(|e: ClassifierError| Failure::failed(format!("{}: {e}", path.display())))
 }
 
-/// Warns where a CLIP has other weights than the one that prompts were learned on: the results will
-/// differ. An adapter converted from a checkpoint may not know its CLIP's weights.
+/// Warns if a CLIP has other weights than the one that the prompts were learned on, because the
+/// results will differ. An adapter that was converted from a checkpoint may not record these
+/// weights.
 pub fn warn_of_other_weights(path: &Path, expected: &ClipRecord, clip: &Clip, printer: &Printer) {
     let known = !expected.fingerprint.is_empty();
     if known && clip.record().fingerprint != expected.fingerprint {
@@ -167,7 +168,7 @@ pub fn warn_of_other_weights(path: &Path, expected: &ClipRecord, clip: &Clip, pr
     }
 }
 
-/// The adapter file of a run folder or file, and the folder it lies in.
+/// The adapter file of a run folder or file, and its folder.
 pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
     let (adapter, folder) = if path.is_dir() {
         (path.join(run_folder::ADAPTER), Some(path))
@@ -178,11 +179,9 @@ pub fn adapter_at(path: &Path) -> Result<(PathBuf, Option<&Path>), Failure> {
         let unfinished =
             path.join(run_folder::STATE).exists() || path.join(run_folder::CONFIG).exists();
         let problem = match (path.exists(), unfinished) {
-            (_, true) => {
-                "the run there is not finished: continue it with `promptsrc train ... --resume`"
-            }
+            (_, true) => "the run is not finished: continue it with `promptsrc train ... --resume`",
             (true, false) => "it is not the folder of a run",
-            (false, false) => "there is no such file or folder",
+            (false, false) => "no such file or folder",
         };
         return Err(Failure::failed(format!("{}: {problem}", path.display())));
     }

@@ -1,4 +1,4 @@
-//! What `promptsrc bench` is asked for.
+//! The settings of `promptsrc bench`.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,9 @@ pub struct SweepSettings {
     pub protocol: Protocol,
     pub clip: ClipSettings,
     pub collection: Box<dyn DatasetCollection>,
-    /// All runs.
+    /// All runs of the benchmark.
     pub plan: Plan,
-    /// Those to make.
+    /// The runs to execute.
     pub part: Plan,
     pub out: PathBuf,
     pub allow_missing: bool,
@@ -35,7 +35,8 @@ pub struct SweepSettings {
 
 impl<'a> BenchSettings<'a> {
     /// # Errors
-    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
+    /// CLIP is downloaded.
     pub fn new(command: &'a BenchCommand, common: &Common) -> Result<Self, Failure> {
         let (protocol, args) = match command {
             BenchCommand::BaseToNovel(args) => (Protocol::BaseToNovel, args),
@@ -57,7 +58,7 @@ impl SweepSettings {
             (None, true) => MINI,
             (None, false) => {
                 return Err(Failure::usage(
-                    "--clip is missing: name a CLIP, for example --clip ViT-B/16; only --root \
+                    "--clip is missing: give a CLIP, for example --clip ViT-B/16; only --root \
                      world has a default",
                 ));
             }

@@ -1,4 +1,4 @@
-//! Which CLIP, on which device, in which precision.
+//! The CLIP, its device and its precision.
 
 use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
@@ -7,17 +7,17 @@ use crate::args::Common;
 use crate::failure::Failure;
 use crate::output::Printer;
 
-/// A CLIP that is to be opened.
+/// A CLIP to open.
 #[derive(Clone, Debug)]
 pub struct ClipSettings {
-    /// As `--clip` has it.
+    /// The value of `--clip`.
     pub spec: String,
     options: ClipOptions,
 }
 
 impl ClipSettings {
     /// # Errors
-    /// Where this program or this machine does not have the device or the precision.
+    /// [`Failure`] if this build or this machine does not support the device or the precision.
     pub fn new(spec: &str, common: &Common) -> Result<Self, Failure> {
         let options = ClipOptions {
             device: common.device.clone(),
@@ -41,7 +41,8 @@ impl ClipSettings {
         is_mini(&self.spec)
     }
 
-    /// Finds, downloads if necessary, and opens it; warns of what a person should know of its file.
+    /// Finds the CLIP, downloads it if necessary, and opens it; prints warnings about its weight
+    /// file.
     pub fn open(&self, printer: &Printer) -> Result<Clip, Failure> {
         let spec = &self.spec;
         let mut bar = indicatif::ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! Where `promptsrc bench` finds its data sets: the built-in world, or a folder of CoOp's.
+//! The data set collections of `promptsrc bench`: the built-in world, or a folder in CoOp's layout.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 use super::files::absolute;
 use crate::failure::Failure;
 
-/// Its name as a value of `--root`.
+/// The value of `--root` that selects the built-in data sets.
 pub const WORLD: &str = "world";
 
 /// The built-in data sets.
@@ -60,7 +60,7 @@ impl DatasetCollection for World {
     }
 }
 
-/// A folder with the data sets in the folders that CoOp gives them.
+/// A folder of data sets with CoOp's folder names.
 pub struct Folder {
     root: PathBuf,
 }
@@ -72,8 +72,8 @@ impl Folder {
                 root: root.to_path_buf(),
             }),
             false => Err(Failure::failed(format!(
-                "--root {}: there is no such folder; give the folder of the data sets, or world for \
-                 the built-in ones",
+                "--root {}: the folder does not exist; give the folder of the data sets, or world \
+                 for the built-in ones",
                 root.display()
             ))),
         }
@@ -84,7 +84,7 @@ impl Folder {
         self.root.join(known.map_or(name, |known| known.folder))
     }
 
-    /// Fails where the folder of one of these data sets is missing.
+    /// Fails if the folder of one of these data sets is missing.
     pub fn check(&self, names: &[String]) -> Result<(), Failure> {
         let missing: Vec<String> = names
             .iter()
@@ -94,7 +94,7 @@ impl Folder {
         match missing.is_empty() {
             true => Ok(()),
             false => Err(Failure::failed(format!(
-                "missing: {}; choose among the others with --datasets",
+                "missing data sets: {}; select the others with --datasets",
                 missing.join(", ")
             ))),
         }

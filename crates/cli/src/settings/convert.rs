@@ -1,4 +1,4 @@
-//! What `promptsrc convert` is asked for.
+//! The settings of `promptsrc convert`.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub struct ConvertSettings {
 pub enum Conversion {
     ToAdapter {
         checkpoint: Box<ReferenceCheckpoint>,
-        /// What the options add to it.
+        /// The information that the options add to it.
         supplement: Box<Supplement>,
         output: PathBuf,
     },
@@ -43,7 +43,7 @@ pub enum Conversion {
 
 impl ConvertSettings {
     /// # Errors
-    /// Whatever can be wrong before a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before a CLIP is downloaded.
     pub fn new(args: &ConvertArgs, common: &Common) -> Result<Self, Failure> {
         let clip = args.clip.as_deref();
         Ok(Self {
@@ -67,12 +67,12 @@ fn to_adapter(path: &Path, args: &ConvertArgs) -> Result<Conversion, Failure> {
         }));
     }
     let checkpoint = ReferenceCheckpoint::open(path)?;
-    // A file is of one epoch, which an option cannot change.
+    // A checkpoint file contains one epoch, which --epoch cannot change.
     if let (Some(asked), Some(found)) = (args.epoch, checkpoint.epoch)
         && asked != found
     {
         return Err(Failure::usage(format!(
-            "--epoch {asked}: {} is of epoch {found}",
+            "--epoch {asked}: {} is a checkpoint of epoch {found}",
             path.display()
         )));
     }
@@ -100,7 +100,7 @@ fn to_checkpoint(args: &ConvertArgs) -> Result<Conversion, Failure> {
     let (input, _) = adapter_at(&args.input)?;
     if let Some((option, _)) = of_checkpoints.iter().find(|(_, given)| *given) {
         return Err(Failure::usage(format!(
-            "{option} is for checkpoints: {} is an adapter, which records it",
+            "{option} only applies to checkpoints: {} is an adapter, which records it",
             input.display()
         )));
     }
@@ -120,7 +120,7 @@ fn to_checkpoint(args: &ConvertArgs) -> Result<Conversion, Failure> {
     })
 }
 
-/// The adapter file to write; in a folder it has its usual name.
+/// The adapter file to write; in a folder it has the default name.
 fn adapter_output(path: &Path) -> Result<PathBuf, Failure> {
     if path.is_dir() {
         return Ok(path.join(run_folder::ADAPTER));
@@ -134,11 +134,11 @@ fn adapter_output(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A file that exists already, with what to do about it.
+/// Adds to the error of an existing file how to replace it.
 pub fn occupied(error: ReferenceCheckpointError) -> Failure {
     match error {
         ReferenceCheckpointError::Occupied { path } => Failure::failed(format!(
-            "{} exists already: give --force to replace it, or choose another path",
+            "{} already exists: give --force to replace it, or choose another path",
             path.display()
         )),
         other => other.into(),

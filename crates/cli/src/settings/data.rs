@@ -1,4 +1,4 @@
-//! Which labelled images.
+//! The labelled images of a command.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::args::DataArgs;
 use crate::failure::Failure;
 use crate::output::Printer;
 
-/// Labelled images that are to be read.
+/// Labelled images to read.
 #[derive(Clone, Debug)]
 pub struct DataSettings {
     source: Source,
-    /// Where they are, for the record of a run.
+    /// Their location, for the record of a run.
     pub place: DataPlace,
     /// Whether missing images are left out instead of failing.
     pub allow_missing: bool,
@@ -28,7 +28,7 @@ enum Source {
 
 impl DataSettings {
     /// # Errors
-    /// Where a built-in data set is named that does not exist, or with options that it does not take.
+    /// [`Failure`] if a given built-in data set does not exist, or does not support a given option.
     pub fn new(args: &DataArgs) -> Result<Self, Failure> {
         let allow_missing = args.more.allow_missing;
         if let Some(name) = world_name(&args.data) {
@@ -65,8 +65,8 @@ impl DataSettings {
         })
     }
 
-    /// Reads the data set and the name of its split file, if it has one; warns of what a person
-    /// should know. Missing images are reported where they are needed.
+    /// Reads the data set and the name of its split file, if it has one; prints warnings about the
+    /// data set. Missing images are reported when they are needed.
     pub fn read(&self, printer: &Printer) -> Result<(Dataset, Option<String>), Failure> {
         let source = match &self.source {
             Source::World(set) => return Ok((set.dataset(), None)),
@@ -83,7 +83,7 @@ impl DataSettings {
         ))
     }
 
-    /// Reads a data set of which only the lists matter, not the images: without warnings.
+    /// Reads a data set without warnings, for commands that use its lists but not its images.
     pub fn read_quietly(&self) -> Result<Dataset, Failure> {
         match &self.source {
             Source::World(set) => Ok(set.dataset()),
@@ -92,7 +92,7 @@ impl DataSettings {
     }
 }
 
-/// `world:NAME`, unless a file or folder is called just that.
+/// The name in `world:NAME`, unless a file or folder with this path exists.
 fn world_name(data: &Path) -> Option<&str> {
     let name = data.to_str()?;
     (name.starts_with(WorldSet::PREFIX) && !data.exists()).then_some(name)

@@ -1,4 +1,4 @@
-//! What `promptsrc demo` is asked for.
+//! The settings of `promptsrc demo`.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct DemoSettings {
     /// The built-in CLIP.
     pub clip: ClipSettings,
     pub sets: Vec<&'static WorldSet>,
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     pub seeds: Vec<u64>,
     pub shots: usize,
     /// Whether the steps from IVLP to PromptSRC are shown too.
@@ -26,7 +26,7 @@ pub struct DemoSettings {
 
 impl DemoSettings {
     /// # Errors
-    /// Where a data set is named that does not exist.
+    /// [`Failure`] if a given data set does not exist.
     pub fn new(args: &DemoArgs, common: &Common) -> Result<Self, Failure> {
         let mut seeds = args.seeds.clone();
         seeds.sort_unstable();

@@ -1,4 +1,4 @@
-//! What `promptsrc embed` is asked for.
+//! The settings of `promptsrc embed`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,14 +13,15 @@ pub struct EmbedSettings {
     pub clip: ClipSettings,
     pub images: Vec<PathBuf>,
     pub texts: Vec<String>,
-    /// Whether texts that are too long are cut.
+    /// Whether texts that are too long are truncated.
     pub truncate: bool,
     pub out: PathBuf,
 }
 
 impl EmbedSettings {
     /// # Errors
-    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
+    /// CLIP is downloaded.
     pub fn new(args: &EmbedArgs, common: &Common) -> Result<Self, Failure> {
         check_out(&args.out)?;
         Ok(Self {
@@ -36,15 +37,18 @@ impl EmbedSettings {
     }
 }
 
-/// Fails where no file can be saved to a path. The file is renamed to this path, so what exists there
-/// must be a file: a device or a pipe would be replaced.
+/// Fails if a file cannot be saved at a path. Saving replaces what exists at the path, so this must
+/// be a regular file, not a device or a pipe.
 fn check_out(path: &Path) -> Result<(), Failure> {
     let problem = if path.exists() && !path.is_file() {
-        "is not an ordinary file; give the name of a file to write".to_string()
+        "is not a regular file; give the name of a file to write".to_string()
     } else {
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                format!("there is no folder {}; create it first", folder.display())
+                format!(
+                    "the folder {} does not exist; create it first",
+                    folder.display()
+                )
             }
             _ => return Ok(()),
         }

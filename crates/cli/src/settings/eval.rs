@@ -1,4 +1,4 @@
-//! What `promptsrc eval` is asked for.
+//! The settings of `promptsrc eval`.
 
 use promptsrc::{Classes, Part};
 use promptsrc_clip::templates;
@@ -31,15 +31,16 @@ pub enum Evaluated {
 /// Templates of zero-shot CLIP.
 #[derive(Clone, Debug)]
 pub enum ZeroShotTemplates {
-    /// These.
+    /// The given templates.
     Given(Vec<String>),
-    /// Those of a name, which may depend on the data set.
+    /// The templates with a name, which may depend on the data set.
     Named(TemplatesArg),
 }
 
 impl EvalSettings {
     /// # Errors
-    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
+    /// CLIP is downloaded.
     pub fn new(args: &EvalArgs, common: &Common) -> Result<Self, Failure> {
         let data = DataSettings::new(&args.data)?;
         let what = match &args.run {
@@ -65,7 +66,7 @@ fn zero_shot_templates(args: &EvalArgs) -> Result<ZeroShotTemplates, Failure> {
     }
     match args.template.iter().find(|t| !t.contains("{}")) {
         Some(t) => Err(Failure::usage(format!(
-            "--template {t:?} has no {{}} for the class name"
+            "--template {t:?}: it has no {{}} for the class name"
         ))),
         None => Ok(ZeroShotTemplates::Given(args.template.clone())),
     }
@@ -90,7 +91,8 @@ impl ZeroShotTemplates {
                     )));
                 }
             },
-            // The reference adds the data set's own to the seven, except for ImageNet itself.
+            // As in the reference, the data set's own template is added to the seven, except for
+            // ImageNet.
             TemplatesArg::Ensemble => {
                 let own = own.filter(|_| !data_set.eq_ignore_ascii_case("imagenet"));
                 templates::SELECT.into_iter().chain(own).collect()

@@ -1,4 +1,4 @@
-//! Files and folders that options name.
+//! Files and folders that are given as options.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-/// An absolute path, which means the same from another folder.
+/// The absolute path, which does not depend on the working directory.
 pub fn absolute(path: &Path) -> String {
     std::path::absolute(path)
         .unwrap_or_else(|_| path.to_path_buf())
@@ -29,18 +29,18 @@ pub fn absolute(path: &Path) -> String {
         .into_owned()
 }
 
-/// Fails where a file is in the place of a folder that `what` needs.
+/// Fails if a path that `what` needs as a folder is a file.
 pub fn refuse_file(option: &str, path: &Path, what: &str) -> Result<(), Failure> {
     match path.exists() && !path.is_dir() {
         true => Err(Failure::failed(format!(
-            "{option} {}: is a file; {what} needs a folder, which is created if it does not exist",
+            "{option} {} is a file; {what} needs a folder, which is created if it does not exist",
             path.display()
         ))),
         false => Ok(()),
     }
 }
 
-/// Images that were named, and those in folders that were named, in a stable order.
+/// The given images, and the images in the given folders, in a stable order.
 pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for input in inputs {
@@ -49,7 +49,7 @@ pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             gather(input, &mut found, 0)?;
             if found.len() == before {
                 return Err(Failure::failed(format!(
-                    "{}: there are no images in it",
+                    "{}: the folder contains no images",
                     input.display()
                 )));
             }
@@ -61,7 +61,7 @@ pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
-    // Deep enough for any data set, and an end to links that lead back up.
+    // Deep enough for any data set; it limits the search if links form a cycle.
     const DEPTH: usize = 32;
     let failed = |e: std::io::Error| Failure::failed(format!("{}: {e}", folder.display()));
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)

@@ -1,5 +1,5 @@
-//! What was typed, checked and turned into what the library takes, once: a file per command, and
-//! those that several commands share.
+//! The arguments, checked and converted to the types of the library: one file per command, and
+//! files for the settings that several commands share.
 
 mod adapter;
 mod bench;
@@ -38,7 +38,7 @@ pub fn threads(asked: Option<usize>) -> Result<(), Failure> {
     }
 }
 
-/// Number of decoding threads: as many as the arithmetic has.
+/// Number of decoding threads: the same as for the arithmetic.
 pub fn decoding_threads() -> usize {
     rayon::current_num_threads()
 }

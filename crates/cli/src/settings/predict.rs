@@ -1,4 +1,4 @@
-//! What `promptsrc predict` is asked for.
+//! The settings of `promptsrc predict`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -14,16 +14,16 @@ use crate::failure::Failure;
 pub struct PredictSettings {
     pub images: Vec<PathBuf>,
     pub what: Predicting,
-    /// Class names to print per image.
+    /// Number of class names to print per image.
     pub top_k: usize,
 }
 
-/// What predicts.
+/// The classifier of a prediction.
 #[derive(Clone, Debug)]
 pub enum Predicting {
     Adapter {
         source: AdapterSource,
-        /// `None`: the class names of the training.
+        /// `None`: the class names that the adapter was trained on.
         names: Option<Vec<String>>,
     },
     ZeroShot {
@@ -34,7 +34,8 @@ pub enum Predicting {
 
 impl PredictSettings {
     /// # Errors
-    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
+    /// CLIP is downloaded.
     pub fn new(args: &PredictArgs, common: &Common) -> Result<Self, Failure> {
         let names = names(args)?;
         let (inputs, what) = if args.zero_shot {

@@ -1,4 +1,4 @@
-//! What `promptsrc sample` is asked for.
+//! The settings of `promptsrc sample`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,9 @@ pub struct SampleSettings {
 
 impl SampleSettings {
     /// # Errors
-    /// Where a built-in data set is named that does not exist.
+    /// [`Failure`] if a given built-in data set does not exist.
     pub fn new(args: &SampleArgs) -> Result<Self, Failure> {
-        // The subset depends on the lists alone: the images need not exist.
+        // The subset depends only on the lists, so the images need not exist.
         let folder = args.split.as_deref().and_then(Path::parent);
         let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
             true => PathBuf::from("."),

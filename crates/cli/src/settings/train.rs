@@ -1,4 +1,4 @@
-//! What `promptsrc train` is asked for.
+//! The settings of `promptsrc train`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::files::{lines, refuse_file};
 use crate::args::{Common, OverrideArgs, Shots, TrainArgs};
 use crate::failure::Failure;
 
-/// A training.
+/// A training run.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
     pub clip: ClipSettings,
@@ -29,7 +29,7 @@ pub struct TrainSettings {
     overrides: Overrides,
 }
 
-/// The configuration that a training starts from.
+/// The base configuration of a training run.
 #[derive(Clone, Debug)]
 enum Start {
     Preset {
@@ -41,7 +41,8 @@ enum Start {
 
 impl TrainSettings {
     /// # Errors
-    /// Whatever can be wrong before an image is read or a CLIP is downloaded.
+    /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
+    /// CLIP is downloaded.
     pub fn new(args: &TrainArgs, common: &Common) -> Result<Self, Failure> {
         let settings = Self {
             clip: ClipSettings::new(&args.clip, common)?,
@@ -72,7 +73,7 @@ impl TrainSettings {
         Ok(settings)
     }
 
-    /// The configuration, once the name of the data set is known.
+    /// The configuration for a data set, or for an unknown one if the name is empty.
     pub fn config(&self, data_set: &str) -> Result<TrainConfig, Failure> {
         match &self.start {
             Start::File(config) => resolve_file((**config).clone(), self.seed, &self.overrides),
@@ -92,7 +93,7 @@ impl TrainSettings {
     }
 }
 
-/// Settings that replace the preset's, with the contents of the file that they name.
+/// The settings that replace the preset's, with the templates read from their file.
 pub fn overrides(args: &OverrideArgs) -> Result<Overrides, Failure> {
     Ok(Overrides {
         templates: args.templates.as_deref().map(lines).transpose()?,
@@ -100,10 +101,10 @@ pub fn overrides(args: &OverrideArgs) -> Result<Overrides, Failure> {
     })
 }
 
-/// What is wrong with a configuration, under the name of the option that sets it.
+/// Turns a configuration error into a usage error that names the option.
 pub fn config_usage(error: ConfigError) -> Failure {
     let option = match &error {
-        // These begin with the option's name.
+        // The messages of these start with the option's name.
         ConfigError::Zero { .. }
         | ConfigError::TooMany { .. }
         | ConfigError::OutOfRange { .. }

@@ -1,4 +1,4 @@
-//! `promptsrc bench ... --plan`: the runs, their state and their cost.
+//! `promptsrc bench ... --plan`: lists the runs, their state and their cost.
 
 use std::path::Path;
 
@@ -16,25 +16,25 @@ struct Line<'a> {
     data_set: &'a str,
     shots: Option<usize>,
     seed: Option<u64>,
-    /// Data sets that it is evaluated on.
+    /// Data sets that the run is evaluated on.
     measured_on: Vec<&'a str>,
     state: RunState,
     /// In forward passes of an image through the image tower.
     cost: f64,
-    /// Share of the cost of all runs.
+    /// Percentage of the cost of all runs.
     percent: f64,
 }
 
-/// What is printed.
+/// The printed result.
 #[derive(Serialize)]
 struct Listing<'a> {
     runs: Vec<Line<'a>>,
     /// Cost of these runs.
     cost: f64,
-    /// Cost of those of these runs that are not finished.
+    /// Cost of the runs that are not finished.
     cost_left: f64,
-    /// Seconds that the rest takes at the speed of the finished runs in the folder; none where there
-    /// are no finished runs.
+    /// Estimated seconds for the runs that are not finished, at the speed of the finished runs in
+    /// the folder; `None` if no run is finished.
     seconds_left: Option<f64>,
 }
 

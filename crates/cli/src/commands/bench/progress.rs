@@ -1,4 +1,4 @@
-//! Shows a sweep while it runs: a bar of the whole, and a line per finished run.
+//! Shows the progress of a sweep: a bar for all runs, and a line per finished run.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use promptsrc_protocols::{Measured, Plan, PlannedRun, RunId, RunResult, SweepEve
 use crate::failure::with_causes;
 use crate::output::Printer;
 
-/// Share of training in the progress of a run; the rest is evaluation.
+/// Fraction of a run that is training; the rest is evaluation.
 const TRAINING: f64 = 0.9;
 /// Units of the bar.
 const UNITS: f64 = 1000.0;
@@ -26,9 +26,9 @@ pub struct SweepProgress {
 
 #[derive(Default)]
 struct Seen {
-    /// Steps done, and steps in all, of the running trainings.
+    /// Finished steps and all steps of the active training runs.
     steps: HashMap<RunId, (usize, usize)>,
-    /// Share of each run that is done.
+    /// Finished fraction of each run.
     share: HashMap<RunId, f64>,
     done: f64,
     ended: usize,
@@ -121,7 +121,7 @@ impl SweepProgress {
         self.reach(seen, run, TRAINING * done as f64 / all.max(1) as f64);
     }
 
-    /// This share of a run is done.
+    /// Sets the finished fraction of a run.
     fn reach(&self, seen: &mut Seen, run: &PlannedRun, share: f64) {
         let before = seen.share.insert(run.id.clone(), share).unwrap_or(0.0);
         seen.done += (share - before) * run.cost;
@@ -130,7 +130,7 @@ impl SweepProgress {
     }
 }
 
-/// The accuracies of a run, in a line.
+/// The accuracies of a run, on one line.
 fn accuracies(result: &RunResult) -> String {
     let several = |m: &Measured| m.data_set != result.run.data_set;
     let one = |m: &Measured| {

@@ -1,4 +1,5 @@
-//! `promptsrc data check`: which of the paper's data sets are in a folder, and how complete.
+//! `promptsrc data check`: checks which of the paper's data sets are in a folder, and whether they
+//! are complete.
 
 use promptsrc_datasets::{Part, PartCheck, SetCheck, SetState, check};
 use serde_json::{Value, json};
@@ -136,7 +137,7 @@ fn as_text(checks: &[SetCheck]) -> String {
     text
 }
 
-/// `20 of 47`, or just the number where nothing is missing.
+/// `20 of 47`, or only the number if nothing is missing.
 fn of(found: usize, expected: usize) -> String {
     match found == expected {
         true => found.to_string(),
@@ -166,7 +167,7 @@ fn paragraph(check: &SetCheck) -> String {
     for file in other {
         let (file, shots, seed) = (file.file.display(), file.shots, file.seed);
         lines.push(format!(
-            "{file}: not the images that {shots} shots and seed {seed} sample from these lists"
+            "{file}: not the images that promptsrc samples with {shots} shots and seed {seed}"
         ));
     }
     lines.extend(missing_files(check));
@@ -184,7 +185,7 @@ fn paragraph(check: &SetCheck) -> String {
     text
 }
 
-/// What to download from where, in one line per address.
+/// The files to download, with one line per address.
 fn missing_files(check: &SetCheck) -> Vec<String> {
     let mut files: Vec<(&str, bool, Vec<&str>)> = Vec::new();
     for download in &check.downloads {

@@ -1,4 +1,4 @@
-//! What the demo found: scores, as a table and a sentence for people and as JSON for machines.
+//! The results of the demo, as a table with a summary, and as JSON.
 
 use std::fmt;
 
@@ -34,8 +34,8 @@ pub struct Report {
 }
 
 impl Scores {
-    /// Means of base and novel accuracy over the seeds, the harmonic mean of the means (as in the paper's
-    /// tables), and the population standard deviations (as in the reference's log parser).
+    /// Means of base and novel accuracy over the seeds, the harmonic mean of the means (as in the
+    /// paper's tables), and the population standard deviations (as in the reference's log parser).
     pub fn over_seeds(seeds: &[[f64; 2]]) -> Self {
         let column = |value: &dyn Fn(&[f64; 2]) -> f64| {
             let average = mean(seeds.iter().map(value));
@@ -128,7 +128,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The result in words.
+/// A summary of the results.
 fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
     let change = |value: f64| format!("{value:+.1}");
     let [ivlp_base, ivlp_novel] = [ivlp.base - zero_shot.base, ivlp.novel - zero_shot.novel];
@@ -144,7 +144,7 @@ fn sentence(zero_shot: Scores, ivlp: Scores, promptsrc: Scores) -> String {
     let kept = if novel >= -1.0 {
         "forgets nothing"
     } else {
-        "forgets some too this time"
+        "also forgets some of the others"
     };
     format!(
         "Compared with zero-shot CLIP, cross-entropy alone (ivlp) learns the base classes\n\

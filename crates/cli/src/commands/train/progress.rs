@@ -1,4 +1,4 @@
-//! Shows a training while it runs: a bar on a terminal, and a line per epoch.
+//! Shows the progress of a training run: a bar on a terminal, and a line per epoch.
 
 use indicatif::ProgressBar;
 use promptsrc::Event;
@@ -6,14 +6,14 @@ use promptsrc::losses::LossValues;
 
 use crate::output::Printer;
 
-/// The progress of a training, and what remains of it at the end.
+/// The progress of a training run, with its duration and its last losses.
 pub struct TrainProgress {
     printer: Printer,
     bar: ProgressBar,
     epochs: usize,
     /// Seconds that the training took.
     pub seconds: f64,
-    /// Mean losses of the last epoch; none where this process did not train one.
+    /// Mean losses of the last epoch; `None` if this process did not train an epoch.
     pub losses: Option<LossValues>,
 }
 
@@ -66,7 +66,7 @@ impl TrainProgress {
                 ..
             } => {
                 self.losses = Some(*losses);
-                // At most 80 columns; the log has the rest.
+                // At most 80 columns; the log contains all values.
                 let width = self.epochs.to_string().len();
                 self.line(&format!(
                     "epoch {epoch:>width$}/{}  loss {:.3}  ce {:.2}  text {:.2}  image {:.2}  \
