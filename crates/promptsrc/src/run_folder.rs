@@ -332,39 +332,26 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
 
 /// The values in which a saved JSON document differs from the requested one, as text for a message.
 pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
-    differences(saved, asked, |saved, asked| {
-        match (saved.is_empty(), asked.is_empty()) {
-            (true, _) => format!("none in the folder, {asked} requested"),
-            (_, true) => format!("{saved} in the folder, none requested"),
-            _ => format!("{saved} in the folder, {asked} requested"),
-        }
-    })
+    differences([saved, asked], ["in the folder", "requested"])
 }
 
-/// The values in which two JSON documents differ, at most three of them, each as `say` puts it. A
-/// value that one of them does not have is empty.
-pub fn differences(
-    first: &serde_json::Value,
-    second: &serde_json::Value,
-    say: impl Fn(&str, &str) -> String,
-) -> Option<String> {
-    let flat = |value: &serde_json::Value| {
+/// The values in which two JSON documents differ, at most three of them, as text for a message in
+/// which each document has a name.
+pub fn differences(documents: [&serde_json::Value; 2], names: [&str; 2]) -> Option<String> {
+    let [first, second] = documents.map(|document| {
         let mut leaves = Vec::new();
-        flatten("", value, &mut leaves);
+        flatten("", document, &mut leaves);
         leaves
-    };
-    let (first, second) = (flat(first), flat(second));
-    let of = |leaves: &[(String, String)], key: &str| {
-        let found = leaves.iter().find(|(k, _)| k == key);
-        found.map_or(String::new(), |(_, value)| value.clone())
-    };
-    let only_first = first.iter().filter(|(key, _)| of(&second, key).is_empty());
+    });
+    let only_first = first
+        .iter()
+        .filter(|(key, _)| !second.iter().any(|(k, _)| k == key));
     let mut differences: Vec<String> = second
         .iter()
         .chain(only_first)
         .filter_map(|(key, _)| {
-            let (one, other) = (of(&first, key), of(&second, key));
-            (one != other).then(|| format!("{key}: {}", say(&one, &other)))
+            let [one, other] = [leaf(&first, key), leaf(&second, key)];
+            (one != other).then(|| format!("{key}: {one} {}, {other} {}", names[0], names[1]))
         })
         .collect();
     (!differences.is_empty()).then(|| {
@@ -377,6 +364,12 @@ pub fn differences(
         };
         differences.join("; ") + &more
     })
+}
+
+/// The value of a key; `none`, which is no JSON, if there is none.
+fn leaf<'a>(leaves: &'a [(String, String)], key: &str) -> &'a str {
+    let found = leaves.iter().find(|(k, _)| k == key);
+    found.map_or("none", |(_, value)| value)
 }
 
 fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
@@ -422,4 +415,28 @@ fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
         .append(true)
         .open(path)
         .map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_name_both_values_also_where_one_is_missing() {
+        let first = json!({"a": 1, "b": {"c": "x", "d": null}, "gone": true});
+        let second = json!({"a": 2, "b": {"c": "x", "d": "none"}});
+        assert_eq!(
+            differences([&first, &second], ["here", "there"]).as_deref(),
+            Some("a: 1 here, 2 there; b.d: none here, \"none\" there; gone: true here, none there")
+        );
+        assert_eq!(differences([&first, &first], ["here", "there"]), None);
+        let many = json!({"a": 2, "b": 3, "c": 4, "d": 5, "e": 6});
+        let found = differences([&json!({}), &many], ["here", "there"]).unwrap();
+        assert!(
+            found.ends_with("c: none here, 4 there and 2 more"),
+            "{found}"
+        );
+    }
 }

@@ -77,9 +77,8 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
                     seen.insert(key, (folder, fact));
                 }
                 Some((first, other)) => {
-                    if let Some(difference) =
-                        run_folder::differences(other, &fact, first_and_second)
-                    {
+                    let names = ["in the first", "in the second"];
+                    if let Some(difference) = run_folder::differences([other, &fact], names) {
                         return Err(TableError::Mixed {
                             first: (*first).clone(),
                             second: folder.clone(),
@@ -91,16 +90,4 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
         }
     }
     Ok(())
-}
-
-fn first_and_second(first: &str, second: &str) -> String {
-    let or_none = |value: &str| match value.is_empty() {
-        true => "none".to_string(),
-        false => value.to_string(),
-    };
-    format!(
-        "{} in the first, {} in the second",
-        or_none(first),
-        or_none(second)
-    )
 }
