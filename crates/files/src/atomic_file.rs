@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = ".promptsrc-";
 const SUFFIX: &str = ".part";
 
-/// A file that could not be saved. What stood there before still stands.
+/// A file that could not be saved. What the path held before is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot save {}: {source}", path.display())]
 pub struct SaveError {
@@ -21,7 +21,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
     let save = || -> std::io::Result<()> {
         // Renaming onto a device or a pipe would put a file in its place.
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let problem = "something that is no ordinary file stands there; choose another path";
+            let problem = "it exists and is not a regular file; choose another path";
             return Err(std::io::Error::other(problem));
         }
         let folder = match path.parent() {
