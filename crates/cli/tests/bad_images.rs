@@ -117,12 +117,6 @@ fn folders_that_are_not_a_data_set_are_named() {
     );
 
     let data = copy_of_images(folder.path());
-    fs::create_dir(data.join("empty")).expect("a folder");
-    refused(&data, &["empty", "no images"]);
-    fs::write(data.join("empty/notes.txt"), "no image").expect("room");
-    refused(&data, &["empty", "no images"]);
-    fs::remove_dir_all(data.join("empty")).expect("the folder");
-
     let bare = folder.path().join("bare");
     fs::create_dir(&bare).expect("a folder");
     refused(&bare, &["bare", "no subfolders"]);

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::DataError;
 use crate::labels::Labels;
 use crate::text::{Line, lines};
+use crate::{DataError, Report, same_names};
 
 fn wrong(file: &Path, message: String) -> DataError {
     DataError::ClassNames {
@@ -29,7 +29,9 @@ pub(crate) fn by_label(file: &Path, count: usize) -> Result<Vec<String>, DataErr
 
 /// Names, one per line, in the order of the labels.
 pub(crate) fn all(file: &Path) -> Result<Vec<String>, DataError> {
-    unique(file, lines(file)?)
+    let lines = lines(file)?;
+    no_blank_line(file, &lines)?;
+    unique(file, lines)
 }
 
 /// Names for class folders, given in the order of their labels. Three layouts are understood:
@@ -39,9 +41,13 @@ pub(crate) fn all(file: &Path) -> Result<Vec<String>, DataError> {
 ///   WordNet number (ImageNetV2);
 /// - one name per line, in the folders' order.
 ///
-/// In the first two, classes may share a name: two of ImageNet's 1000 classes are called
-/// "missile", two "sunglasses".
-pub(crate) fn by_folder(file: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
+/// Where WordNet numbers name the folders or the lines, classes may share a name: two of ImageNet's
+/// 1000 classes are called "missile", two "sunglasses".
+pub(crate) fn by_folder(
+    file: &Path,
+    folders: &[String],
+    report: &mut Report,
+) -> Result<Vec<String>, DataError> {
     let lines = lines(file)?;
     let mut named: HashMap<&str, (u64, &str)> = HashMap::new();
     for Line { text, number } in &lines {
@@ -65,15 +71,19 @@ pub(crate) fn by_folder(file: &Path, folders: &[String]) -> Result<Vec<String>, 
             ));
         }
         let names = folders.iter().filter_map(|f| named.get(f.as_str()));
-        return Ok(names.map(|(_, name)| name.to_string()).collect());
+        let names = names.map(|(_, name)| name.to_string()).collect();
+        let has_numbers = folders.iter().all(|folder| is_wordnet_number(folder));
+        return shared(file, names, has_numbers, report);
     }
 
     let numbers: Vec<usize> = folders.iter().filter_map(|f| f.parse().ok()).collect();
     if numbers.len() == folders.len() && numbers.iter().all(|n| *n < lines.len()) {
-        let names = numbers.iter().filter_map(|n| lines.get(*n));
-        return Ok(names
-            .map(|line| without_wordnet_number(&line.text))
-            .collect());
+        no_blank_line(file, &lines)?;
+        let lines = numbers.iter().filter_map(|n| lines.get(*n));
+        let lines: Vec<&str> = lines.map(|line| line.text.as_str()).collect();
+        let names = lines.iter().map(|line| without_wordnet_number(line));
+        let has_numbers = lines.iter().all(|line| wordnet_name(line).is_some());
+        return shared(file, names.collect(), has_numbers, report);
     }
     if lines.len() != folders.len() {
         let message = format!(
@@ -87,23 +97,68 @@ pub(crate) fn by_folder(file: &Path, folders: &[String]) -> Result<Vec<String>, 
     unique(file, lines)
 }
 
+/// The names, if no two are the same or, with a note, if they may be.
+fn shared(
+    file: &Path,
+    names: Vec<String>,
+    may_be: bool,
+    report: &mut Report,
+) -> Result<Vec<String>, DataError> {
+    for (first, second) in same_names(&names) {
+        let name = |place: usize| names.get(place).cloned().unwrap_or_default();
+        let (first, second) = (name(first), name(second));
+        if !may_be {
+            let at = "two classes".to_string();
+            let file = file.to_path_buf();
+            return Err(DataError::SameNames {
+                file,
+                at,
+                first,
+                second,
+            });
+        }
+        report.note(format!(
+            "{}: two classes are called {first:?} and {second:?}: the second is never answered",
+            file.display()
+        ));
+    }
+    Ok(names)
+}
+
+/// Fails at a blank line between names whose line number counts.
+fn no_blank_line(file: &Path, lines: &[Line]) -> Result<(), DataError> {
+    match (1..)
+        .zip(lines)
+        .find(|(number, line)| line.number != *number)
+    {
+        Some((number, line)) => Err(line.wrong(
+            file,
+            format!("line {number} is blank, so the names after it would move; remove it"),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// `n01440764 tench` -> `tench`; other lines stay as they are.
 fn without_wordnet_number(line: &str) -> String {
-    match line.split_once(char::is_whitespace) {
-        Some((first, name))
-            if first.len() == 9
-                && first.starts_with('n')
-                && first.bytes().skip(1).all(|b| b.is_ascii_digit()) =>
-        {
-            name.trim().to_string()
-        }
-        _ => line.to_string(),
-    }
+    wordnet_name(line).unwrap_or(line).to_string()
+}
+
+/// The name in a line that begins with a WordNet number.
+fn wordnet_name(line: &str) -> Option<&str> {
+    let (first, name) = line.split_once(char::is_whitespace)?;
+    is_wordnet_number(first).then(|| name.trim())
+}
+
+/// Whether a text is a WordNet number, such as `n01440764`.
+fn is_wordnet_number(text: &str) -> bool {
+    let digits = text.strip_prefix('n');
+    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The lines as names, no two of them the same.
 fn unique(file: &Path, lines: Vec<Line>) -> Result<Vec<String>, DataError> {
-    let mut labels = Labels::new(file);
+    let mut labels = Labels::as_read(file);
     for (label, line) in lines.iter().enumerate() {
         labels.add(label, &line.text, || line.place(file))?;
     }

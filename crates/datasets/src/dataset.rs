@@ -18,6 +18,8 @@ pub struct Dataset {
     pub val: Vec<Item>,
     /// Test images.
     pub test: Vec<Item>,
+    /// Whether no split was given, so that this program divided the images into the parts.
+    pub is_divided: bool,
 }
 
 impl Dataset {

@@ -208,6 +208,33 @@ pub enum DataError {
         /// The label it has here.
         second: usize,
     },
+    /// Two classes have names that CLIP cannot tell apart.
+    #[error(
+        "{}: {at}: the class names {first:?} and {second:?} differ only in case, white space or \
+         underscores, so CLIP reads the same text for both and never answers the second; rename \
+         one of them", file.display()
+    )]
+    SameNames {
+        /// The file or folder.
+        file: PathBuf,
+        /// Line, entry or folder of the second.
+        at: String,
+        /// The earlier name.
+        first: String,
+        /// The later name.
+        second: String,
+    },
+    /// A file is an image of two classes, because links lead to it.
+    #[error(
+        "{}: is the same file as {}, through a symbolic link, but in another class; an image has \
+         one class: remove one of the links", second.display(), first.display()
+    )]
+    FileInTwoClasses {
+        /// Its path in one class.
+        first: PathBuf,
+        /// Its path in the other.
+        second: PathBuf,
+    },
     /// A file of class names does not fit the data.
     #[error("{}: {message}", file.display())]
     ClassNames {
@@ -218,8 +245,8 @@ pub enum DataError {
     },
     /// A folder has no class folders.
     #[error(
-        "{}: has no subfolders and therefore no classes; expected one folder of images per class, \
-         or folders train, val and test with one each", folder.display()
+        "{}: has no subfolders with images and therefore no classes; expected one folder of images \
+         per class, or folders train, val and test with one each", folder.display()
     )]
     NoClasses {
         /// The folder.
@@ -230,6 +257,19 @@ pub enum DataError {
     EmptyClass {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Parts and another folder are side by side.
+    #[error(
+        "{}: the folders {} look like parts, with class folders in them, but {other:?} beside them is \
+         none (train, val, test); move it elsewhere", folder.display(), parts.join(", ")
+    )]
+    PartsAmongClasses {
+        /// The folder.
+        folder: PathBuf,
+        /// The subfolders that look like parts.
+        parts: Vec<String>,
+        /// The first that does not.
+        other: String,
     },
     /// Two folders are the same part, such as `val` and `validation`.
     #[error("{}: is a second folder of {part} images; merge the two", folder.display())]
@@ -259,9 +299,10 @@ pub enum DataError {
         /// How many images are needed.
         wanted: usize,
     },
-    /// Training needs at least two classes.
+    /// Training and evaluation need at least two classes.
     #[error(
-        "{name}: has {} ({}); training needs at least two", count_of(classes.len()), classes.join(", ")
+        "{name}: has {} ({}); at least two are needed, because with one class every answer is right",
+        count_of(classes.len()), classes.join(", ")
     )]
     TooFewClasses {
         /// The data set.

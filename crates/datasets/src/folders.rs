@@ -1,6 +1,6 @@
 //! Folders and what is in them: entries, links, which files are images by their names.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
@@ -33,12 +33,83 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(OsString, FileType)>, DataEr
     Ok(entries)
 }
 
+/// Folders that systems and programs leave among others, and that never are a class.
+const LEFT_BEHIND: [&str; 6] = [
+    "__MACOSX",
+    "__pycache__",
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// A folder's entries, sorted.
+#[derive(Default)]
+pub(crate) struct Listing {
+    /// Its subfolders.
+    pub(crate) folders: Vec<OsString>,
+    /// Links to folders.
+    pub(crate) linked_folders: Vec<OsString>,
+    /// Everything else, and whether it is a link. Hidden files are left out.
+    pub(crate) files: Vec<(OsString, bool)>,
+    /// Subfolders that are hidden, or that systems and programs leave.
+    pub(crate) passed_over: Vec<OsString>,
+}
+
+impl Listing {
+    /// The subfolders and links to folders, sorted.
+    pub(crate) fn all_folders(&self) -> Vec<OsString> {
+        let mut all = [self.folders.as_slice(), &self.linked_folders].concat();
+        all.sort();
+        all
+    }
+}
+
+/// Lists a folder.
+pub(crate) fn list(folder: &Path) -> Result<Listing, DataError> {
+    let read = DataError::read(folder);
+    let mut listing = Listing::default();
+    for entry in std::fs::read_dir(reach(folder)?).map_err(&read)? {
+        let entry = entry.map_err(&read)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(&read)?);
+        // A link counts as its target; a broken one as a file, so that the loader names it.
+        let is_link = kind.is_symlink();
+        let is_folder = kind.is_dir() || (is_link && folder.join(&name).is_dir());
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        match (is_folder, is_link) {
+            (true, _) if is_hidden || is_left_behind(&name) => listing.passed_over.push(name),
+            (true, false) => listing.folders.push(name),
+            (true, true) => listing.linked_folders.push(name),
+            (false, _) if is_hidden => {}
+            (false, _) => listing.files.push((name, is_link)),
+        }
+    }
+    listing.folders.sort();
+    listing.linked_folders.sort();
+    listing.files.sort();
+    listing.passed_over.sort();
+    Ok(listing)
+}
+
+/// Whether a folder of this name is one that systems and programs leave.
+pub(crate) fn is_left_behind(name: &OsStr) -> bool {
+    LEFT_BEHIND.iter().any(|known| name == *known)
+}
+
 /// Whether a file's extension is that of an image.
 pub(crate) fn is_image(name: &Path) -> bool {
     name.extension().is_some_and(|extension| {
         let extension = extension.to_string_lossy().to_ascii_lowercase();
         promptsrc_image::EXTENSIONS.contains(&extension.as_str())
     })
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// The name of a path's data set: the last part of the real path.

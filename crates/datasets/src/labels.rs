@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::DataError;
+use crate::{DataError, reading};
 
 /// Which name each label has been given.
 pub(crate) struct Labels<'a> {
@@ -11,6 +11,8 @@ pub(crate) struct Labels<'a> {
     names: BTreeMap<usize, String>,
     /// The label of each name; `None` where labels may share a name.
     labels: Option<HashMap<String, usize>>,
+    /// Whether names are the same that CLIP reads as the same text.
+    as_read: bool,
 }
 
 impl<'a> Labels<'a> {
@@ -23,12 +25,22 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// As [`new`](Self::new), for names that a person chose: those that differ only in case, white
+    /// space or underscores are the same too.
+    pub(crate) fn as_read(file: &'a Path) -> Self {
+        Self {
+            as_read: true,
+            ..Self::new(file)
+        }
+    }
+
     /// A table in which labels may share a name.
     pub(crate) fn with_shared_names(file: &'a Path) -> Self {
         Self {
             file,
             names: BTreeMap::new(),
             labels: None,
+            as_read: false,
         }
     }
 
@@ -54,9 +66,21 @@ impl<'a> Labels<'a> {
             }
             None => {}
         }
+        let key = match self.as_read {
+            true => reading(name),
+            false => name.to_string(),
+        };
         if let Some(labels) = &mut self.labels
-            && let Some(first) = labels.insert(name.to_string(), label)
+            && let Some(first) = labels.insert(key, label)
         {
+            if let Some(known) = self.names.get(&first).filter(|known| *known != name) {
+                return Err(DataError::SameNames {
+                    file: file(),
+                    at: at(),
+                    first: known.clone(),
+                    second: name.to_string(),
+                });
+            }
             return Err(DataError::TwoLabels {
                 file: file(),
                 at: at(),

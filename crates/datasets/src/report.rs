@@ -14,6 +14,8 @@ pub struct Report {
     pub source: String,
     /// The split file or list, if one was read.
     pub listing: Option<PathBuf>,
+    /// The file that names the classes, if there is one.
+    pub class_names: Option<PathBuf>,
     /// The folder that the images' paths are relative to.
     pub images: PathBuf,
     /// Counts of each part, in the order of [`Part::ALL`].
@@ -163,6 +165,17 @@ impl Report {
                 }
             }
         }
+    }
+
+    /// Whether a folder of class folders was read, without a split file or annotation.
+    pub(crate) fn is_plain_folder(&self) -> bool {
+        self.source.starts_with("folder ")
+    }
+
+    /// Enters the file that names the classes.
+    pub(crate) fn name_classes(&mut self, file: &Path) {
+        self.note(format!("the classes are named by {}", file.display()));
+        self.class_names = Some(file.to_path_buf());
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {

@@ -22,6 +22,15 @@ type Entry = (String, usize, String);
 
 /// Reads a split; the items' paths stay relative.
 pub(crate) fn read(file: &Path, names: Option<&Path>) -> Result<Dataset, DataError> {
+    read_with(file, names, Labels::as_read(file))
+}
+
+/// Reads the split of one of the paper's data sets, whose class names are the published ones.
+pub(crate) fn read_published(file: &Path) -> Result<Dataset, DataError> {
+    read_with(file, None, Labels::new(file))
+}
+
+fn read_with(file: &Path, names: Option<&Path>, mut labels: Labels) -> Result<Dataset, DataError> {
     let split: SplitFile =
         serde_json::from_str(&text::read(file)?).map_err(|e| DataError::Malformed {
             file: file.to_path_buf(),
@@ -31,7 +40,6 @@ pub(crate) fn read(file: &Path, names: Option<&Path>) -> Result<Dataset, DataErr
                  ..., \"test\": ...}}): {e}"
             ),
         })?;
-    let mut labels = Labels::new(file);
     let mut dataset = Dataset::default();
     let parts = [
         (Part::Train, split.train),

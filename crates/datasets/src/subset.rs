@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::error::SPELLED_OUT;
 use crate::{Classes, DataError, Dataset, Item, NameList, Part, Presence};
 
 /// Images of a data set that are chosen for a run: few-shot samples for training and validation, all
@@ -30,6 +31,8 @@ pub struct Subset {
     pub short: Vec<ShortClass>,
     /// Number of classes of the data set.
     pub classes_in_all: usize,
+    /// As [`Dataset::is_divided`].
+    is_divided: bool,
     parts: [Vec<Sample>; 3],
 }
 
@@ -102,6 +105,7 @@ impl Dataset {
             seed,
             short: short.collect(),
             classes_in_all: self.class_names.len(),
+            is_divided: self.is_divided,
             parts: [
                 samples(Part::Train, &picks.train),
                 samples(Part::Val, &picks.val),
@@ -133,7 +137,8 @@ impl Subset {
     /// As in the reference (`subsample_classes`) the choice is made after sampling, so base
     /// training images are those that a run on all classes would get. The labels that the training
     /// images (or, without any, the test images) use are sorted; the first `ceil(n / 2)` are base,
-    /// the others novel.
+    /// the others novel. Where no split was given, all classes count: a small one may by chance have
+    /// no training images.
     ///
     /// # Errors
     /// [`DataError::NoNovelClasses`] where fewer than two labels are in use and a half is asked for.
@@ -143,7 +148,10 @@ impl Subset {
         }
         let [train, _, test] = &self.parts;
         let known = if train.is_empty() { test } else { train };
-        let labels: BTreeSet<usize> = known.iter().map(|sample| sample.item.label).collect();
+        let labels: BTreeSet<usize> = match self.is_divided {
+            true => (0..self.class_names.len()).collect(),
+            false => known.iter().map(|sample| sample.item.label).collect(),
+        };
         if labels.len() < 2 {
             return Err(DataError::NoNovelClasses {
                 name: self.data_set,
@@ -228,17 +236,54 @@ impl Subset {
         Ok(images)
     }
 
+    /// A warning where classes have no images in a part, which no list of the images shows.
+    pub fn bare_classes(&self, part: Part) -> Option<String> {
+        let labels: BTreeSet<usize> = self.samples(part).iter().map(|s| s.item.label).collect();
+        let named = self.class_names.iter().enumerate();
+        let bare = named.filter(|(label, _)| !labels.contains(label));
+        let bare: Vec<&str> = bare.map(|(_, name)| name.as_str()).collect();
+        (!bare.is_empty()).then(|| {
+            let (some, more) = bare.split_at(bare.len().min(SPELLED_OUT));
+            let more = match more.len() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            let advice = match self.is_divided {
+                true => "; add images, or choose the parts yourself with folders train and test",
+                false => "",
+            };
+            let all = self.class_names.len();
+            let count = match bare.len() {
+                1 => format!("1 of {all} classes has"),
+                n => format!("{n} of {all} classes have"),
+            };
+            format!(
+                "{count} no {part} images: {}{more}{advice}",
+                some.join(", ")
+            )
+        })
+    }
+
+    /// Fails where there are not two classes to tell apart.
+    ///
+    /// # Errors
+    /// [`DataError::TooFewClasses`].
+    pub fn check_classes(&self) -> Result<(), DataError> {
+        match self.class_names.len() {
+            0 | 1 => Err(DataError::TooFewClasses {
+                name: self.data_set.clone(),
+                classes: self.class_names.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Fails where training makes no sense: fewer than two classes, or no training images.
     ///
     /// # Errors
     /// [`DataError::TooFewClasses`], [`DataError::EmptyPart`].
     pub fn check_trainable(&self) -> Result<(), DataError> {
-        if self.class_names.len() < 2 {
-            return Err(DataError::TooFewClasses {
-                name: self.data_set.clone(),
-                classes: self.class_names.clone(),
-            });
-        }
+        self.check_classes()?;
         match self.samples(Part::Train).is_empty() {
             true => Err(DataError::EmptyPart {
                 name: self.data_set.clone(),

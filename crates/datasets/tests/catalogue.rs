@@ -596,6 +596,9 @@ fn imagenet_validates_and_tests_on_val_and_may_have_classes_that_share_a_name() 
     assert_eq!(labels(&dataset.train), [0, 0, 1, 2]);
     assert_eq!(dataset.val, dataset.test);
     assert_eq!(report.duplicate_count, 0);
+    let notes = report.notes.join("\n");
+    let said = "classes 1 and 2 are both called \"missile\"";
+    assert!(notes.contains(said), "{notes}");
 
     // The folder of class folders alone, with the names above it.
     std::fs::copy(

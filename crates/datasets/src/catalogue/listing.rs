@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::folders::{entries, is_image, reach};
+use crate::folders::{entries, is_image, is_left_behind, reach};
 use crate::{DataError, Item, Presence};
 
-/// The names of a folder's subfolders that are not hidden, sorted. Files, such as a README beside
-/// the class folders, are ignored.
+/// The names of a folder's subfolders, sorted, without hidden ones and those that systems leave.
+/// Files, such as a README beside the class folders, are ignored.
 pub(super) fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
     let mut folders = Vec::new();
     for (name, kind) in entries(folder)? {
@@ -15,7 +15,7 @@ pub(super) fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
             true => reach(&path)?.is_dir(),
             false => kind.is_dir(),
         };
-        if !is_folder {
+        if !is_folder || is_left_behind(&name) {
             continue;
         }
         match name.into_string() {

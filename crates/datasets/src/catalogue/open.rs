@@ -6,7 +6,7 @@ use super::annotation::Annotation;
 use super::set::{CatalogueSet, Format};
 use super::{aircraft, cars, class_folders, flowers, imagenet, pets, sun397, ucf101};
 use crate::presence::Checker;
-use crate::{DataError, Dataset, Part, Report, folders, split_file};
+use crate::{DataError, Dataset, Part, Report, folders, same_names, split_file};
 
 /// Whether a generated split may be saved in the data set's folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl CatalogueSet {
             Some(split) if split.symlink_metadata().is_ok() => {
                 report.source = format!("split {}", split.display());
                 report.listing = Some(split.clone());
-                split_file::read(&folders::reach(split)?, None)?
+                split_file::read_published(&folders::reach(split)?)?
             }
             _ => {
                 let read = self.read_annotation(folder)?;
@@ -113,6 +113,14 @@ impl CatalogueSet {
                     item.presence = checker.check(&item.path);
                 }
             }
+        }
+        for (first, second) in same_names(&dataset.class_names) {
+            let name = |place: usize| dataset.class_names.get(place).map_or("", String::as_str);
+            report.note(format!(
+                "classes {first} and {second} are both called {:?}, as in the published lists: the \
+                 second is never answered",
+                name(first),
+            ));
         }
         report.images = images;
         dataset.name = folders::name_of(folder);

@@ -1,50 +1,62 @@
 //! A folder with a subfolder per class, or with such folders `train`, `val` and `test`.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::{DataError, Dataset, Item, Part, Report, class_names, divide, folders};
+use crate::error::SPELLED_OUT;
+use crate::walk::{Found, Root, Walk};
+use crate::{DataError, Dataset, Item, Part, Report, class_names, folders, hash_split, same_names};
+
+/// The file that names the classes, in the data set's folder.
+const CLASS_NAMES: &str = "classnames.txt";
 
 /// The images of each class folder.
-type ClassFolders = BTreeMap<OsString, Vec<PathBuf>>;
+type ClassFolders = BTreeMap<OsString, Vec<Found>>;
 
 /// Reads the folder. Classes are numbered in the sorted order of their folders' names (in numeric
-/// order if all names are numbers); images are sorted by path.
+/// order if all names are numbers); images are sorted by path. `wrappers` are the folders around it
+/// that belong to the data set, the innermost last.
 pub(super) fn read(
     folder: &Path,
+    wrappers: &[PathBuf],
     names: Option<&Path>,
     report: &mut Report,
 ) -> Result<Dataset, DataError> {
     report.source = format!("folder {}", folder.display());
     report.images = folder.to_path_buf();
-    let top = list(folder)?;
-    if top.folders.is_empty() {
-        return Err(DataError::NoClasses {
-            folder: folder.to_path_buf(),
-        });
-    }
+    let root = Root::new(folder)?;
+    let mut passed_over = PassedOver::default();
+    let top = subfolders(&root, folder, &mut passed_over)?;
     // Only if all subfolders are parts: a class may be called "train".
     let parts: Option<Vec<(Part, PathBuf)>> = top
-        .folders
         .iter()
         .map(|name| Some((name.to_str()?.parse().ok()?, folder.join(name))))
         .collect();
 
+    if parts.is_none() {
+        refuse_parts_among_classes(&root, folder, &top)?;
+    }
     let mut found: Vec<(Option<Part>, ClassFolders)> = Vec::new();
     let divided = parts.is_none();
     match parts {
         Some(parts) => {
             for (part, folder) in parts {
-                let classes = read_classes(&folder, report)?;
+                let class_folders = subfolders(&root, &folder, &mut passed_over)?;
+                let classes = read_classes(&root, &folder, class_folders, &mut passed_over)?;
                 if found.iter().any(|(p, _)| *p == Some(part)) {
                     return Err(DataError::TwoFolders { folder, part });
                 }
                 found.push((Some(part), classes));
             }
         }
-        None => found.push((None, read_classes(folder, report)?)),
+        None => {
+            let classes = read_classes(&root, folder, top, &mut passed_over)?;
+            found.push((None, classes));
+        }
     }
+    passed_over.report(folder, report);
+    check_links(&root, &found, report)?;
 
     let class_folders = numbered(
         found
@@ -53,17 +65,17 @@ pub(super) fn read(
             .collect(),
     );
     let mut dataset = Dataset {
-        class_names: names_of(folder, names, &class_folders)?,
+        class_names: names_of(folder, wrappers, names, &class_folders, report)?,
         ..Dataset::default()
     };
     let items = |label: usize, classes: &mut ClassFolders| -> Vec<Item> {
-        let paths = class_folders
+        let images = class_folders
             .get(label)
             .and_then(|folder| classes.remove(folder));
-        paths
+        images
             .unwrap_or_default()
             .into_iter()
-            .map(|path| Item::new(path, label))
+            .map(|found| Item::new(found.path, label))
             .collect()
     };
     for (part, mut classes) in found {
@@ -71,8 +83,8 @@ pub(super) fn read(
             .map(|label| items(label, &mut classes))
             .collect();
         let Some(part) = part else {
-            report.note(divide::NOTE);
-            divide::divide(by_label, &mut dataset);
+            report.note(hash_split::NOTE);
+            hash_split::divide(by_label, folder, &mut dataset);
             continue;
         };
         let absent = by_label.iter().filter(|items| items.is_empty()).count();
@@ -97,6 +109,84 @@ pub(super) fn read(
     Ok(dataset)
 }
 
+/// Fails where several subfolders are called like parts and hold folders, as parts do, but another
+/// one is not: all of them would be read as classes.
+fn refuse_parts_among_classes(
+    root: &Root,
+    folder: &Path,
+    subfolders: &[OsString],
+) -> Result<(), DataError> {
+    let is_part = |name: &&OsString| name.to_str().is_some_and(|n| n.parse::<Part>().is_ok());
+    let (parts, others): (Vec<&OsString>, Vec<&OsString>) = subfolders.iter().partition(is_part);
+    let mut nested = Vec::new();
+    for name in parts {
+        let path = folder.join(name);
+        let images = Walk::new(root, &path).images()?;
+        if images
+            .iter()
+            .all(|found| found.path.parent() != Some(&path))
+        {
+            nested.push(name.to_string_lossy().into_owned());
+        }
+    }
+    match others.first() {
+        Some(other) if nested.len() > 1 => Err(DataError::PartsAmongClasses {
+            folder: folder.to_path_buf(),
+            parts: nested,
+            other: other.to_string_lossy().into_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A folder that only wraps another one.
+pub(super) struct Wrapper {
+    /// The folder inside.
+    pub(super) inner: PathBuf,
+    folder: PathBuf,
+    passed_over: PassedOver,
+}
+
+impl Wrapper {
+    /// Says what was done.
+    pub(super) fn report(self, report: &mut Report) {
+        report.note(format!(
+            "{} contains a single folder, which contains folders: the data set is read from {}",
+            self.folder.display(),
+            self.inner.display()
+        ));
+        self.passed_over.report(&self.folder, report);
+    }
+}
+
+/// The folder as a wrapper, if all of its images are in subfolders of one subfolder, which is no part.
+pub(super) fn wrapper(folder: &Path) -> Result<Option<Wrapper>, DataError> {
+    let root = Root::new(folder)?;
+    let mut passed_over = PassedOver::default();
+    let top = subfolders(&root, folder, &mut passed_over)?;
+    let [only] = top.as_slice() else {
+        return Ok(None);
+    };
+    let inner = folder.join(only);
+    let is_part = only
+        .to_str()
+        .is_some_and(|name| name.parse::<Part>().is_ok());
+    let holds_images = || -> Result<bool, DataError> {
+        let files = folders::list(&inner)?.files;
+        Ok(files
+            .iter()
+            .any(|(name, _)| folders::is_image(name.as_ref())))
+    };
+    if is_part || holds_images()? {
+        return Ok(None);
+    }
+    Ok(Some(Wrapper {
+        inner,
+        folder: folder.to_path_buf(),
+        passed_over,
+    }))
+}
+
 /// The names of the class folders in the order of their labels.
 fn numbered(names: BTreeSet<&OsString>) -> Vec<OsString> {
     let mut names: Vec<OsString> = names.into_iter().cloned().collect();
@@ -107,115 +197,234 @@ fn numbered(names: BTreeSet<&OsString>) -> Vec<OsString> {
     names
 }
 
-/// The class names: from the given file, from `classnames.txt` in the data set's folder or the one
-/// above it, or those of the class folders, with spaces for underscores.
+/// The class names: from the given file, from `classnames.txt` in the data set's folder, or those of
+/// the class folders, with spaces for underscores.
 fn names_of(
     folder: &Path,
+    wrappers: &[PathBuf],
     file: Option<&Path>,
     folders: &[OsString],
+    report: &mut Report,
 ) -> Result<Vec<String>, DataError> {
     let folders: Vec<String> = folders
         .iter()
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    let within = folder.join("classnames.txt");
-    let above = folder.parent().map(|parent| parent.join("classnames.txt"));
-    let file = match file {
-        Some(file) => Some(file.to_path_buf()),
-        None => [Some(within), above]
-            .into_iter()
-            .flatten()
-            .find(|file| file.is_file()),
+    let own = || {
+        let places = std::iter::once(folder).chain(wrappers.iter().rev().map(PathBuf::as_path));
+        let mut files = places.map(|place| place.join(CLASS_NAMES));
+        files.find(|file| file.is_file())
     };
-    match file {
-        Some(file) => class_names::by_folder(&file, &folders),
-        None => {
-            let names: Vec<String> = folders.iter().map(|name| name.replace('_', " ")).collect();
-            let mut seen = HashSet::new();
-            match names.iter().find(|name| !seen.insert(name.as_str())) {
-                Some(name) => Err(DataError::ClassNames {
-                    file: folder.to_path_buf(),
-                    message: format!("two class folders are both called {name:?}"),
-                }),
-                None => Ok(names),
+    if let Some(file) = file.map(Path::to_path_buf).or_else(own) {
+        report.name_classes(&file);
+        return class_names::by_folder(&file, &folders, report);
+    }
+    let outermost = wrappers.first().map_or(folder, PathBuf::as_path);
+    let outside = std::fs::canonicalize(outermost).ok();
+    let outside = outside.as_deref().and_then(Path::parent);
+    if let Some(file) = outside.map(|above| above.join(CLASS_NAMES))
+        && file.is_file()
+    {
+        report.note(format!(
+            "{} is not used, because it is outside of the data folder: if it names these classes, \
+             give it as the file of class names (--class-names)",
+            file.display()
+        ));
+    }
+    let names: Vec<String> = folders.iter().map(|name| name.replace('_', " ")).collect();
+    if let Some((first, second)) = same_names(&names).first().copied() {
+        let name = |place: usize| folders.get(place).cloned().unwrap_or_default();
+        return Err(DataError::SameNames {
+            file: folder.to_path_buf(),
+            at: "two class folders".to_string(),
+            first: name(first),
+            second: name(second),
+        });
+    }
+    Ok(names)
+}
+
+/// Folders that a person might expect to be read otherwise.
+#[derive(Default)]
+struct PassedOver {
+    not_classes: Vec<PathBuf>,
+    empty: Vec<PathBuf>,
+    leading_back: Vec<PathBuf>,
+    /// Broken links, perhaps to class folders.
+    broken: Vec<PathBuf>,
+    /// Images beside class folders.
+    classless: Vec<PathBuf>,
+    /// Class folders whose images are all in subfolders, of which there are several.
+    nested: Vec<PathBuf>,
+    /// Files that do not have the extension of an image.
+    ignored: usize,
+}
+
+impl PassedOver {
+    /// Enters the folders that a walk has passed over.
+    fn add(&mut self, folders: Vec<PathBuf>) {
+        for folder in folders {
+            match folder.is_symlink() {
+                true => self.leading_back.push(folder),
+                false => self.not_classes.push(folder),
             }
         }
     }
+
+    fn report(mut self, root: &Path, report: &mut Report) {
+        report.ignored += self.ignored;
+        let mut note = |folders: &mut Vec<PathBuf>, what: &str| {
+            folders.sort();
+            folders.dedup();
+            if folders.is_empty() {
+                return;
+            }
+            let names: Vec<String> = folders
+                .iter()
+                .take(SPELLED_OUT)
+                .map(|path| {
+                    path.strip_prefix(root)
+                        .unwrap_or(path)
+                        .display()
+                        .to_string()
+                })
+                .collect();
+            let more = match folders.len() - names.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            report.note(format!("{what}: {}{more}", names.join(", ")));
+        };
+        note(
+            &mut self.not_classes,
+            "passed over, because they are no class folders",
+        );
+        note(
+            &mut self.empty,
+            "passed over, because they contain no images (no file with an extension such as .jpg)",
+        );
+        note(
+            &mut self.leading_back,
+            "passed over, because these links lead back to a folder that they are in",
+        );
+        note(
+            &mut self.broken,
+            "passed over, because these links are broken",
+        );
+        note(
+            &mut self.classless,
+            "passed over, because these images are beside the class folders, in none of them",
+        );
+        note(
+            &mut self.nested,
+            "read as one class each, although their images are in several subfolders",
+        );
+    }
 }
 
-/// The images of each class folder, sorted.
-fn read_classes(folder: &Path, report: &mut Report) -> Result<ClassFolders, DataError> {
-    let listing = list(folder)?;
-    if listing.folders.is_empty() {
-        return Err(DataError::NoClasses {
-            folder: folder.to_path_buf(),
-        });
-    }
-    // Files beside the class folders, such as classnames.txt or a README, do not count as ignored.
-    let mut classes = BTreeMap::new();
-    for name in listing.folders {
-        let class = folder.join(&name);
-        let mut images = Vec::new();
-        let mut visited = HashSet::new();
-        collect(&class, &mut visited, &mut images, &mut report.ignored)?;
-        if images.is_empty() {
-            return Err(DataError::EmptyClass { folder: class });
+/// The names of a folder's subfolders that contain images, sorted.
+fn subfolders(
+    root: &Root,
+    folder: &Path,
+    passed_over: &mut PassedOver,
+) -> Result<Vec<OsString>, DataError> {
+    let listing = folders::list(folder)?;
+    let mut names = Vec::new();
+    for name in listing.all_folders() {
+        let path = folder.join(&name);
+        if listing.linked_folders.contains(&name) && root.leads_back(&path)? {
+            passed_over.leading_back.push(path);
+        } else if Walk::new(root, &path).has_images()? {
+            names.push(name);
+        } else {
+            passed_over.empty.push(path);
         }
-        images.sort();
+    }
+    let inner = |name| folder.join(name);
+    for (name, is_link) in listing.files {
+        let path = folder.join(name);
+        if folders::is_image(&path) {
+            passed_over.classless.push(path);
+        } else if is_link && !path.exists() {
+            passed_over.broken.push(path);
+        }
+    }
+    passed_over
+        .not_classes
+        .extend(listing.passed_over.into_iter().map(inner));
+    match names.is_empty() {
+        true => Err(DataError::NoClasses {
+            folder: folder.to_path_buf(),
+        }),
+        false => Ok(names),
+    }
+}
+
+/// The images of each class folder, sorted. Files beside the class folders, such as
+/// `classnames.txt` or a README, do not count as ignored.
+fn read_classes(
+    root: &Root,
+    folder: &Path,
+    names: Vec<OsString>,
+    passed_over: &mut PassedOver,
+) -> Result<ClassFolders, DataError> {
+    let mut classes = BTreeMap::new();
+    for name in names {
+        let class = folder.join(&name);
+        let mut walk = Walk::new(root, &class);
+        let images = walk.images()?;
+        let subfolders: BTreeSet<Option<&Path>> = images
+            .iter()
+            .map(|found| found.path.parent().filter(|parent| *parent != class))
+            .collect();
+        if subfolders.len() > 1 && !subfolders.contains(&None) {
+            passed_over.nested.push(class);
+        }
         classes.insert(name, images);
+        passed_over.ignored += walk.ignored;
+        passed_over.add(walk.passed_over);
     }
     Ok(classes)
 }
 
-/// The images of a folder and its subfolders; each real folder once, because symbolic links may
-/// form a loop.
-fn collect(
-    folder: &Path,
-    visited: &mut HashSet<PathBuf>,
-    images: &mut Vec<PathBuf>,
-    ignored: &mut usize,
+/// Fails if links make a file an image of two classes, and says if they make it one of two parts.
+fn check_links(
+    root: &Root,
+    found: &[(Option<Part>, ClassFolders)],
+    report: &mut Report,
 ) -> Result<(), DataError> {
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        let real = std::fs::canonicalize(&folder).map_err(DataError::read(&folder))?;
-        if !visited.insert(real) {
+    let all = || {
+        found.iter().flat_map(|(part, classes)| {
+            let each = classes.iter();
+            each.flat_map(move |(class, images)| images.iter().map(move |i| (*part, class, i)))
+        })
+    };
+    // Without a link every file is there once.
+    if all().all(|(_, _, found)| found.real.is_none()) {
+        return Ok(());
+    }
+    let mut seen: HashMap<PathBuf, (Option<Part>, &OsStr, &Path)> = HashMap::new();
+    let mut twice = 0;
+    for (part, class, found) in all() {
+        let this = (part, class.as_os_str(), found.path.as_path());
+        let Some((first_part, first_class, first)) = seen.insert(root.real_path(found), this)
+        else {
             continue;
+        };
+        if first_class != class {
+            return Err(DataError::FileInTwoClasses {
+                first: first.to_path_buf(),
+                second: found.path.clone(),
+            });
         }
-        let listing = list(&folder)?;
-        open.extend(listing.folders.iter().map(|name| folder.join(name)));
-        for name in listing.files {
-            let path = folder.join(name);
-            if folders::is_image(&path) {
-                images.push(path);
-            } else {
-                *ignored += 1;
-            }
-        }
+        // Validation and test may be the same.
+        let is_train = |part| part == Some(Part::Train);
+        twice += usize::from(is_train(first_part) || is_train(part));
+    }
+    if twice > 0 {
+        report.note(format!(
+            "{twice} images are in train and, through a symbolic link, in another part too"
+        ));
     }
     Ok(())
-}
-
-/// A folder's subfolders and other entries, sorted, hidden ones left out.
-struct Listing {
-    folders: Vec<OsString>,
-    files: Vec<OsString>,
-}
-
-fn list(folder: &Path) -> Result<Listing, DataError> {
-    let mut listing = Listing {
-        folders: Vec::new(),
-        files: Vec::new(),
-    };
-    for (name, kind) in folders::entries(folder)? {
-        // A link counts as its target; a broken one as a file, so that the loader names it.
-        let is_folder = kind.is_dir() || (kind.is_symlink() && folder.join(&name).is_dir());
-        if is_folder {
-            listing.folders.push(name)
-        } else {
-            listing.files.push(name)
-        }
-    }
-    listing.folders.sort();
-    listing.files.sort();
-    Ok(listing)
 }

@@ -8,8 +8,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::folders::folder_of;
 use crate::labels::Labels;
-use crate::{DataError, Dataset, Item, Report, UnknownPart, class_names, divide, text};
+use crate::{
+    DataError, Dataset, Item, Report, UnknownPart, class_names, hash_split, same_names, text,
+};
 
 /// The format of a list.
 #[derive(Clone, Copy)]
@@ -62,8 +65,8 @@ pub(super) fn read(
         classes
             .iter_mut()
             .for_each(|class| class.sort_by(|a, b| a.path.cmp(&b.path)));
-        report.note(divide::NOTE);
-        divide::divide(classes, &mut dataset);
+        report.note(hash_split::NOTE);
+        hash_split::divide(classes, folder_of(file), &mut dataset);
         return Ok(dataset);
     }
     for (row, label) in rows.iter().zip(labels) {
@@ -108,7 +111,7 @@ fn number(
             Ok((numbers, names))
         }
         (Some(numbers), None) => {
-            let mut labels = Labels::new(file);
+            let mut labels = Labels::as_read(file);
             for (row, label) in rows.iter().zip(&numbers) {
                 let Some(name) = &row.class_name else {
                     return Err(DataError::NamelessLabels {
@@ -124,6 +127,18 @@ fn number(
                 let sorted: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
                 sorted.into_iter().map(str::to_string).collect()
             });
+            if let Some((first, second)) = same_names(&names).first().copied() {
+                let rows_of = rows
+                    .iter()
+                    .find(|row| Some(&row.label) == names.get(second));
+                let name = |place: usize| names.get(place).cloned().unwrap_or_default();
+                return Err(DataError::SameNames {
+                    file: file.to_path_buf(),
+                    at: rows_of.map_or(String::new(), at),
+                    first: name(first),
+                    second: name(second),
+                });
+            }
             let known: HashMap<&str, usize> = names
                 .iter()
                 .enumerate()

@@ -43,7 +43,7 @@ pub struct DataSource {
     /// - the folder of one of the paper's data sets without its split file, recognised by its name
     ///   and contents (see [`CatalogueSet::open`]);
     /// - a folder with a subfolder per class, or with subfolders `train`, `val` and `test` that
-    ///   have one each;
+    ///   have one each; or a folder around such a one, with nothing else in it;
     /// - a list (`.csv`, `.tsv`, `.jsonl`) or a split file (`.json`).
     pub data: PathBuf,
     /// The split file or list, if `data` is not enough to find it.
@@ -93,36 +93,61 @@ impl DataSource {
         let data = &self.data;
         let metadata = std::fs::metadata(data).map_err(DataError::read(data))?;
         let mut report = Report::default();
-        let mut dataset = match (&self.split, metadata.is_dir()) {
+        let dataset = match (&self.split, metadata.is_dir()) {
             (Some(split), is_dir) => {
                 let folder = if is_dir {
                     data.as_path()
                 } else {
-                    folder_of(data)
+                    folders::folder_of(data)
                 };
                 self.read_listing(split, folder, &mut report)?
             }
-            (None, false) => self.read_listing(data, folder_of(data), &mut report)?,
-            (None, true) => match find_split(data)? {
-                Some(split) => self.read_listing(&split, data, &mut report)?,
-                None if let Some(set) = CatalogueSet::recognise(data) => {
-                    return self.read_catalogue_set(set);
-                }
-                None => folder::read(data, self.class_names.as_deref(), &mut report)?,
-            },
+            (None, false) => self.read_listing(data, folders::folder_of(data), &mut report)?,
+            (None, true) => return self.read_folder(data, &mut Vec::new()),
         };
-        if dataset.name.is_empty() {
-            dataset.name = folders::name_of(data);
+        Ok(finished(dataset, report, data))
+    }
+
+    /// A folder: one with a split file, one of the paper's data sets, or one of class folders.
+    /// `wrappers` are the folders around it, down from the data folder, that hold nothing else.
+    fn read_folder(
+        &self,
+        folder: &Path,
+        wrappers: &mut Vec<PathBuf>,
+    ) -> Result<(Dataset, Report), DataError> {
+        let mut report = Report::default();
+        if let Some(split) = find_split(folder)? {
+            let dataset = self.read_listing(&split, folder, &mut report)?;
+            return Ok(finished(dataset, report, folder));
         }
-        report.take_stock(&dataset);
-        Ok((dataset, report))
+        if let Some(set) = CatalogueSet::recognise(folder) {
+            return self.read_catalogue_set(set, folder);
+        }
+        if let Some(wrapper) = folder::wrapper(folder)? {
+            wrappers.push(folder.to_path_buf());
+            let (mut dataset, mut report) = self.read_folder(&wrapper.inner, wrappers)?;
+            // "images" says less than the name of the folder around it; a set of the paper has its own.
+            if report.is_plain_folder() {
+                dataset.name = folders::name_of(folder);
+            }
+            wrapper.report(&mut report);
+            return Ok((dataset, report));
+        }
+        let names = self.class_names.as_deref();
+        let dataset = folder::read(folder, wrappers, names, &mut report)?;
+        Ok(finished(dataset, report, folder))
     }
 
     /// A data set of the paper without its split file, from its own annotation.
-    fn read_catalogue_set(&self, set: &CatalogueSet) -> Result<(Dataset, Report), DataError> {
-        let (mut dataset, report) = set.open_folder(&self.data, self.allow_missing)?;
+    fn read_catalogue_set(
+        &self,
+        set: &CatalogueSet,
+        folder: &Path,
+    ) -> Result<(Dataset, Report), DataError> {
+        let (mut dataset, mut report) = set.open_folder(folder, self.allow_missing)?;
         if let Some(names) = &self.class_names {
             dataset.class_names = class_names::by_label(names, dataset.class_names.len())?;
+            report.name_classes(names);
         }
         Ok((dataset, report))
     }
@@ -162,6 +187,9 @@ impl DataSource {
         let kind = if format.is_none() { "split" } else { "list" };
         report.source = format!("{kind} {}", file.display());
         report.listing = Some(file.to_path_buf());
+        if let Some(names) = names {
+            report.name_classes(names);
+        }
         dataset.name = folders::name_of(folder);
         self.locate(&mut dataset, file, candidates, report)?;
         Ok(dataset)
@@ -224,6 +252,15 @@ impl DataSource {
     }
 }
 
+/// A data set that was read from a path, and its report.
+fn finished(mut dataset: Dataset, mut report: Report, data: &Path) -> (Dataset, Report) {
+    if dataset.name.is_empty() {
+        dataset.name = folders::name_of(data);
+    }
+    report.take_stock(&dataset);
+    (dataset, report)
+}
+
 /// The split file of a folder, if it has one.
 fn find_split(folder: &Path) -> Result<Option<PathBuf>, DataError> {
     let mut found = Vec::new();
@@ -241,13 +278,5 @@ fn find_split(folder: &Path) -> Result<Option<PathBuf>, DataError> {
             folder: folder.to_path_buf(),
             found,
         }),
-    }
-}
-
-/// The folder that a file is in.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
