@@ -1,5 +1,7 @@
 //! Class names as tokenised texts, and the frozen features of templates filled with them.
 
+use std::collections::HashMap;
+
 use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::templates::fill;
 use promptsrc_clip::{
@@ -21,6 +23,17 @@ pub enum ClassTextError {
     /// No template at all.
     #[error("there is no template to fill with the class names")]
     NoTemplates,
+    /// Two different names are the same text to this CLIP.
+    #[error(
+        "the class names {first:?} and {second:?} are the same tokens to this CLIP, so the second is \
+         never answered; rename one of them"
+    )]
+    SameTokens {
+        /// The earlier name.
+        first: String,
+        /// The later name.
+        second: String,
+    },
     /// The filled text is longer than the context.
     #[error("class {name:?}: {source}")]
     TooLong {
@@ -62,7 +75,7 @@ pub fn tokens(
 ) -> Result<Vec<Vec<u32>>, ClassTextError> {
     check_names(names)?;
     let length = clip.text().context_length();
-    names
+    let tokens: Vec<Vec<u32>> = names
         .iter()
         .map(|name| {
             Tokenizer::clip()
@@ -72,7 +85,27 @@ pub fn tokens(
                     source,
                 })
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    check_tokens(names, &tokens)?;
+    Ok(tokens)
+}
+
+/// Rejects different names of the same tokens. Equal names pass: published class names have some,
+/// such as ImageNet's two of "missile"; where a person gives names, those are refused before.
+fn check_tokens(names: &[String], tokens: &[Vec<u32>]) -> Result<(), ClassTextError> {
+    let mut seen: HashMap<&[u32], &String> = HashMap::with_capacity(names.len());
+    for (name, tokens) in names.iter().zip(tokens) {
+        match seen.insert(tokens, name) {
+            Some(first) if first != name => {
+                return Err(ClassTextError::SameTokens {
+                    first: first.clone(),
+                    second: name.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The class prompts as input of the text tower, with `n_ctx` learnable tokens.

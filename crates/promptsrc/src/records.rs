@@ -3,6 +3,8 @@
 use promptsrc_image::Preprocess;
 use serde::{Deserialize, Serialize};
 
+use crate::trained_images::TrainedImages;
+
 /// Record of a CLIP in runs and adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipRecord {
@@ -59,4 +61,10 @@ pub struct DataRecord {
     pub images: usize,
     /// Seed of the few-shot sampling.
     pub seed: u64,
+    /// Name of the file that names the classes, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names_file: Option<String>,
+    /// What the images contain; empty if it is not known.
+    #[serde(default, skip_serializing_if = "TrainedImages::is_empty")]
+    pub trained_on: TrainedImages,
 }

@@ -21,6 +21,7 @@ use crate::records::DataRecord;
 use crate::run_folder::{
     self, DataPlace, OpenedRun, RunClip, RunConfig, RunData, RunError, RunFolder,
 };
+use crate::trained_images::TrainedImages;
 use crate::training::{self, Observer, Training, TrainingError, TrainingState};
 
 /// Everything that defines a training run.
@@ -100,6 +101,7 @@ impl TrainingImages {
                 first.images
             ));
         }
+        warnings.extend(subset.bare_classes(Part::Train));
         warnings.extend(missing_warning(subset, Part::Train, &images));
         Ok(Self {
             class_names: subset.class_names.clone(),
@@ -110,6 +112,8 @@ impl TrainingImages {
                 shots: subset.shots,
                 images: images.items.len(),
                 seed: subset.seed,
+                // The files are read when the training begins.
+                ..DataRecord::default()
             },
             items: images.items,
             warnings,
@@ -271,6 +275,7 @@ impl RunSpec<'_> {
             None => Training::new(self.clip, config, names)?,
         };
         let loader = self.loader()?;
+        let trained_on = TrainedImages::of(&self.images.items);
         let mut reporter = Reporter { folder, observe };
         reporter.report(&Event::Start {
             method: self.config.method.clone(),
@@ -295,7 +300,7 @@ impl RunSpec<'_> {
         ]);
         Ok(Adapter {
             parameters: training.learned(),
-            meta: self.meta(metrics)?,
+            meta: self.meta(trained_on, metrics)?,
         })
     }
 
@@ -315,7 +320,11 @@ impl RunSpec<'_> {
         )
     }
 
-    fn meta(&self, metrics: BTreeMap<String, f64>) -> Result<AdapterMeta, TrainError> {
+    fn meta(
+        &self,
+        trained_on: TrainedImages,
+        metrics: BTreeMap<String, f64>,
+    ) -> Result<AdapterMeta, TrainError> {
         let model = prompt_model(&self.config).map_err(TrainingError::from)?;
         let prefix = model.prompt_prefix();
         Ok(AdapterMeta {
@@ -325,7 +334,10 @@ impl RunSpec<'_> {
             template: format!("{prefix} {{}}."),
             clip: self.clip.record().clone(),
             preprocessing: self.clip.preprocessing_record(),
-            data: self.images.record.clone(),
+            data: DataRecord {
+                trained_on,
+                ..self.images.record.clone()
+            },
             precision: self.clip.precision().to_string(),
             config: self.config.clone(),
             metrics,

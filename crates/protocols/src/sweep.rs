@@ -9,7 +9,7 @@ use std::time::Duration;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
     Adapter, Classifier, Clip, DataPlace, Dataset, Event, Item, Part, RunSpec, TrainConfig,
-    TrainError, TrainingImages, fingerprint, missing_warning,
+    TrainError, TrainingImages, fingerprint, missing_warning, overlap_warnings,
 };
 use promptsrc_files::Lock;
 
@@ -338,7 +338,10 @@ impl<'a> Sweep<'a> {
             .collect();
         let mut chosen = Vec::new();
         for target in left {
-            chosen.push((target, self.test_images(run, target, observe)?));
+            chosen.push((
+                target,
+                self.test_images(run, target, adapter.as_ref(), observe)?,
+            ));
         }
         let total = chosen.iter().map(|(_, (_, items))| items.len()).sum();
         let mut before = 0;
@@ -396,17 +399,24 @@ impl<'a> Sweep<'a> {
         &self,
         run: &PlannedRun,
         target: &Target,
+        adapter: Option<&Adapter>,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<(Vec<String>, Vec<Item>), SweepError> {
         let data = |source| SweepError::data(&target.data_set, source);
         // All training images; which classes are base does not depend on shots or seed.
         let subset = self.data_set(&target.data_set)?.whole();
         let subset = subset.select(target.classes).map_err(data)?;
+        subset.check_classes().map_err(data)?;
         let images = subset
             .images(Part::Test, self.allow_missing)
             .map_err(data)?;
         if let Some(warning) = missing_warning(&subset, Part::Test, &images) {
             observe(&SweepEvent::Warn(run, &warning));
+        }
+        if let Some(adapter) = adapter {
+            for warning in overlap_warnings(&adapter.meta, &subset, Part::Test, &images.items) {
+                observe(&SweepEvent::Warn(run, &warning));
+            }
         }
         Ok((subset.class_names, images.items))
     }

@@ -215,5 +215,6 @@ fn data(log: Option<&ReferenceResult>) -> DataRecord {
         shots: log.and_then(|l| l.shots),
         images: 0,
         seed: log.and_then(|l| l.seed).unwrap_or_default(),
+        ..DataRecord::default()
     }
 }
