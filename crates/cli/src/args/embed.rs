@@ -12,7 +12,7 @@ pub struct EmbedArgs {
     /// Images or folders of images.
     #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "texts")]
     pub images: Vec<PathBuf>,
-    /// File of texts, one per line.
+    /// File of texts, one per line: line N becomes row N, so no line before the last may be blank.
     #[arg(long, value_name = "FILE")]
     pub texts: Option<PathBuf>,
     /// Truncate texts that are longer than the context instead of failing.

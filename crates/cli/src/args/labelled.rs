@@ -21,7 +21,8 @@ pub struct DataOptions {
     /// Split file (CoOp's split_zhou_*.json).
     #[arg(long, value_name = "FILE")]
     pub split: Option<PathBuf>,
-    /// File of class names: one per line in label order, or lines with a folder and its class name.
+    /// File of class names: one per line in label order, or lines with a folder and its class name
+    /// [default: classnames.txt in the data folder, if there is one].
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
     /// Leave out images that are missing instead of failing.

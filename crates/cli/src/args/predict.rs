@@ -23,7 +23,8 @@ pub struct PredictArgs {
     /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
-    /// Class names, separated by commas [default: those of the training].
+    /// Class names, separated by commas, as in CSV: a name that contains a comma is put in double
+    /// quotes [default: those of the training].
     #[arg(long, value_name = "A,B,C")]
     pub names: Option<String>,
     /// File of class names, one per line.

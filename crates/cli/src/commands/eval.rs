@@ -1,6 +1,6 @@
 //! `promptsrc eval`: evaluates an adapter, or zero-shot CLIP, on labelled images.
 
-use promptsrc::{Classifier, Evaluation, Item, missing_warning};
+use promptsrc::{Classifier, Evaluation, Item, missing_warning, overlap_warnings};
 
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -19,14 +19,22 @@ pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
 fn evaluation(settings: EvalSettings, printer: &Printer) -> Result<Evaluation, Failure> {
     let (dataset, _) = settings.data.read(printer)?;
     let subset = dataset.whole().select(settings.classes)?;
+    subset.check_classes()?;
     let images = subset.images(settings.part, settings.data.allow_missing)?;
     if let Some(warning) = missing_warning(&subset, settings.part, &images) {
+        printer.warning(&warning);
+    }
+    if let Some(warning) = subset.bare_classes(settings.part) {
         printer.warning(&warning);
     }
     let (names, items) = (&subset.class_names, &images.items);
     match settings.what {
         Evaluated::Adapter(source) => {
             let loaded = source.load(printer)?;
+            let meta = &loaded.adapter.meta;
+            for warning in overlap_warnings(meta, &subset, settings.part, items) {
+                printer.warning(&warning);
+            }
             measure(
                 &loaded.adapter.classifier(&loaded.clip, names)?,
                 items,

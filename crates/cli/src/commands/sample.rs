@@ -16,7 +16,7 @@ struct Picks {
 }
 
 pub fn run(settings: &SampleSettings, printer: &Printer) -> Result<(), Failure> {
-    let dataset = settings.data.read_quietly()?;
+    let (dataset, _) = settings.data.read(printer)?;
     let subset = dataset
         .few_shot(settings.shots, settings.seed)
         .select(settings.classes)?;

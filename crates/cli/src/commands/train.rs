@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::settings::{TrainSettings, config_usage, decoding_threads};
+use crate::settings::{DataFiles, TrainSettings, config_usage, decoding_threads};
 
 use progress::TrainProgress;
 
@@ -57,13 +57,14 @@ fn learn(
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Adapter, Failure> {
     // The images are read before the weights, because loading the weights is slowest.
-    let (dataset, split) = settings.data.read(printer)?;
+    let (dataset, files) = settings.data.read(printer)?;
     let config = settings.config(&dataset.name)?;
     let subset = dataset
         .sampled(settings.shots, settings.seed)
         .select(settings.classes)?;
     let mut images = TrainingImages::of(&subset, settings.data.allow_missing)?;
-    images.record.split = split;
+    images.record.split = DataFiles::name(files.split.as_deref());
+    images.record.class_names_file = DataFiles::name(files.class_names.as_deref());
     for warning in &images.warnings {
         printer.warning(warning);
     }
@@ -71,7 +72,7 @@ fn learn(
     let spec = RunSpec {
         clip: &clip,
         images,
-        place: settings.data.place.clone(),
+        place: settings.data.place_with(&files),
         config,
         threads: decoding_threads(),
     };

@@ -1,6 +1,6 @@
 //! The labelled images of a command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use promptsrc::{DataPlace, DataSource, Dataset};
 use promptsrc_world::WorldSet;
@@ -18,6 +18,23 @@ pub struct DataSettings {
     pub place: DataPlace,
     /// Whether missing images are left out instead of failing.
     pub allow_missing: bool,
+}
+
+/// The files that a data set was read from, for the record of a run.
+#[derive(Clone, Debug, Default)]
+pub struct DataFiles {
+    /// The split file or list.
+    pub split: Option<PathBuf>,
+    /// The file that names the classes.
+    pub class_names: Option<PathBuf>,
+}
+
+impl DataFiles {
+    /// The name of a file.
+    pub fn name(file: Option<&Path>) -> Option<String> {
+        let name = file?.file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -65,30 +82,31 @@ impl DataSettings {
         })
     }
 
-    /// Reads the data set and the name of its split file, if it has one; prints warnings about the
-    /// data set. Missing images are reported when they are needed.
-    pub fn read(&self, printer: &Printer) -> Result<(Dataset, Option<String>), Failure> {
+    /// The location of the images, with the file of class names that was found with them.
+    pub fn place_with(&self, files: &DataFiles) -> DataPlace {
+        let found = files.class_names.as_deref().map(absolute);
+        DataPlace {
+            class_names: self.place.class_names.clone().or(found),
+            ..self.place.clone()
+        }
+    }
+
+    /// Reads the data set; prints warnings about it. Missing images are reported when they are
+    /// needed.
+    pub fn read(&self, printer: &Printer) -> Result<(Dataset, DataFiles), Failure> {
         let source = match &self.source {
-            Source::World(set) => return Ok((set.dataset(), None)),
+            Source::World(set) => return Ok((set.dataset(), DataFiles::default())),
             Source::Files(source) => source,
         };
         let (dataset, report) = source.read()?;
         for finding in report.findings() {
             printer.warning(&finding);
         }
-        let split = report.listing.as_deref().and_then(Path::file_name);
-        Ok((
-            dataset,
-            split.map(|name| name.to_string_lossy().into_owned()),
-        ))
-    }
-
-    /// Reads a data set without warnings, for commands that use its lists but not its images.
-    pub fn read_quietly(&self) -> Result<Dataset, Failure> {
-        match &self.source {
-            Source::World(set) => Ok(set.dataset()),
-            Source::Files(source) => Ok(source.read()?.0),
-        }
+        let files = DataFiles {
+            split: report.listing,
+            class_names: report.class_names,
+        };
+        Ok((dataset, files))
     }
 }
 

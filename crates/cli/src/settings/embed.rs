@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::clip::ClipSettings;
-use super::files::{images, lines};
+use super::files::{images, rows};
 use crate::args::{Common, EmbedArgs};
 use crate::failure::Failure;
 
@@ -27,7 +27,7 @@ impl EmbedSettings {
         Ok(Self {
             images: images(&args.images)?,
             texts: match &args.texts {
-                Some(file) => lines(file)?,
+                Some(file) => rows(file)?,
                 None => Vec::new(),
             },
             clip: ClipSettings::new(&args.clip, common)?,

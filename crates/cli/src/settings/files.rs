@@ -2,23 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
+use promptsrc_datasets::images_below;
+
 use crate::failure::Failure;
 
-/// The lines of a text file that are not blank.
+/// The lines of a text file that are not blank, for texts whose places do not count.
 pub fn lines(path: &Path) -> Result<Vec<String>, Failure> {
+    let mut lines = trimmed_lines(path)?;
+    lines.retain(|line| !line.is_empty());
+    Ok(lines)
+}
+
+/// The lines of a text file, for texts whose places count: a blank line before another one is an
+/// error, because without it all later texts would move.
+pub fn rows(path: &Path) -> Result<Vec<String>, Failure> {
+    let lines = trimmed_lines(path)?;
+    match lines.iter().position(String::is_empty) {
+        Some(place) => Err(Failure::failed(format!(
+            "{}:{}: the line is blank, but every line is a text with a row of its own; remove the \
+             line or fill it",
+            path.display(),
+            place + 1
+        ))),
+        None => Ok(lines),
+    }
+}
+
+/// The lines of a text file without surrounding white space, up to the last that is not blank.
+fn trimmed_lines(path: &Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let lines: Vec<String> = text
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .map(str::to_string)
-        .collect();
-    if lines.is_empty() {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
+    if text.is_empty() {
         return Err(Failure::failed(format!("{} has no lines", path.display())));
     }
-    Ok(lines)
+    Ok(text.lines().map(|line| line.trim().to_string()).collect())
 }
 
 /// The absolute path, which does not depend on the working directory.
@@ -44,54 +62,18 @@ pub fn refuse_file(option: &str, path: &Path, what: &str) -> Result<(), Failure>
 pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for input in inputs {
-        if input.is_dir() {
-            let before = found.len();
-            gather(input, &mut found, 0)?;
-            if found.len() == before {
-                return Err(Failure::failed(format!(
-                    "{}: the folder contains no images",
-                    input.display()
-                )));
-            }
-        } else {
+        if !input.is_dir() {
             found.push(input.clone());
-        }
-    }
-    Ok(found)
-}
-
-fn gather(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
-    // Deep enough for any data set; it limits the search if links form a cycle.
-    const DEPTH: usize = 32;
-    let failed = |e: std::io::Error| Failure::failed(format!("{}: {e}", folder.display()));
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map_err(failed)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<_>>()
-        .map_err(failed)?;
-    entries.sort();
-    for entry in entries {
-        let hidden = entry
-            .file_name()
-            .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        if hidden {
             continue;
         }
-        if entry.is_dir() {
-            if depth < DEPTH {
-                gather(&entry, found, depth + 1)?;
-            }
-        } else if is_image(&entry) {
-            found.push(entry);
+        let images = images_below(input)?.images;
+        if images.is_empty() {
+            return Err(Failure::failed(format!(
+                "{}: the folder contains no images",
+                input.display()
+            )));
         }
+        found.extend(images);
     }
-    Ok(())
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_lowercase);
-    extension.is_some_and(|e| promptsrc_image::EXTENSIONS.contains(&e.as_str()))
+    Ok(found)
 }

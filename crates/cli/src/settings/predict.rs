@@ -1,11 +1,11 @@
 //! The settings of `promptsrc predict`.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::adapter::AdapterSource;
 use super::clip::ClipSettings;
 use super::files::{images, lines};
+use super::names;
 use crate::args::{Common, PredictArgs};
 use crate::failure::Failure;
 
@@ -67,25 +67,10 @@ impl PredictSettings {
 
 fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
     let (option, names) = match (&args.names, &args.names_file) {
-        (Some(list), _) => (
-            "--names",
-            list.split(',')
-                .map(|n| n.trim().to_string())
-                .collect::<Vec<_>>(),
-        ),
+        (Some(list), _) => ("--names", names::separated("--names", list)?),
         (None, Some(file)) => ("--names-file", lines(file)?),
         (None, None) => return Ok(None),
     };
-    if names.iter().any(String::is_empty) {
-        return Err(Failure::usage(format!(
-            "{option} contains an empty class name"
-        )));
-    }
-    let mut seen = HashSet::new();
-    if let Some(twice) = names.iter().find(|n| !seen.insert(n.as_str())) {
-        return Err(Failure::usage(format!(
-            "{option} contains the class name {twice:?} twice"
-        )));
-    }
+    names::check(option, &names)?;
     Ok(Some(names))
 }
