@@ -77,7 +77,7 @@ pub(crate) fn list(folder: &Path) -> Result<Listing, DataError> {
         let is_folder = kind.is_dir() || (is_link && folder.join(&name).is_dir());
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
         match (is_folder, is_link) {
-            (true, _) if is_hidden || is_left_behind(&name) => listing.passed_over.push(name),
+            (true, _) if is_passed_over(&name) => listing.passed_over.push(name),
             (true, false) => listing.folders.push(name),
             (true, true) => listing.linked_folders.push(name),
             (false, _) if is_hidden => {}
@@ -89,6 +89,11 @@ pub(crate) fn list(folder: &Path) -> Result<Listing, DataError> {
     listing.files.sort();
     listing.passed_over.sort();
     Ok(listing)
+}
+
+/// Whether a folder of this name is hidden or left behind.
+pub(crate) fn is_passed_over(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || is_left_behind(name)
 }
 
 /// Whether a folder of this name is one that systems and programs leave.

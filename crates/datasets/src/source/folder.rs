@@ -264,9 +264,9 @@ impl PassedOver {
     /// Enters the folders that a walk has passed over.
     fn add(&mut self, folders: Vec<PathBuf>) {
         for folder in folders {
-            match folder.is_symlink() {
-                true => self.leading_back.push(folder),
-                false => self.not_classes.push(folder),
+            match folders::is_passed_over(folder.file_name().unwrap_or_default()) {
+                true => self.not_classes.push(folder),
+                false => self.leading_back.push(folder),
             }
         }
     }
