@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use crate::error::SPELLED_OUT;
+use crate::split_origin::Split;
 use crate::{Dataset, Part, Presence};
 
 /// What a person should know about a data set, short of errors.
@@ -16,6 +17,8 @@ pub struct Report {
     pub listing: Option<PathBuf>,
     /// The file that names the classes, if there is one.
     pub class_names: Option<PathBuf>,
+    /// Which split a data set of the paper has; `None` for other data sets.
+    pub split: Option<Split>,
     /// The folder that the images' paths are relative to.
     pub images: PathBuf,
     /// Counts of each part, in the order of [`Part::ALL`].

@@ -10,6 +10,9 @@ use crate::{DataError, Dataset, Item, Part, class_names, text};
 
 #[derive(Serialize, Deserialize)]
 struct SplitFile {
+    /// How this program made the split; other readers of split files ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_by_promptsrc: Option<serde_json::Value>,
     train: Vec<Entry>,
     #[serde(default)]
     val: Vec<Entry>,
@@ -20,26 +23,69 @@ struct SplitFile {
 /// Path, label and class name.
 type Entry = (String, usize, String);
 
+/// What tells one split file from another.
+pub(crate) struct Identity {
+    /// BLAKE3 of the lists: paths, labels and class names in order.
+    pub(crate) hash: String,
+    /// Whether this program made the split.
+    pub(crate) made_here: bool,
+}
+
 /// Reads a split; the items' paths stay relative.
 pub(crate) fn read(file: &Path, names: Option<&Path>) -> Result<Dataset, DataError> {
-    read_with(file, names, Labels::as_read(file))
+    dataset(parse(file)?, file, names, Labels::as_read(file))
 }
 
-/// Reads the split of one of the paper's data sets, whose class names are the published ones.
-pub(crate) fn read_published(file: &Path) -> Result<Dataset, DataError> {
-    read_with(file, None, Labels::new(file))
+/// Reads the split of one of the paper's data sets, whose class names are the published ones, and
+/// what identifies it.
+pub(crate) fn read_identified(file: &Path) -> Result<(Dataset, Identity), DataError> {
+    let split = parse(file)?;
+    let identity = Identity {
+        hash: hash(&split),
+        made_here: split.made_by_promptsrc.is_some(),
+    };
+    Ok((dataset(split, file, None, Labels::new(file))?, identity))
 }
 
-fn read_with(file: &Path, names: Option<&Path>, mut labels: Labels) -> Result<Dataset, DataError> {
-    let split: SplitFile =
-        serde_json::from_str(&text::read(file)?).map_err(|e| DataError::Malformed {
-            file: file.to_path_buf(),
-            line: e.line() as u64,
-            message: format!(
-                "is not a split file ({{\"train\": [[path, label, class name], ...], \"val\": \
-                 ..., \"test\": ...}}): {e}"
-            ),
-        })?;
+fn parse(file: &Path) -> Result<SplitFile, DataError> {
+    serde_json::from_str(&text::read(file)?).map_err(|e| DataError::Malformed {
+        file: file.to_path_buf(),
+        line: e.line() as u64,
+        message: format!(
+            "is not a split file ({{\"train\": [[path, label, class name], ...], \"val\": \
+             ..., \"test\": ...}}): {e}"
+        ),
+    })
+}
+
+fn hash(split: &SplitFile) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut text = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for (part, entries) in [
+        ("train", &split.train),
+        ("val", &split.val),
+        ("test", &split.test),
+    ] {
+        text(part);
+        text(&entries.len().to_string());
+        for (path, label, name) in entries {
+            text(path);
+            text(&label.to_string());
+            text(name);
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn dataset(
+    split: SplitFile,
+    file: &Path,
+    names: Option<&Path>,
+    mut labels: Labels,
+) -> Result<Dataset, DataError> {
     let mut dataset = Dataset::default();
     let parts = [
         (Part::Train, split.train),
@@ -66,8 +112,8 @@ fn read_with(file: &Path, names: Option<&Path>, mut labels: Labels) -> Result<Da
     Ok(dataset)
 }
 
-/// Saves the split of a data set whose paths are relative, atomically.
-pub(crate) fn save(dataset: &Dataset, file: &Path) -> std::io::Result<()> {
+/// Saves the split of a data set whose paths are relative, atomically, marked as made in this way.
+pub(crate) fn save(dataset: &Dataset, file: &Path, how: &str) -> std::io::Result<()> {
     let entries = |part: Part| {
         dataset
             .part(part)
@@ -87,6 +133,7 @@ pub(crate) fn save(dataset: &Dataset, file: &Path) -> std::io::Result<()> {
             .collect::<Result<Vec<_>, _>>()
     };
     let split = SplitFile {
+        made_by_promptsrc: Some(format!("{how}; this is not the published split").into()),
         train: entries(Part::Train)?,
         val: entries(Part::Val)?,
         test: entries(Part::Test)?,

@@ -56,7 +56,7 @@ pub struct DataRecord {
     pub classes: String,
     /// Shots per class; `None`: all images.
     pub shots: Option<usize>,
-    /// Number of images that were trained on.
+    /// Number of images that were trained on; 0 where that is unknown, as in a converted checkpoint.
     #[serde(alias = "pictures")]
     pub images: usize,
     /// Seed of the few-shot sampling.

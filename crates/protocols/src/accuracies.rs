@@ -10,7 +10,7 @@ use crate::table::Cell;
 use promptsrc::metrics::harmonic_mean;
 
 /// Accuracies in per cent by seed; a method that learns nothing has the seed 0.
-type Series = BTreeMap<u64, f64>;
+pub(crate) type Series = BTreeMap<u64, f64>;
 
 /// Accuracies by method, data set and column.
 pub(crate) struct Accuracies {
@@ -67,9 +67,14 @@ impl Accuracies {
         Some((average, by_seed))
     }
 
-    /// The cell of a data set, or of the average of several.
-    pub(crate) fn cell(&self, method: &str, data_sets: &[&str], column: Column) -> Option<Cell> {
-        let (mean, by_seed) = match column {
+    /// The mean of a data set, or of the average of several, and the values of each seed.
+    pub(crate) fn values(
+        &self,
+        method: &str,
+        data_sets: &[&str],
+        column: Column,
+    ) -> Option<(f64, Series)> {
+        Some(match column {
             Column::HarmonicMean => {
                 let (base, bases) = self.average(method, data_sets, Column::Base)?;
                 let (novel, novels) = self.average(method, data_sets, Column::Novel)?;
@@ -80,7 +85,12 @@ impl Accuracies {
                 (harmonic_mean(base, novel), both.collect())
             }
             column => self.average(method, data_sets, column)?,
-        };
+        })
+    }
+
+    /// The cell of a data set, or of the average of several.
+    pub(crate) fn cell(&self, method: &str, data_sets: &[&str], column: Column) -> Option<Cell> {
+        let (mean, by_seed) = self.values(method, data_sets, column)?;
         let values: Vec<f64> = by_seed.into_values().collect();
         Some(Cell {
             mean,

@@ -1,6 +1,6 @@
 //! A collection of data sets, as a benchmark sees it: neither folders nor drawn images.
 
-use promptsrc_datasets::Dataset;
+use promptsrc_datasets::{Dataset, Split};
 
 /// A collection of data sets.
 pub trait DatasetCollection: Sync {
@@ -11,13 +11,24 @@ pub trait DatasetCollection: Sync {
     ///
     /// # Errors
     /// [`CollectionError`].
-    fn open(&self, name: &str) -> Result<Dataset, CollectionError>;
+    fn open(&self, name: &str) -> Result<OpenedDataset, CollectionError>;
 
     /// The prompt template of a data set, with `{}` for the class name.
     fn template(&self, name: &str) -> String;
 
     /// Where a data set is, as it is recorded in a run and as `promptsrc train --data` takes it.
     fn location(&self, name: &str) -> String;
+}
+
+/// A data set of a collection, read.
+#[derive(Clone, Debug, Default)]
+pub struct OpenedDataset {
+    /// Its lists.
+    pub dataset: Dataset,
+    /// Which split it has; `None` for data sets that are not of the paper.
+    pub split: Option<Split>,
+    /// What a person should know about it.
+    pub warnings: Vec<String>,
 }
 
 /// A data set of a collection, before it is read.

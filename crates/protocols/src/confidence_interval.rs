@@ -51,11 +51,14 @@ fn quantile(degrees: usize) -> f64 {
     }
 }
 
+/// Fewest values with an interval: that of two is dozens of deviations wide.
+const FEWEST: usize = 3;
+
 /// Half the width of the 95 % confidence interval of the mean of these values; `None` for fewer
-/// than two. It is computed from the sample standard deviation (divided by n - 1).
+/// than three, and where all are equal, which says nothing about others. It is computed from the sample standard deviation (divided by n - 1).
 pub fn half_interval(values: &[f64]) -> Option<f64> {
     let n = values.len();
-    if n < 2 {
+    if n < FEWEST || values.iter().all(|value| Some(value) == values.first()) {
         return None;
     }
     let mean = values.iter().sum::<f64>() / n as f64;
@@ -74,7 +77,8 @@ mod tests {
         let half = half_interval(&[80.0, 81.0, 82.0]).expect("three values");
         assert!((half - 2.484138).abs() < 1e-6, "{half}");
         assert_eq!(half_interval(&[80.0]), None);
-        assert_eq!(half_interval(&[80.0, 80.0]), Some(0.0));
+        assert_eq!(half_interval(&[80.0, 90.0]), None);
+        assert_eq!(half_interval(&[80.0, 80.0, 80.0]), None);
     }
 
     #[test]

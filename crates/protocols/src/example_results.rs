@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::facts::{Facts, ImageFacts};
 use crate::protocol::Protocol;
 use crate::results::{Configuration, Measured, RunId, RunResult};
+use promptsrc::Overrides;
 use promptsrc::config::TrainConfig;
+use promptsrc::methods::Request;
+use promptsrc::records::ClipRecord;
+use promptsrc_datasets::{Split, SplitOrigin};
 
 /// A result; `measured` has data sets, classes and the number of correct images of 100.
 pub(crate) fn result(
@@ -40,6 +45,7 @@ pub(crate) fn result(
             total: 100,
             macro_f1: 0.5,
             images: format!("{data_set} {classes}"),
+            image_facts: None,
         });
     }
     (result.run.path(), result)
@@ -75,4 +81,49 @@ pub(crate) fn example() -> Vec<(PathBuf, RunResult)> {
         zero_shot("b", 50, 50),
         zero_shot("DTD", 60, 20),
     ]
+}
+
+/// Three seeds of PromptSRC on DTD, made in every respect as the published ones.
+pub(crate) fn published_like() -> Vec<RunResult> {
+    let image_facts = |used| ImageFacts {
+        used,
+        left_out: 0,
+        split: Some(Split {
+            origin: SplitOrigin::Published,
+            hash: None,
+        }),
+    };
+    let run = |seed: &u64| {
+        let measured = [("DTD", "base", 1), ("DTD", "novel", 1)];
+        let id = Some((16, *seed));
+        let (_, mut run) = result(Protocol::BaseToNovel, "promptsrc", "DTD", id, &measured);
+        let request = Request {
+            method: "promptsrc",
+            preset: None,
+            default_preset: Protocol::BaseToNovel.preset(),
+            is_mini: false,
+            data_set: "DTD",
+            shots: Some(16),
+            seed: *seed,
+            overrides: &Overrides::default(),
+        };
+        run.configuration.train = Some(request.resolve().expect("a configuration"));
+        for (measured, (total, correct)) in run.measured.iter_mut().zip([(864, 720), (828, 520)]) {
+            (measured.total, measured.correct) = (total, correct + seed);
+            measured.image_facts = Some(image_facts(total as usize));
+        }
+        run.facts = Some(Facts {
+            program: "promptsrc 0.1.0".into(),
+            clip: ClipRecord {
+                name: "ViT-B/16".into(),
+                fingerprint: "abc".into(),
+                embed_dim: 512,
+                vision: [768, 12],
+                text: [512, 12],
+            },
+            trained_on: Some(image_facts(370)),
+        });
+        run
+    };
+    Protocol::SEEDS.iter().map(run).collect()
 }

@@ -10,14 +10,17 @@ mod accuracies;
 mod collection;
 mod column;
 mod comparable;
+mod comparison;
 mod confidence_interval;
 #[cfg(test)]
 mod example_results;
+mod facts;
 pub mod jobs;
 mod missing;
 mod plan;
 mod protocol;
 mod published;
+mod reference_groups;
 mod reference_results;
 mod render;
 mod results;
@@ -27,17 +30,20 @@ mod sweep_error;
 mod table;
 mod tables;
 
-pub use collection::{CollectionError, DatasetCollection, DatasetEntry, DatasetSize, TransferRole};
+pub use collection::{
+    CollectionError, DatasetCollection, DatasetEntry, DatasetSize, OpenedDataset, TransferRole,
+};
 pub use column::Column;
 pub use comparable::TableError;
+pub use facts::{Facts, ImageFacts};
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
 pub use protocol::{Protocol, Target};
-pub use published::{PAPER, PUBLISHED_FILE, published};
+pub use published::{PAPER, PUBLISHED_FILE, add_published, published};
 pub use reference_results::{ReferenceResults, collect_reference};
-pub use render::{Format, render};
+pub use render::{Format, render, render_seeds};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
 pub use run_state::RunState;
 pub use sweep::{Sweep, SweepEvent};
 pub use sweep_error::SweepError;
-pub use table::{Cell, Row, Table};
+pub use table::{Cell, Made, Row, Table};
 pub use tables::tables;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::collection::normalized;
 use crate::column::Column;
 use crate::protocol::Protocol;
+use crate::table::{Cell, Made, Row, Table};
 use promptsrc::methods;
 
 /// The numbers of the paper's tables, with their source.
@@ -121,6 +122,78 @@ pub fn published(
         column.key(),
     );
     RESULTS.get(&key).copied()
+}
+
+/// The methods of the paper, by their names there.
+const METHODS: [&str; 8] = [
+    "CLIP",
+    "linear probe",
+    "CoOp",
+    "CoCoOp",
+    "ProDA",
+    "MaPLe",
+    "IVLP",
+    "PromptSRC",
+];
+
+/// Adds the paper's results to a table as rows of their own, after those of the runs, for the data
+/// sets that it has. A method whose published numbers are beside its own row has no other.
+pub fn add_published(table: &mut Table) {
+    let protocol = table.protocol;
+    let learned_with = (protocol != Protocol::FewShot)
+        .then(|| table.shots.first().copied())
+        .flatten();
+    let columns = table.columns.clone();
+    let is_beside = |rows: &[Row], name: &str| {
+        rows.iter()
+            .filter(|row| paper_name(&row.method) == name)
+            .any(|row| row.cells.iter().flatten().any(|c| c.published.is_some()))
+    };
+    let add = |set: &str, rows: &mut Vec<Row>| {
+        for name in METHODS {
+            let shots = learned_with.filter(|_| name != "CLIP");
+            let cells: Vec<Option<Cell>> = columns
+                .iter()
+                .map(|column| {
+                    let mean = published(protocol, name, set, shots, *column)?;
+                    Some(Cell {
+                        mean,
+                        standard_deviation: None,
+                        interval: None,
+                        runs: 0,
+                        published: None,
+                    })
+                })
+                .collect();
+            if cells.iter().any(Option::is_some) && !is_beside(rows, name) {
+                rows.push(Row {
+                    method: name.to_string(),
+                    cells,
+                    by_seed: Vec::new(),
+                    made: Made::default(),
+                    differs: Vec::new(),
+                    unverified: Vec::new(),
+                    published: true,
+                });
+            }
+        }
+    };
+    let sources: Vec<String> = match protocol.is_transfer() {
+        true => vec!["imagenet".to_string()],
+        false => Vec::new(),
+    };
+    let averaged: Vec<&str> = table
+        .data_sets
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !sources.contains(&canonical(name)))
+        .collect();
+    if is_published_selection(protocol, &averaged) {
+        add(AVERAGE, &mut table.average);
+    }
+    for (name, rows) in &mut table.data_sets {
+        add(name, rows);
+    }
 }
 
 /// Whether these are exactly the data sets of the published average.

@@ -1,12 +1,13 @@
 //! Results of the Python reference, read from its logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use promptsrc_datasets::{CatalogueSet, Classes};
 
 use crate::protocol::Protocol;
-use crate::results::{Configuration, Measured, RunId, RunResult};
+use crate::reference_groups::{self, Loaded, Log, is_transfer_source, training_of, without_seed};
+use crate::results::{Configuration, Measured, OF_REFERENCE, RunId, RunResult};
 use promptsrc_reference::log::{ReferenceLogError, ReferenceResult, read_below};
 
 /// The data set that the reference trains on in the transfer protocols.
@@ -15,15 +16,37 @@ const SOURCE: &str = "ImageNet";
 /// The results in the logs below a folder.
 #[derive(Debug, Default)]
 pub struct ReferenceResults {
-    /// Results, in the order of their ids, with the folder of the last log of each.
-    pub results: Vec<(PathBuf, RunResult)>,
+    /// Results of methods that have one configuration, in the order of their ids, with the folder of
+    /// the last log of each.
+    pub results: Vec<Found>,
+    /// Results of methods that have several configurations, which must not be averaged or joined: by
+    /// configuration, in words.
+    pub apart: Vec<(String, Vec<Found>)>,
     /// Logs that cannot be used, and why.
     pub left_out: Vec<(PathBuf, String)>,
 }
 
+/// A result and its folder.
+type Found = (PathBuf, RunResult);
+
+/// What a log says: the run that it belongs to, the configuration of its training, and what it has
+/// measured.
+struct Entry {
+    path: PathBuf,
+    run: RunId,
+    configuration: reference_groups::Configuration,
+    /// The CLIP that the log names, or nothing.
+    backbone: String,
+    precision: String,
+    measured: Measured,
+}
+
 /// Reads every `log.txt` below a folder. Results on base or novel classes belong to base-to-novel
-/// generalisation; runs that only evaluate, on all classes, to the transfer protocols; the rest to
-/// few-shot learning.
+/// generalisation; runs that only evaluate, on all classes, and the trainings that they evaluate to
+/// the transfer protocols; the rest to few-shot learning.
+///
+/// An evaluation belongs to the training whose folder it names (`model_dir`), and to no other. Runs
+/// whose logs say different configurations are kept apart.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -33,47 +56,180 @@ pub fn collect_reference(folder: &Path) -> Result<ReferenceResults, ReferenceLog
     for error in logs.errors {
         found.left_out.push((folder.into(), error.to_string()));
     }
-    let mut runs: BTreeMap<RunId, (PathBuf, RunResult)> = BTreeMap::new();
-    for (path, log) in logs.results {
-        match measured(&log) {
-            Ok((run, measured)) => {
-                let configuration = Configuration {
-                    clip: "of the reference".to_string(),
-                    precision: "of the reference".to_string(),
-                    allow_missing: false,
-                    train: None,
-                };
-                let place = path.parent().unwrap_or(&path).to_path_buf();
-                let (at, result) = runs
-                    .entry(run.clone())
-                    .or_insert_with(|| (place.clone(), RunResult::new(run, configuration, None)));
-                // Of two logs of the same measurement, the first one counts.
-                let is_duplicate = result
-                    .measured
-                    .iter()
-                    .any(|m| m.data_set == measured.data_set && m.classes == measured.classes);
-                if is_duplicate {
-                    let reason = format!("{} already has a result of the same run", at.display());
-                    found.left_out.push((path, reason));
-                } else {
-                    result.measured.push(measured);
-                    *at = place;
-                }
+    let logs: Vec<Log> = logs.results;
+    let trainings: Vec<&Log> = logs.iter().filter(|(_, log)| !is_evaluation(log)).collect();
+    let mut entries = Vec::new();
+    // Trainings that were evaluated on other data sets, by path, and in which protocols.
+    let mut sources: BTreeMap<&Path, BTreeSet<Protocol>> = BTreeMap::new();
+    for log in logs.iter().filter(|(_, log)| is_evaluation(log)) {
+        let loaded = match training_of(log, &trainings) {
+            Loaded::Known(training) => Some(training),
+            Loaded::Unknown => None,
+            Loaded::Refused(reason) => {
+                found.left_out.push((log.0.clone(), reason));
+                continue;
             }
-            Err(reason) => found.left_out.push((path, reason)),
+        };
+        match entry(log, loaded, None) {
+            Ok(entry) => {
+                if let Some((path, _)) = loaded.filter(|_| entry.run.protocol.is_transfer()) {
+                    let of_it = sources.entry(path).or_default();
+                    of_it.insert(entry.run.protocol);
+                }
+                entries.push(entry);
+            }
+            Err(reason) => found.left_out.push((log.0.clone(), reason)),
         }
     }
-    for (place, mut result) in runs.into_values() {
-        result
-            .measured
-            .sort_by(|a, b| (&a.data_set, &a.classes).cmp(&(&b.data_set, &b.classes)));
-        found.results.push((place, result));
+    for log in trainings {
+        let evaluated = sources.get(&*log.0).cloned().unwrap_or_default();
+        let mut protocols: Vec<Option<Protocol>> = evaluated.iter().copied().map(Some).collect();
+        if protocols.is_empty() {
+            let source = is_transfer_source(log, false);
+            protocols.push(source.then_some(Protocol::CrossDataset));
+        }
+        for protocol in protocols {
+            match entry(log, None, protocol) {
+                Ok(entry) => entries.push(entry),
+                Err(reason) => {
+                    found.left_out.push((log.0.clone(), reason));
+                    break;
+                }
+            }
+        }
     }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    group(entries, &mut found);
     Ok(found)
 }
 
+/// Whether a log is of an evaluation of another run's checkpoint.
+fn is_evaluation(log: &ReferenceResult) -> bool {
+    let learned = log
+        .trainer
+        .as_deref()
+        .is_none_or(|t| !t.starts_with("Zeroshot"));
+    learned && (log.eval_only == Some(true) || log.subset == Some(Classes::Novel))
+}
+
+/// Puts the logs of a run together, and runs of different configurations apart.
+fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
+    type Key<'a> = (Protocol, &'a str);
+    let mut configurations: BTreeMap<Key, BTreeSet<&reference_groups::Configuration>> =
+        BTreeMap::new();
+    // By data set, whose aggregation may be its own.
+    let mut by_set: BTreeMap<(Key, &str), BTreeSet<&Vec<String>>> = BTreeMap::new();
+    for Entry {
+        run, configuration, ..
+    } in &entries
+    {
+        let key = (run.protocol, run.method.as_str());
+        configurations.entry(key).or_default().insert(configuration);
+        let set = by_set.entry((key, &run.data_set)).or_default();
+        set.insert(&configuration.by_set);
+    }
+    let is_one = |key: &Key| {
+        let all = configurations.get(key).into_iter().flatten();
+        let plain: BTreeSet<_> = all.map(|c| (&c.name, &c.loaded, &c.settings)).collect();
+        let mut sets = by_set.iter().filter(|((of, _), _)| of == key);
+        plain.len() < 2 && sets.all(|(_, aggregations)| aggregations.len() < 2)
+    };
+    let words = |entry: &Entry| -> Option<String> {
+        let key = (entry.run.protocol, entry.run.method.as_str());
+        let all = configurations.get(&key)?;
+        let others: Vec<_> = all
+            .iter()
+            .copied()
+            .filter(|other| **other != entry.configuration)
+            .collect();
+        // Evaluations without their training are never as complete as the others.
+        let apart = !is_one(&key) || entry.configuration.loaded.is_some();
+        apart.then(|| entry.configuration.words(&others))
+    };
+    let words: Vec<Option<String>> = entries.iter().map(words).collect();
+    type Runs = BTreeMap<(Option<String>, RunId), (PathBuf, RunResult)>;
+    let mut runs: Runs = BTreeMap::new();
+    for (entry, words) in entries.into_iter().zip(words) {
+        let Entry {
+            path,
+            run,
+            measured,
+            backbone,
+            precision,
+            ..
+        } = entry;
+        let configuration = Configuration {
+            clip: format!("{backbone} {OF_REFERENCE}")
+                .trim_start()
+                .to_string(),
+            precision,
+            allow_missing: false,
+            train: None,
+        };
+        let place = path.parent().unwrap_or(&path).to_path_buf();
+        let new = || {
+            let result = RunResult::new(run.clone(), configuration, None);
+            (place.clone(), result)
+        };
+        let (at, result) = runs.entry((words, run.clone())).or_insert_with(new);
+        // Of two logs of the same measurement, the first one counts.
+        let is_duplicate = result
+            .measured
+            .iter()
+            .any(|m| m.data_set == measured.data_set && m.classes == measured.classes);
+        if is_duplicate {
+            let reason = format!("{} already has a result of the same run", at.display());
+            found.left_out.push((path, reason));
+        } else {
+            result.measured.push(measured);
+            *at = place;
+        }
+    }
+    for ((words, _), (place, mut result)) in runs {
+        result
+            .measured
+            .sort_by(|a, b| (&a.data_set, &a.classes).cmp(&(&b.data_set, &b.classes)));
+        let Some(words) = words else {
+            found.results.push((place, result));
+            continue;
+        };
+        match found.apart.last_mut().filter(|(own, _)| *own == words) {
+            Some((_, results)) => results.push((place, result)),
+            None => found.apart.push((words, vec![(place, result)])),
+        }
+    }
+}
+
+/// The run that a log belongs to, and what it measured. `loaded`: the training that it evaluates.
+/// `protocol`: that of a training, if its own log does not say it.
+fn entry(log: &Log, loaded: Option<&Log>, protocol: Option<Protocol>) -> Result<Entry, String> {
+    let (path, of_log) = log;
+    let (mut run, measured) = measured(of_log, loaded.map(|(_, training)| training))?;
+    if let Some(protocol) = protocol {
+        run.protocol = protocol;
+        run.data_set = SOURCE.to_string();
+    }
+    let mut configuration = reference_groups::configuration(loaded.unwrap_or(log));
+    if loaded.is_none() && is_evaluation(of_log) {
+        configuration.loaded = of_log.model_dir.as_deref().map(without_seed);
+    }
+    let setting = |name: &str| of_log.settings.get(name).cloned();
+    let trainer = of_log.trainer.as_deref().unwrap_or_default().to_uppercase();
+    Ok(Entry {
+        path: path.clone(),
+        backbone: setting("MODEL.BACKBONE.NAME").unwrap_or_default(),
+        precision: setting(&format!("TRAINER.{trainer}.PREC")).unwrap_or("not recorded".into()),
+        run,
+        configuration,
+        measured,
+    })
+}
+
 /// The run that a log belongs to, and what it measured.
-fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
+fn measured(
+    log: &ReferenceResult,
+    training: Option<&ReferenceResult>,
+) -> Result<(RunId, Measured), String> {
     if !log.finished {
         return Err("the log ends before its result".to_string());
     }
@@ -120,7 +276,10 @@ fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
             data_set.clone()
         },
         shots: if learned {
-            Some(log.shots.ok_or_else(|| missing("number of shots"))?)
+            {
+                let shots = training.and_then(|training| training.shots).or(log.shots);
+                Some(shots.ok_or_else(|| missing("number of shots"))?)
+            }
         } else {
             None
         },
@@ -137,7 +296,8 @@ fn measured(log: &ReferenceResult) -> Result<(RunId, Measured), String> {
         correct,
         total,
         macro_f1: log.macro_f1.unwrap_or(0.0),
-        images: String::new(),
+        images: format!("{total} images"),
+        image_facts: None,
     };
     Ok((run, measured))
 }

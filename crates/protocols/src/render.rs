@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::table::Table;
 
-use csv::csv;
+use csv::{csv, csv_of_seeds};
 use json::json;
 use latex::latex;
 use markdown::markdown;
@@ -57,6 +57,12 @@ impl FromStr for Format {
     }
 }
 
+/// The accuracies of every seed as comma-separated values: protocol, shots, data set, method, seed,
+/// metric, value, and how they were made.
+pub fn render_seeds(tables: &[Table]) -> String {
+    csv_of_seeds(tables)
+}
+
 /// The text of tables in a format.
 pub fn render(tables: &[Table], format: Format) -> String {
     let each = |one: fn(&Table) -> String| -> String {
@@ -92,21 +98,22 @@ mod tests {
         let expected = "\
 Base-to-novel generalisation, 16 shots, seeds 1, 2
 Accuracy in per cent, mean ± population deviation over the seeds.
-published: Khattak et al., ICCV 2023, ViT-B/16, mean of 3 seeds; in brackets what ours is more.
+CLIP abc; precision f32; epochs: promptsrc 20; program: not recorded.
+Where a published result is not set beside one of ours, the row says what differs.
 
-data set  method                     base           novel   harmonic mean
+data set  method                   base          novel  harmonic mean
 
-DTD       zero-shot                 60.00           20.00           30.00
-            published       53.24 (+6.76)  59.90 (-39.90)  56.37 (-26.37)
-          promptsrc          65.00 ± 5.00   70.00 ± 10.00    67.41 ± 7.33
-            published      83.37 (-18.37)   62.97 (+7.03)   71.75 (-4.34)
+DTD       zero-shot               60.00          20.00          30.00
+            not as published: CLIP, split and images not recorded
+          promptsrc        65.00 ± 5.00  70.00 ± 10.00   67.41 ± 7.33
+            not as published: 2 seeds; CLIP, split and images not recorded
 
-b         zero-shot                 50.00           50.00           50.00
-          promptsrc          85.00 ± 5.00   50.00 ± 10.00    62.96 ± 9.33
+b         zero-shot               50.00          50.00          50.00
+          promptsrc        85.00 ± 5.00  50.00 ± 10.00   62.96 ± 9.33
 
-average   zero-shot                 55.00           35.00           42.78
-          promptsrc          75.00 ± 5.00   60.00 ± 10.00    66.67 ± 8.17
-            95 % interval         ± 63.53        ± 127.06        ± 103.77
+average   zero-shot               55.00          35.00          42.78
+          promptsrc        75.00 ± 5.00  60.00 ± 10.00   66.67 ± 8.17
+            95 % interval       2 seeds        2 seeds        2 seeds
 ";
         assert_eq!(text(Format::Terminal), expected);
     }
@@ -141,7 +148,7 @@ average   zero-shot                 55.00           35.00           42.78
     #[test]
     fn csv_and_json_have_every_digit() {
         let csv = text(Format::Csv);
-        let third = "base-to-novel,16,b,promptsrc,hm,62.96296296296296,";
+        let third = "base-to-novel,,16,b,promptsrc,hm,62.96296296296296,";
         assert!(csv.contains(third), "{csv}");
         let json: Value = serde_json::from_str(&text(Format::Json)).expect("JSON");
         assert_eq!(json["sets"]["b"]["promptsrc"]["base"]["mean"], 85.0);
@@ -152,8 +159,16 @@ average   zero-shot                 55.00           35.00           42.78
         );
         assert_eq!(
             json["sets"]["DTD"]["promptsrc"]["novel"]["published"],
-            62.97
+            Value::Null
         );
+        assert_eq!(
+            json["comparison"]["DTD"]["promptsrc"]["differs"][0],
+            "2 seeds"
+        );
+        assert_eq!(json["made"]["DTD"]["promptsrc"]["clip"][0], "abc");
+        let csv = render_seeds(&tables(&example(), &[]).expect("a table"));
+        let line = "base-to-novel,,16,b,promptsrc,2,novel,60,abc,f32,20,not recorded";
+        assert!(csv.contains(line), "{csv}");
         assert_eq!(json["complete"], true);
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{Facts, ImageFacts};
 use crate::protocol::{Protocol, Target};
 use promptsrc::config::TrainConfig;
 use promptsrc_files::{SaveError, write_atomically};
@@ -12,6 +13,8 @@ use promptsrc_files::{SaveError, write_atomically};
 /// Name of the result file in a run's folder.
 pub const RESULT: &str = "result.json";
 const FORMAT_VERSION: u32 = 1;
+/// How the name of the CLIP ends in results from logs of the Python reference.
+pub(crate) const OF_REFERENCE: &str = "of the reference";
 /// Levels of folders below that of a sweep: protocol, method, data set, shots, seed.
 const DEPTH: usize = 5;
 
@@ -58,6 +61,9 @@ pub struct RunResult {
     /// Fingerprint of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
+    /// What it may be compared with; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     /// The measurements, one per target.
     pub measured: Vec<Measured>,
 }
@@ -79,6 +85,9 @@ pub struct Measured {
     pub macro_f1: f64,
     /// Fingerprint of the images.
     pub images: String,
+    /// Facts about the images; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_facts: Option<ImageFacts>,
 }
 
 /// A result that cannot be read.
@@ -184,8 +193,14 @@ impl RunResult {
             run,
             configuration,
             trained_on,
+            facts: None,
             measured: Vec::new(),
         }
+    }
+
+    /// Whether it is read from a log of the Python reference.
+    pub(crate) fn trained_by_reference(&self) -> bool {
+        self.configuration.clip.ends_with(OF_REFERENCE)
     }
 
     /// The measurement on a target.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, Clip, DataPlace, Dataset, Event, Item, Part, RunSpec, TrainConfig,
-    TrainError, TrainingImages, fingerprint, missing_warning, overlap_warnings,
+    Adapter, Classifier, Clip, DataPlace, Event, Item, Part, RunSpec, TrainConfig, TrainError,
+    TrainingImages, fingerprint, missing_warning, overlap_warnings,
 };
 use promptsrc_files::Lock;
 
-use crate::collection::DatasetCollection;
+use crate::collection::{DatasetCollection, OpenedDataset};
+use crate::facts::{Facts, ImageFacts, program};
 use crate::jobs;
 use crate::plan::PlannedRun;
 use crate::protocol::{Protocol, Target};
@@ -37,7 +38,7 @@ pub struct Sweep<'a> {
     allow_missing: bool,
     at_once: usize,
     threads: usize,
-    data_sets: Mutex<BTreeMap<String, Arc<Dataset>>>,
+    data_sets: Mutex<BTreeMap<String, Arc<OpenedDataset>>>,
 }
 
 /// What a sweep reports while it works; from several threads where it makes several runs at a time.
@@ -77,6 +78,7 @@ pub enum SweepEvent<'a> {
 struct Trained {
     /// Fingerprint of the training images.
     images: String,
+    facts: ImageFacts,
     adapter: Adapter,
 }
 
@@ -250,12 +252,16 @@ impl<'a> Sweep<'a> {
     ) -> Result<Trained, SweepError> {
         let name = &run.id.data_set;
         let classes = run.id.protocol.learned();
-        let images = self
-            .data_set(name)?
-            .sampled(run.id.shots, config.seed)
-            .select(classes)
-            .and_then(|subset| TrainingImages::of(&subset, self.allow_missing))
-            .map_err(|source| SweepError::data(name, source))?;
+        let opened = self.data_set(name, run, observe)?;
+        let data = |source| SweepError::data(name, source);
+        let sampled = opened.dataset.sampled(run.id.shots, config.seed);
+        let subset = sampled.select(classes).map_err(data)?;
+        let images = TrainingImages::of(&subset, self.allow_missing).map_err(data)?;
+        let facts = ImageFacts {
+            used: images.items.len(),
+            left_out: subset.samples(Part::Train).len() - images.items.len(),
+            split: opened.split.clone(),
+        };
         for warning in &images.warnings {
             observe(&SweepEvent::Warn(run, warning));
         }
@@ -278,6 +284,7 @@ impl<'a> Sweep<'a> {
         };
         Ok(Trained {
             images: spec.images.fingerprint(),
+            facts,
             adapter,
         })
     }
@@ -316,9 +323,13 @@ impl<'a> Sweep<'a> {
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<RunResult, SweepError> {
-        let (trained_on, adapter) = match trained {
-            Some(trained) => (Some(trained.images), Some(trained.adapter)),
-            None => (None, None),
+        let (trained_on, training_facts, adapter) = match trained {
+            Some(trained) => (
+                Some(trained.images),
+                Some(trained.facts),
+                Some(trained.adapter),
+            ),
+            None => (None, None, None),
         };
         // From an earlier run with other targets, or from a process that was killed.
         let measuring = folder.join(MEASURING);
@@ -329,8 +340,14 @@ impl<'a> Sweep<'a> {
         let asked = self.configuration(run);
         let usable =
             saved.filter(|saved| saved.configuration == asked && saved.trained_on == trained_on);
-        let mut result =
-            usable.unwrap_or_else(|| RunResult::new(run.id.clone(), asked, trained_on));
+        let mut result = usable.unwrap_or_else(|| RunResult {
+            facts: Some(Facts {
+                program: program(),
+                clip: self.clip.record().clone(),
+                trained_on: training_facts,
+            }),
+            ..RunResult::new(run.id.clone(), asked, trained_on)
+        });
         let left: Vec<&Target> = run
             .targets
             .iter()
@@ -343,10 +360,10 @@ impl<'a> Sweep<'a> {
                 self.test_images(run, target, adapter.as_ref(), observe)?,
             ));
         }
-        let total = chosen.iter().map(|(_, (_, items))| items.len()).sum();
+        let total = chosen.iter().map(|(_, (_, items, _))| items.len()).sum();
         let mut before = 0;
         let several = chosen.len() > 1;
-        for (target, (names, items)) in chosen {
+        for (target, (names, items, image_facts)) in chosen {
             let classifier = match &adapter {
                 Some(adapter) => adapter.classifier(self.clip, &names)?,
                 None => {
@@ -371,6 +388,7 @@ impl<'a> Sweep<'a> {
                 total: evaluation.total,
                 macro_f1: evaluation.macro_f1,
                 images: fingerprint(&names, &items),
+                image_facts: Some(image_facts),
             });
             if several {
                 make_folder(&measuring)?;
@@ -394,17 +412,18 @@ impl<'a> Sweep<'a> {
         Ok(result)
     }
 
-    /// The class names and test images of a target.
+    /// The class names and test images of a target, and facts about these.
     fn test_images(
         &self,
         run: &PlannedRun,
         target: &Target,
         adapter: Option<&Adapter>,
         observe: &(dyn Fn(&SweepEvent) + Sync),
-    ) -> Result<(Vec<String>, Vec<Item>), SweepError> {
+    ) -> Result<(Vec<String>, Vec<Item>, ImageFacts), SweepError> {
         let data = |source| SweepError::data(&target.data_set, source);
         // All training images; which classes are base does not depend on shots or seed.
-        let subset = self.data_set(&target.data_set)?.whole();
+        let opened = self.data_set(&target.data_set, run, observe)?;
+        let subset = opened.dataset.whole();
         let subset = subset.select(target.classes).map_err(data)?;
         subset.check_classes().map_err(data)?;
         let images = subset
@@ -418,11 +437,21 @@ impl<'a> Sweep<'a> {
                 observe(&SweepEvent::Warn(run, &warning));
             }
         }
-        Ok((subset.class_names, images.items))
+        let facts = ImageFacts {
+            used: images.items.len(),
+            left_out: images.missing,
+            split: opened.split.clone(),
+        };
+        Ok((subset.class_names, images.items, facts))
     }
 
-    /// A data set, which is read only once.
-    fn data_set(&self, name: &str) -> Result<Arc<Dataset>, SweepError> {
+    /// A data set, which is read only once; what a person should know about it is said then.
+    fn data_set(
+        &self,
+        name: &str,
+        run: &PlannedRun,
+        observe: &(dyn Fn(&SweepEvent) + Sync),
+    ) -> Result<Arc<OpenedDataset>, SweepError> {
         let mut read = self
             .data_sets
             .lock()
@@ -431,6 +460,9 @@ impl<'a> Sweep<'a> {
             return Ok(dataset.clone());
         }
         let dataset = Arc::new(self.collection.open(name)?);
+        for warning in &dataset.warnings {
+            observe(&SweepEvent::Warn(run, &format!("{name}: {warning}")));
+        }
         read.insert(name.to_string(), dataset.clone());
         Ok(dataset)
     }

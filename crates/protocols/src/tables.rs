@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::accuracies::Accuracies;
+use crate::accuracies::{Accuracies, Series};
 use crate::column::Column;
 use crate::comparable::{TableError, check_comparable};
+use crate::comparison::{Comparison, compare};
 use crate::missing::missing;
 use crate::protocol::Protocol;
 use crate::published::{AVERAGE, is_published_selection, paper_name, published};
 use crate::results::{RunId, RunResult};
-use crate::table::{Row, Table};
+use crate::table::{Made, Row, Table};
 use promptsrc::methods;
 
 /// The tables of these results, protocol by protocol. `expected`: runs that must be in the tables;
@@ -96,15 +97,55 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
             let paper_name = paper_name(method);
             let learns = ids().any(|run| run.method == **method && run.shots.is_some());
             let own_shots = shots.first().copied().filter(|_| learns);
-            let cell = |column: &Column| {
-                let mut cell = accuracies.cell(method, of, *column)?;
-                cell.published =
-                    name.and_then(|set| published(protocol, paper_name, set, own_shots, *column));
-                Some(cell)
+            let own: Vec<&RunResult> = results
+                .iter()
+                .copied()
+                .filter(|result| result.run.method == **method)
+                .filter(|result| of.iter().any(|set| measures(result, set)))
+                .collect();
+            // What differs is said wherever the paper has a number, whatever the shots.
+            let compared = |column: Column| {
+                let name = name?;
+                let any_shots = own_shots.map(|_| PAPER_SHOTS);
+                published(protocol, paper_name, name, any_shots, column)?;
+                let mut found = Comparison::default();
+                for set in of {
+                    let runs: Vec<&RunResult> = own
+                        .iter()
+                        .copied()
+                        .filter(|run| measures(run, set))
+                        .filter(|run| match (column, run.run.shots) {
+                            (Column::Shots(shots), Some(own)) => own == shots,
+                            _ => true,
+                        })
+                        .collect();
+                    found.add(compare(protocol, &runs, set));
+                }
+                Some(found)
             };
+            let mut comparison = Comparison::default();
+            let cells = columns.iter().map(|column| {
+                let mut cell = accuracies.cell(method, of, *column)?;
+                let found = compared(*column).unwrap_or_default();
+                if found.differs.is_empty() {
+                    cell.published = name
+                        .and_then(|set| published(protocol, paper_name, set, own_shots, *column));
+                }
+                comparison.add(found);
+                Some(cell)
+            });
+            let cells: Vec<_> = cells.collect();
+            if of.len() > 1 && !comparison.differs.is_empty() {
+                comparison.differs = vec!["see the data sets".to_string()];
+            }
             Row {
                 method: method.to_string(),
-                cells: columns.iter().map(cell).collect(),
+                by_seed: by_seed(&accuracies, method, of, &columns, learns),
+                made: made(&own),
+                differs: comparison.differs,
+                unverified: comparison.unverified,
+                published: false,
+                cells,
             }
         };
         let known = |row: &Row| row.cells.iter().any(Option::is_some);
@@ -119,9 +160,71 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
             .map(|set| (set.to_string(), rows(&[set], Some(set))))
             .collect(),
         average: rows(&averaged, has_published_average.then_some(AVERAGE)),
+        group: None,
         missing: missing(protocol, results, expected),
         columns,
     }
+}
+
+/// Shots with which every protocol of the paper has results.
+const PAPER_SHOTS: usize = 16;
+
+fn measures(result: &RunResult, data_set: &str) -> bool {
+    result.measured.iter().any(|m| m.data_set == data_set)
+}
+
+fn by_seed(
+    accuracies: &Accuracies,
+    method: &str,
+    data_sets: &[&str],
+    columns: &[Column],
+    learns: bool,
+) -> Vec<(Option<u64>, Vec<Option<f64>>)> {
+    let values: Vec<Series> = columns
+        .iter()
+        .map(|column| {
+            let values = accuracies.values(method, data_sets, *column);
+            values.map(|(_, series)| series).unwrap_or_default()
+        })
+        .collect();
+    let seeds: BTreeSet<u64> = values.iter().flat_map(|v| v.keys().copied()).collect();
+    seeds
+        .into_iter()
+        .map(|seed| {
+            let of_it = values.iter().map(|series| series.get(&seed).copied());
+            (learns.then_some(seed), of_it.collect())
+        })
+        .collect()
+}
+
+/// How results were made.
+fn made(results: &[&RunResult]) -> Made {
+    let mut made = Made::default();
+    for result in results {
+        let clip = &result.configuration.clip;
+        let is_hash = clip.len() == 64 && clip.bytes().all(|b| b.is_ascii_hexdigit());
+        let short = clip.get(..8).filter(|_| is_hash).unwrap_or(clip);
+        let clip = match &result.facts {
+            Some(facts) => format!("{} ({short})", facts.clip.name),
+            None => short.to_string(),
+        };
+        made.clips.push(clip);
+        made.precisions.push(result.configuration.precision.clone());
+        made.epochs.extend(
+            result
+                .configuration
+                .train
+                .as_ref()
+                .map(|train| train.epochs),
+        );
+        made.programs.push(match &result.facts {
+            Some(facts) => facts.program.clone(),
+            None if result.trained_by_reference() => "the Python reference".to_string(),
+            None => "not recorded".to_string(),
+        });
+    }
+    made.sort();
+    made
 }
 
 /// The distinct names: first the known ones, in the order of `known`, then the others.
@@ -136,7 +239,8 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>, known: &[&str]) -> Vec<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example_results::{example, result};
+    use crate::example_results::{example, published_like, result};
+    use crate::published::add_published;
     use crate::table::Cell;
 
     fn cell(rows: &[Row], method: &str, column: usize) -> Cell {
@@ -168,9 +272,8 @@ mod tests {
         // b: base 85 and novel 50, of the means: 2 * 85 * 50 / 135.
         near(cell(b, "promptsrc", 0).mean, 85.0);
         near(cell(b, "promptsrc", 0).standard_deviation, 5.0);
-        // Sample standard deviation sqrt(50), over sqrt(2) is 5, times the quantile at 1 degree of
-        // freedom.
-        near(cell(b, "promptsrc", 0).interval, 5.0 * 12.706204736);
+        // Two seeds have no interval.
+        assert_eq!(cell(b, "promptsrc", 0).interval, None);
         near(cell(b, "promptsrc", 1).mean, 50.0);
         near(cell(b, "promptsrc", 1).standard_deviation, 10.0);
         near(cell(b, "promptsrc", 2).mean, 8500.0 / 135.0);
@@ -213,7 +316,6 @@ mod tests {
         );
 
         // The paper: DTD base 83.37; zero-shot 53.24. Its average is of other data sets.
-        near(cell(dtd, "promptsrc", 0).published, 83.37);
         near(cell(dtd, "promptsrc", 0).difference(), 65.0 - 83.37);
         near(cell(dtd, "zero-shot", 0).published, 53.24);
         assert_eq!(cell(b, "promptsrc", 0).published, None);
@@ -265,7 +367,7 @@ mod tests {
         let rows = &tables_of[0].data_sets[0].1;
         near(cell(rows, "promptsrc", 0).mean, 80.0);
         near(cell(rows, "promptsrc", 1).mean, 90.0);
-        near(cell(rows, "promptsrc", 1).published, 92.43);
+        assert_eq!(cell(rows, "promptsrc", 1).published, None);
         near(cell(rows, "zero-shot", 0).mean, 40.0);
         near(cell(rows, "zero-shot", 1).mean, 40.0);
 
@@ -288,6 +390,45 @@ mod tests {
                 .iter()
                 .all(|t| t.data_sets[1].1[0].method == "zero-shot")
         );
+    }
+
+    #[test]
+    fn published_results_are_beside_runs_as_published_and_else_the_row_says_why() {
+        let found = |results: &[RunResult]| {
+            let results: Vec<_> = results.iter().map(|r| (r.run.path(), r.clone())).collect();
+            tables(&results, &[]).expect("a table").remove(0)
+        };
+        let mut runs = published_like();
+        let table = found(&runs);
+        let row = &table.data_sets[0].1[0];
+        near(row.cells[0].and_then(|cell| cell.published), 83.37);
+        assert!(table.is_comparable() && row.differs.is_empty());
+        assert_eq!(row.unverified, ["weights not verified"]);
+        let seeds: Vec<Option<u64>> = row.by_seed.iter().map(|(seed, _)| *seed).collect();
+        assert_eq!(seeds, [1, 2, 3].map(Some));
+        near(row.by_seed[1].1[0], 100.0 * 722.0 / 864.0);
+
+        // The paper's rows are rows of their own, and never in ours.
+        let mut with = table.clone();
+        add_published(&mut with);
+        let names: Vec<&str> = with.data_sets[0]
+            .1
+            .iter()
+            .map(|r| r.method.as_str())
+            .collect();
+        let paper = ["CLIP", "CoOp", "CoCoOp", "ProDA", "MaPLe", "IVLP"];
+        assert_eq!(names[0], "promptsrc");
+        assert_eq!(names[1..], paper);
+        near(cell(&with.data_sets[0].1, "MaPLe", 1).mean, 59.18);
+
+        for run in &mut runs {
+            run.run.shots = Some(4);
+        }
+        let table = found(&runs);
+        let row = &table.data_sets[0].1[0];
+        assert!(!table.is_comparable());
+        assert_eq!(row.cells[0].and_then(|cell| cell.published), None);
+        assert_eq!(row.differs, ["4 shots"]);
     }
 
     #[test]

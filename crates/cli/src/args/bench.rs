@@ -100,6 +100,14 @@ pub struct TableArgs {
     /// Format: terminal, markdown, csv, latex or json.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<promptsrc_protocols::Format>,
+    /// Write a line for each seed instead of the tables, as CSV: data set, method, seed, metric, value,
+    /// CLIP, precision, epochs, program.
+    #[arg(long, conflicts_with = "published")]
+    pub per_seed: bool,
+    /// Add the paper's results of CLIP, CoOp, CoCoOp, MaPLe and others as rows marked "(published)"
+    /// [default: where every result of the table can be compared with the paper's].
+    #[arg(long)]
+    pub published: bool,
     /// Print only the tables of this protocol.
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<promptsrc_protocols::Protocol>,

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use promptsrc::Clip;
 use promptsrc_protocols::{
-    Format, ResultError, RunId, Sweep, collect, collect_reference, render, tables,
+    Format, ResultError, RunId, Sweep, Table, add_published, collect, collect_reference, render,
+    render_seeds, tables,
 };
 
 use crate::args::TableArgs;
@@ -49,7 +50,9 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
         true => Format::Json,
         false => Format::Terminal,
     };
-    let text = render(&tables(&results, &expected)?, format);
+    let mut tables = tables(&results, &expected)?;
+    published_where_comparable(&mut tables, false);
+    let text = render(&tables, format);
     printer.result(&match printer.is_json() {
         true => text,
         false => format!("\n{text}"),
@@ -81,6 +84,15 @@ fn collect_if_there(folder: &Path) -> Result<Vec<Found>, Failure> {
     }
 }
 
+/// Adds the paper's rows to tables that can be compared with them, or to all.
+fn published_where_comparable(tables: &mut [Table], all: bool) {
+    for table in tables {
+        if all || table.is_comparable() {
+            add_published(table);
+        }
+    }
+}
+
 type Found = (std::path::PathBuf, promptsrc_protocols::RunResult);
 
 pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
@@ -90,20 +102,49 @@ pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
         printer.warning(&format!("{}: left out: {reason}", path.display()));
     }
     results.extend(reference.results);
-    if let Some(protocol) = args.protocol {
-        results.retain(|(_, result)| result.run.protocol == protocol);
+    let wanted = |(_, result): &Found| args.protocol.is_none_or(|own| own == result.run.protocol);
+    results.retain(wanted);
+    let mut all = tables(&results, &[])?;
+    let mut apart = Vec::new();
+    for (words, mut results) in reference.apart {
+        results.retain(wanted);
+        for table in tables(&results, &[])? {
+            apart.push(Table {
+                group: Some(words.clone()),
+                ..table
+            });
+        }
     }
-    if results.is_empty() {
+    if !apart.is_empty() {
+        printer.warning(&format!(
+            "the logs of the reference below {} are of different configurations, or evaluate \
+             trainings whose logs are not here: {} tables, none of which mixes them",
+            args.folder.display(),
+            all.len() + apart.len()
+        ));
+    }
+    all.append(&mut apart);
+    if all.is_empty() {
         return Err(ResultError::None {
             path: args.folder.clone(),
         }
         .into());
     }
+    if args.per_seed {
+        return match (args.format, printer.is_json()) {
+            (None | Some(Format::Csv), false) => printer.result(&render_seeds(&all)),
+            _ => Err(Failure::usage(
+                "--per-seed writes CSV: leave out --json and other formats; the JSON of the tables \
+                 has the values of each seed",
+            )),
+        };
+    }
+    published_where_comparable(&mut all, args.published);
     let format = match (args.format, printer.is_json()) {
         (None, true) => Format::Json,
         (format, _) => format.unwrap_or_default(),
     };
-    let text = render(&tables(&results, &[])?, format);
+    let text = render(&all, format);
     printer.result(&match format {
         Format::Terminal => format!("\n{text}"),
         _ => text,

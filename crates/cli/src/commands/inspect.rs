@@ -138,10 +138,21 @@ fn describe(weights: &ClipWeights) -> Result<Value, Failure> {
 
 fn adapter(path: &Path) -> Result<Value, Failure> {
     let adapter = Adapter::load(path)?;
+    let mut record = json!(adapter.meta);
+    // A converted checkpoint does not say how many images it was trained on; the seed and the name
+    // of its data are known only from a log.
+    let data = &adapter.meta.data;
+    if data.images == 0 {
+        record["data"]["images"] = "unknown".into();
+        if data.name.is_empty() {
+            record["data"]["name"] = "unknown".into();
+            record["data"]["seed"] = "unknown".into();
+        }
+    }
     Ok(json!({
         "kind": "adapter",
         "parameters": adapter.parameters.count(),
-        "record": adapter.meta,
+        "record": record,
         "prompts": prompts(&adapter.parameters),
     }))
 }

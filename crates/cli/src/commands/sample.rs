@@ -17,6 +17,14 @@ struct Picks {
 
 pub fn run(settings: &SampleSettings, printer: &Printer) -> Result<(), Failure> {
     let (dataset, _) = settings.data.read(printer)?;
+    if dataset.train.is_empty() {
+        return Err(Failure::failed(format!(
+            "{} has no training images, so there is nothing to sample: it has {} test images only, \
+             and is measured with prompts that were learned on another data set",
+            dataset.name,
+            dataset.test.len()
+        )));
+    }
     let subset = dataset
         .few_shot(settings.shots, settings.seed)
         .select(settings.classes)?;

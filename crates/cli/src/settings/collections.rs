@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc_clip::templates;
-use promptsrc_datasets::{CATALOGUE, CatalogueSet, Dataset, Part};
+use promptsrc_datasets::{CATALOGUE, CatalogueSet, Part};
 use promptsrc_protocols::{
-    CollectionError, DatasetCollection, DatasetEntry, DatasetSize, TransferRole,
+    CollectionError, DatasetCollection, DatasetEntry, DatasetSize, OpenedDataset, TransferRole,
 };
 use promptsrc_world::{Purpose, WorldSet, images_per_class, sets};
 
@@ -41,9 +41,12 @@ impl DatasetCollection for World {
         sets().iter().map(set).collect()
     }
 
-    fn open(&self, name: &str) -> Result<Dataset, CollectionError> {
+    fn open(&self, name: &str) -> Result<OpenedDataset, CollectionError> {
         match WorldSet::find(name) {
-            Ok(set) => Ok(set.dataset()),
+            Ok(set) => Ok(OpenedDataset {
+                dataset: set.dataset(),
+                ..OpenedDataset::default()
+            }),
             Err(source) => Err(CollectionError {
                 name: name.to_string(),
                 source: source.into(),
@@ -120,7 +123,7 @@ impl DatasetCollection for Folder {
         CATALOGUE.iter().map(set).collect()
     }
 
-    fn open(&self, name: &str) -> Result<Dataset, CollectionError> {
+    fn open(&self, name: &str) -> Result<OpenedDataset, CollectionError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| CollectionError {
             name: name.to_string(),
             source,
@@ -128,7 +131,11 @@ impl DatasetCollection for Folder {
         let set = CatalogueSet::find(name)
             .ok_or_else(|| failed("it is not one of the paper's 15 data sets".into()))?;
         match set.open(&self.root) {
-            Ok((dataset, _)) => Ok(dataset),
+            Ok((dataset, report)) => Ok(OpenedDataset {
+                dataset,
+                warnings: report.findings(),
+                split: report.split,
+            }),
             Err(source) => Err(failed(source.into())),
         }
     }

@@ -42,6 +42,25 @@ impl KnownClip {
         }
     }
 
+    /// The [fingerprint](crate::ClipWeights::fingerprint) of its weights; `None` where it has not
+    /// been recorded yet. `promptsrc inspect` prints that of a file.
+    pub fn fingerprint(self) -> Option<&'static str> {
+        // The one place for them. None has been recorded: the weights could not be had where this
+        // was written.
+        match self {
+            KnownClip::VitB32 | KnownClip::VitB16 | KnownClip::VitL14 | KnownClip::VitL14At336 => {
+                None
+            }
+        }
+    }
+
+    /// The one whose weights have this fingerprint.
+    pub fn with_fingerprint(fingerprint: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.fingerprint() == Some(fingerprint))
+    }
+
     /// Number of parameters in both towers.
     pub fn parameters(self) -> u64 {
         match self {

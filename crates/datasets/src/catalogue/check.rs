@@ -6,6 +6,7 @@ use super::datum;
 use super::entries::CATALOGUE;
 use super::open::Saving;
 use super::set::{CatalogueSet, Download};
+use crate::split_origin::{Split, SplitOrigin};
 use crate::{Classes, Dataset, Part, Report, folders};
 
 /// What was found of one data set.
@@ -19,6 +20,8 @@ pub struct SetCheck {
     pub state: SetState,
     /// What its lists were read from; empty if they could not be read.
     pub source: String,
+    /// Which split it has; `None` if its lists could not be read.
+    pub split: Option<Split>,
     /// Counts of each part, in the order of [`Part::ALL`].
     pub parts: [PartCheck; 3],
     /// How many classes were found.
@@ -83,6 +86,7 @@ fn check_set(set: &'static CatalogueSet, collection: &Path) -> SetCheck {
         set,
         state: SetState::Absent,
         source: String::new(),
+        split: None,
         parts: Part::ALL.map(|part| PartCheck {
             expected: set.count(part),
             ..PartCheck::default()
@@ -130,6 +134,7 @@ impl SetCheck {
     /// Enters what reading the data set has found.
     fn take(&mut self, dataset: &Dataset, report: Report) {
         self.source.clone_from(&report.source);
+        self.split.clone_from(&report.split);
         self.classes = dataset.class_names.len();
         for (check, counts) in self.parts.iter_mut().zip(&report.parts) {
             check.listed = counts.listed;
@@ -146,9 +151,9 @@ impl SetCheck {
             self.set.test_halves,
         ) && found != expected
             && self
-                .set
-                .split_file
-                .is_none_or(|split| self.folder.join(split).exists())
+                .split
+                .as_ref()
+                .is_none_or(|split| split.origin != SplitOrigin::Ours)
         {
             self.problems.push(format!(
                 "the test images of the base and novel classes are {} and {} instead of {} and \

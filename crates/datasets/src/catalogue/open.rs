@@ -6,6 +6,7 @@ use super::annotation::Annotation;
 use super::set::{CatalogueSet, Format};
 use super::{aircraft, cars, class_folders, flowers, imagenet, pets, sun397, ucf101};
 use crate::presence::Checker;
+use crate::split_origin::{Split, SplitOrigin};
 use crate::{DataError, Dataset, Part, Report, folders, same_names, split_file};
 
 /// Whether a generated split may be saved in the data set's folder.
@@ -79,7 +80,21 @@ impl CatalogueSet {
             Some(split) if split.symlink_metadata().is_ok() => {
                 report.source = format!("split {}", split.display());
                 report.listing = Some(split.clone());
-                split_file::read_published(&folders::reach(split)?)?
+                let (dataset, identity) = split_file::read_identified(&folders::reach(split)?)?;
+                let name = split.file_name().unwrap_or_default().to_string_lossy();
+                let own = Split::in_file(&name, identity.hash, identity.made_here);
+                match own.origin {
+                    SplitOrigin::Ours => report.note(format!(
+                        "{name} was made by promptsrc, because the published one was missing: it \
+                         is not the published split"
+                    )),
+                    SplitOrigin::Other if self.differences(&dataset).is_empty() => report.note(
+                        format!("{name} is not the published split: its lists are others"),
+                    ),
+                    _ => {}
+                }
+                report.split = Some(own);
+                dataset
             }
             _ => {
                 let read = self.read_annotation(folder)?;
@@ -87,12 +102,16 @@ impl CatalogueSet {
                 report.ignored = read.ignored;
                 report.notes = read.notes;
                 presence_known = read.presence_known;
+                report.split = Some(Split::without_file(match read.generated {
+                    Some(_) => SplitOrigin::Ours,
+                    None => SplitOrigin::Annotation,
+                }));
                 if read.source.is_file() {
                     report.listing = Some(read.source);
                 }
                 if let (Some(how), Some(split)) = (read.generated, &split) {
                     let name = split.file_name().unwrap_or_default().to_string_lossy();
-                    let not_saved = self.save(&read.dataset, split, saving);
+                    let not_saved = self.save(&read.dataset, split, how, saving);
                     let saved = not_saved.unwrap_or_else(|| {
                         report.listing = Some(split.clone());
                         format!("it was saved as {}", split.display())
@@ -154,13 +173,13 @@ impl CatalogueSet {
     ///
     /// Only the split of a complete data set is saved: one generated from an incomplete download
     /// would later take precedence over the right one.
-    fn save(&self, dataset: &Dataset, split: &Path, saving: Saving) -> Option<String> {
+    fn save(&self, dataset: &Dataset, split: &Path, how: &str, saving: Saving) -> Option<String> {
         let why_not = if !self.differences(dataset).is_empty() {
             "it was not saved, because the data set is incomplete".to_string()
         } else if saving == Saving::Never {
             "it is saved when the data set is next read".to_string()
         } else {
-            match split_file::save(dataset, split) {
+            match split_file::save(dataset, split, how) {
                 Ok(()) => return None,
                 Err(reason) => format!("it could not be saved ({reason})"),
             }
@@ -189,19 +208,26 @@ mod tests {
         // the superuser.
         let folder = tempfile::tempdir().unwrap();
         let split = folder.path().join("missing/split_zhou_EuroSAT.json");
-        let said = set.save(&dataset, &split, Saving::Allowed).unwrap();
+        let said = set
+            .save(&dataset, &split, "divided", Saving::Allowed)
+            .unwrap();
         assert!(said.contains("could not be saved (") && said.contains("same way each time"));
 
         let split = folder.path().join("split_zhou_EuroSAT.json");
-        assert!(set.save(&dataset, &split, Saving::Never).is_some());
+        assert!(
+            set.save(&dataset, &split, "divided", Saving::Never)
+                .is_some()
+        );
         assert!(!split.exists());
-        assert_eq!(set.save(&dataset, &split, Saving::Allowed), None);
+        assert_eq!(set.save(&dataset, &split, "divided", Saving::Allowed), None);
         // It contains only the one class that has images.
         let read = split_file::read(&split, None).unwrap();
         assert_eq!((read.train.len(), read.test.len()), (13_500, 8100));
 
         dataset.train.pop();
-        let said = set.save(&dataset, &split, Saving::Allowed).unwrap();
+        let said = set
+            .save(&dataset, &split, "divided", Saving::Allowed)
+            .unwrap();
         assert!(said.contains("incomplete"), "{said}");
     }
 }

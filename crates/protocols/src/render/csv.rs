@@ -2,15 +2,16 @@
 
 use super::text::blocks;
 use crate::column::Column;
-use crate::table::Table;
+use crate::table::{Row, Table};
 
+/// What every line begins with.
+const HEAD: [&str; 5] = ["protocol", "group", "shots", "data_set", "method"];
+/// What every line ends with.
+const MADE: [&str; 4] = ["clip", "precision", "epochs", "program"];
+
+/// A line for each mean.
 pub(super) fn csv(tables: &[Table]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = [
-        "protocol",
-        "shots",
-        "data_set",
-        "method",
+    let own = [
         "metric",
         "mean",
         "deviation",
@@ -18,41 +19,103 @@ pub(super) fn csv(tables: &[Table]) -> String {
         "runs",
         "published",
         "difference",
+        "differs",
+        "unverified",
     ];
-    // Writing to memory does not fail.
-    let _ = writer.write_record(head);
-    for table in tables {
-        for (name, rows) in blocks(table) {
-            for row in rows {
-                for (column, cell) in table.columns.iter().zip(&row.cells) {
-                    let Some(cell) = cell else { continue };
-                    let shots = match (column, &table.shots[..]) {
-                        (Column::Shots(shots), _) => shots.to_string(),
-                        (_, [shots]) => shots.to_string(),
-                        _ => String::new(),
-                    };
-                    let metric = match column {
-                        Column::Shots(_) => "accuracy".to_string(),
-                        column => column.key(),
-                    };
-                    let optional =
-                        |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                    let _ = writer.write_record([
-                        table.protocol.name(),
-                        &shots,
-                        name,
-                        &row.method,
-                        &metric,
-                        &cell.mean.to_string(),
-                        &optional(cell.standard_deviation),
-                        &optional(cell.interval),
-                        &cell.runs.to_string(),
-                        &optional(cell.published),
-                        &optional(cell.difference()),
-                    ]);
-                }
+    let mut lines = vec![head(&own)];
+    for (table, name, row) in rows(tables) {
+        for (column, cell) in table.columns.iter().zip(&row.cells) {
+            let Some(cell) = cell else { continue };
+            let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+            let published = match row.published {
+                true => Some(cell.mean),
+                false => cell.published,
+            };
+            let own = [
+                metric(column),
+                optional((!row.published).then_some(cell.mean)),
+                optional(cell.standard_deviation),
+                optional(cell.interval),
+                cell.runs.to_string(),
+                optional(published),
+                optional(cell.difference()),
+                row.differs.join("; "),
+                row.unverified.join("; "),
+            ];
+            lines.push(line(table, name, row, column, &own));
+        }
+    }
+    text(&lines)
+}
+
+/// A line for each seed.
+pub(super) fn csv_of_seeds(tables: &[Table]) -> String {
+    let mut lines = vec![head(&["seed", "metric", "value"])];
+    for (table, name, row) in rows(tables) {
+        for (seed, values) in &row.by_seed {
+            for (column, value) in table.columns.iter().zip(values) {
+                let Some(value) = value else { continue };
+                let seed = seed.map_or(String::new(), |seed| seed.to_string());
+                let own = [seed, metric(column), value.to_string()];
+                lines.push(line(table, name, row, column, &own));
             }
         }
+    }
+    text(&lines)
+}
+
+fn rows(tables: &[Table]) -> impl Iterator<Item = (&Table, &str, &Row)> {
+    tables.iter().flat_map(|table| {
+        let rows = blocks(table).flat_map(|(name, rows)| rows.iter().map(move |row| (name, row)));
+        rows.map(move |(name, row)| (table, name, row))
+    })
+}
+
+fn head(own: &[&str]) -> Vec<String> {
+    let all = HEAD.iter().chain(own).chain(&MADE);
+    all.map(|name| name.to_string()).collect()
+}
+
+fn metric(column: &Column) -> String {
+    match column {
+        Column::Shots(_) => "accuracy".to_string(),
+        column => column.key(),
+    }
+}
+
+fn line(table: &Table, name: &str, row: &Row, column: &Column, own: &[String]) -> Vec<String> {
+    let shots = match (column, &table.shots[..]) {
+        (Column::Shots(shots), _) => shots.to_string(),
+        (_, [shots]) => shots.to_string(),
+        _ => String::new(),
+    };
+    let mut line = vec![
+        table.protocol.name().to_string(),
+        table.group.clone().unwrap_or_default(),
+        shots,
+        name.to_string(),
+        row.method.clone(),
+    ];
+    line.extend_from_slice(own);
+    let epochs: Vec<String> = row.made.epochs.iter().map(usize::to_string).collect();
+    let program = match row.published {
+        true => "published".to_string(),
+        false => row.made.programs.join("; "),
+    };
+    line.extend([
+        row.made.clips.join("; "),
+        row.made.precisions.join("; "),
+        epochs.join("; "),
+        program,
+    ]);
+    line
+}
+
+fn text(lines: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        // Writing to memory does not fail.
+        let _ = writer.write_record(line);
     }
     let bytes = writer.into_inner().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()

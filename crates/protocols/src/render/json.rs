@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::published::PAPER;
-use crate::table::{Cell, Row, Table};
+use crate::table::{Cell, Made, Row, Table};
 
 pub(super) fn json(table: &Table) -> Value {
     let rows = |rows: &[Row]| -> Value {
@@ -14,8 +14,69 @@ pub(super) fn json(table: &Table) -> Value {
                 .collect();
             (row.method.clone(), Value::Object(cells))
         };
-        Value::Object(rows.iter().map(row).collect())
+        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
     };
+    let published = |rows: &[Row]| -> Value {
+        let row = |row: &Row| {
+            let cells = table.columns.iter().zip(&row.cells);
+            let cells: Map<String, Value> = cells
+                .map(|(column, cell)| (column.key(), json!(cell.as_ref().map(|c| c.mean))))
+                .collect();
+            (row.method.clone(), Value::Object(cells))
+        };
+        Value::Object(rows.iter().filter(|row| row.published).map(row).collect())
+    };
+    let all = || {
+        let sets = table
+            .data_sets
+            .iter()
+            .map(|(name, rows)| (name.as_str(), rows));
+        sets.chain([("average", &table.average)])
+    };
+    let of_sets = |one: &dyn Fn(&[Row]) -> Value| -> Value {
+        Value::Object(
+            all()
+                .map(|(name, rows)| (name.to_string(), one(rows)))
+                .collect(),
+        )
+    };
+    let comparison = of_sets(&|rows| {
+        let row = |row: &Row| {
+            let value = json!({ "differs": row.differs, "unverified": row.unverified });
+            (row.method.clone(), value)
+        };
+        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
+    });
+    let made = of_sets(&|rows| {
+        let row = |row: &Row| {
+            let Made {
+                clips,
+                precisions,
+                epochs,
+                programs,
+            } = &row.made;
+            let seeds: Vec<Value> = row
+                .by_seed
+                .iter()
+                .map(|(seed, values)| {
+                    let columns = table.columns.iter().map(|column| column.key());
+                    let values: Map<String, Value> = columns
+                        .zip(values.iter().map(|value| json!(value)))
+                        .collect();
+                    json!({ "seed": seed, "values": values })
+                })
+                .collect();
+            let value = json!({
+                "clip": clips,
+                "precision": precisions,
+                "epochs": epochs,
+                "program": programs,
+                "seeds": seeds,
+            });
+            (row.method.clone(), value)
+        };
+        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
+    });
     let sets: Map<String, Value> = table
         .data_sets
         .iter()
@@ -36,6 +97,10 @@ pub(super) fn json(table: &Table) -> Value {
         "average": rows(&table.average),
         "deviation": "population",
         "published_source": PAPER,
+        "group": table.group,
+        "made": made,
+        "comparison": comparison,
+        "published": of_sets(&published),
     })
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, partial, title};
+use super::text::{blocks, legend, lines, name as row_name, partial, remark, title};
 use crate::column::Column;
-use crate::published::paper_name;
-use crate::table::Table;
+use crate::table::{Row, Table};
 
 pub(super) fn latex(table: &Table) -> String {
     let mut text = String::new();
@@ -35,7 +34,7 @@ pub(super) fn latex(table: &Table) -> String {
         let mut name = tex(if name == "average" { "Average" } else { name });
         text += "\\midrule\n";
         for row in rows {
-            for (label, texts) in lines(row, &tex(paper_name(&row.method)), "\\quad ", true) {
+            for (label, texts) in rows_of(row, &tex(&row_name(row, true))) {
                 let texts: Vec<String> = texts.iter().map(|text| tex_number(text)).collect();
                 let _ = writeln!(
                     text,
@@ -49,6 +48,19 @@ pub(super) fn latex(table: &Table) -> String {
     }
     text += "\\bottomrule\n\\end{tabular}\n";
     text
+}
+
+/// The lines of a row, and what is to be said about it.
+fn rows_of(row: &Row, name: &str) -> Vec<(String, Vec<String>)> {
+    let mut all = lines(row, name, "\\quad ", true);
+    if let Some(remark) = remark(row) {
+        let empty = row.cells.iter().map(|_| String::new()).collect();
+        all.push((
+            format!("\\quad {}", tex(&remark).replace("\\%", "%")),
+            empty,
+        ));
+    }
+    all
 }
 
 fn tex_number(text: &str) -> String {

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, partial, title};
-use crate::published::paper_name;
-use crate::table::Table;
+use super::text::{blocks, legend, lines, name as row_name, partial, remark, title};
+use crate::table::{Row, Table};
 
 pub(super) fn markdown(table: &Table) -> String {
     let plain = |text: &str| text.replace('|', "\\|");
@@ -22,7 +21,7 @@ pub(super) fn markdown(table: &Table) -> String {
     for (name, rows) in blocks(table) {
         let mut name = plain(name);
         for row in rows {
-            for (label, texts) in lines(row, paper_name(&row.method), "&nbsp; ", true) {
+            for (label, texts) in rows_of(row) {
                 let _ = writeln!(
                     text,
                     "| {} | {} | {} |",
@@ -34,4 +33,14 @@ pub(super) fn markdown(table: &Table) -> String {
         }
     }
     text
+}
+
+/// The lines of a row, and what is to be said about it.
+fn rows_of(row: &Row) -> Vec<(String, Vec<String>)> {
+    let mut all = lines(row, &row_name(row, true), "&nbsp; ", true);
+    if let Some(remark) = remark(row) {
+        let empty = row.cells.iter().map(|_| String::new()).collect();
+        all.push((format!("&nbsp; *{remark}*"), empty));
+    }
+    all
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, partial, title};
+use super::text::{blocks, legend, lines, name as row_name, partial, remark, title};
 use crate::table::Table;
 
 pub(super) fn terminal(table: &Table) -> String {
@@ -14,8 +14,11 @@ pub(super) fn terminal(table: &Table) -> String {
         let mut name = name.to_string();
         rows.push(None);
         for row in of_it {
-            for (label, texts) in lines(row, &row.method, "  ", last) {
+            for (label, texts) in lines(row, &row_name(row, false), "  ", last) {
                 rows.push(Some((std::mem::take(&mut name), label, texts)));
+            }
+            if let Some(remark) = remark(row) {
+                rows.push(Some((String::new(), format!("  {remark}"), Vec::new())));
             }
         }
     }
@@ -23,7 +26,9 @@ pub(super) fn terminal(table: &Table) -> String {
     let chars = |text: &str| text.chars().count();
     let all = || rows.iter().flatten();
     let first = all().map(|r| chars(&r.0)).max().unwrap_or(0).max(8);
-    let second = all().map(|r| chars(&r.1)).max().unwrap_or(0).max(6);
+    // A remark has no numbers, and may be as long as it likes.
+    let with_numbers = all().filter(|r| !r.2.is_empty());
+    let second = with_numbers.map(|r| chars(&r.1)).max().unwrap_or(0).max(6);
     let widths: Vec<usize> = heads
         .iter()
         .enumerate()

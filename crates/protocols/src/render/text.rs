@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::protocol::Protocol;
-use crate::published::PAPER;
-use crate::table::{Cell, Row, Table};
+use crate::published::{PAPER, paper_name};
+use crate::table::{Cell, Made, Row, Table};
 
 /// The protocol, shots and seeds of a table.
 pub(super) fn title(table: &Table) -> String {
@@ -29,6 +29,9 @@ pub(super) fn title(table: &Table) -> String {
             let _ = write!(title, ", seeds {}", seeds.join(", "));
         }
     }
+    if let Some(group) = &table.group {
+        let _ = write!(title, ", {group}");
+    }
     title
 }
 
@@ -39,13 +42,77 @@ pub(super) fn legend(table: &Table) -> String {
         legend += ", mean ± population deviation over the seeds";
     }
     legend.push('.');
+    let _ = write!(legend, "\n{}", how_made(table));
     if cells(table).any(|cell| cell.published.is_some()) {
         let _ = write!(
             legend,
             "\npublished: {PAPER}; in brackets what ours is more."
         );
+    } else if rows(table).any(|row| row.published) {
+        let _ = write!(legend, "\npublished: {PAPER}.");
+    }
+    if rows(table).any(|row| !row.differs.is_empty()) {
+        legend +=
+            "\nWhere a published result is not set beside one of ours, the row says what differs.";
     }
     legend
+}
+
+/// CLIP, precision, epochs and program of a table, on one line.
+fn how_made(table: &Table) -> String {
+    let mut all = Made::default();
+    let mut epochs: Vec<String> = Vec::new();
+    let mut methods: Vec<&str> = Vec::new();
+    for row in rows(table) {
+        all.add(&row.made);
+        if !row.published && !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
+        }
+    }
+    for method in methods {
+        let mut own = Made::default();
+        rows(table)
+            .filter(|row| row.method == method)
+            .for_each(|row| own.add(&row.made));
+        if !own.epochs.is_empty() {
+            let own: Vec<String> = own.epochs.iter().map(usize::to_string).collect();
+            epochs.push(format!("{method} {}", own.join(", ")));
+        }
+    }
+    let mut parts = vec![
+        format!("CLIP {}", all.clips.join(", ")),
+        format!("precision {}", all.precisions.join(", ")),
+    ];
+    if !epochs.is_empty() {
+        parts.push(format!("epochs: {}", epochs.join(", ")));
+    }
+    parts.push(format!("program: {}", all.programs.join(", ")));
+    format!("{}.", parts.join("; "))
+}
+
+fn rows(table: &Table) -> impl Iterator<Item = &Row> {
+    let sets = table.data_sets.iter().flat_map(|(_, rows)| rows);
+    sets.chain(&table.average)
+}
+
+/// The name of a row: that of its method in the paper or here, and whether it is a published one.
+pub(super) fn name(row: &Row, of_paper: bool) -> String {
+    match (row.published, of_paper) {
+        (true, _) => format!("{} (published)", row.method),
+        (false, true) => paper_name(&row.method).to_string(),
+        (false, false) => row.method.clone(),
+    }
+}
+
+/// What differs from the published result, or could not be verified, in a line.
+pub(super) fn remark(row: &Row) -> Option<String> {
+    match (row.differs.is_empty(), row.unverified.is_empty()) {
+        (false, _) => Some(format!("not as published: {}", row.differs.join("; "))),
+        (true, false) if row.cells.iter().flatten().any(|c| c.published.is_some()) => {
+            Some(row.unverified.join("; "))
+        }
+        _ => None,
+    }
 }
 
 /// A remark that runs are missing, where they are.
@@ -59,9 +126,7 @@ pub(super) fn partial(table: &Table) -> Option<String> {
 }
 
 fn cells(table: &Table) -> impl Iterator<Item = &Cell> {
-    let sets = table.data_sets.iter().flat_map(|(_, rows)| rows);
-    let rows = sets.chain(&table.average);
-    rows.flat_map(|row| row.cells.iter().flatten())
+    rows(table).flat_map(|row| row.cells.iter().flatten())
 }
 
 /// The rows of each data set and of the average, by name.
@@ -88,8 +153,14 @@ fn published(cell: &Cell) -> Option<String> {
     Some(format!("{published:.2} ({difference:+.2})"))
 }
 
+/// The interval of a method that learns, or why there is none.
 fn interval(cell: &Cell) -> Option<String> {
-    cell.interval.map(|half| format!("± {half:.2}"))
+    Some(match (cell.interval, cell.runs) {
+        (Some(half), _) => format!("± {half:.2}"),
+        (None, 1) => "one seed".to_string(),
+        (None, 2) => "2 seeds".to_string(),
+        (None, _) => "all equal".to_string(),
+    })
 }
 
 /// The lines of a row: its numbers, their confidence intervals, the published numbers.
@@ -114,7 +185,8 @@ pub(super) fn lines(
         .map(|cell| cell.as_ref().map_or("-".to_string(), number))
         .collect();
     let mut lines = vec![(name.to_string(), numbers)];
-    if with_interval {
+    let learns = row.by_seed.iter().any(|(seed, _)| seed.is_some());
+    if with_interval && learns {
         lines.extend(of(&interval).map(|texts| (format!("{indent}95 % interval"), texts)));
     }
     lines.extend(of(&published).map(|texts| (format!("{indent}published"), texts)));

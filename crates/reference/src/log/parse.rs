@@ -37,8 +37,8 @@ pub fn parse(bytes: &[u8]) -> Option<ReferenceResult> {
             }
             _ => match section {
                 Section::Arguments => {
-                    if let Some(value) = line.strip_prefix("eval_only: ") {
-                        found.eval_only = python_bool(value);
+                    if let Some((name, value)) = line.split_once(": ") {
+                        argument(name, value, &mut found);
                     }
                 }
                 Section::Config => setting(line, &mut above, &mut found.settings),
@@ -50,6 +50,20 @@ pub fn parse(bytes: &[u8]) -> Option<ReferenceResult> {
     block.into_result(&mut found);
     interpret(&mut found);
     is_log.then_some(found)
+}
+
+/// One line of the printed arguments.
+fn argument(name: &str, value: &str, found: &mut ReferenceResult) {
+    let value = value.trim();
+    let text = || (!matches!(value, "" | "None")).then(|| value.to_string());
+    match name {
+        "eval_only" => found.eval_only = python_bool(value),
+        "model_dir" => found.model_dir = text(),
+        "output_dir" => found.output_dir = text(),
+        "config_file" => found.config_file = text(),
+        "load_epoch" => found.load_epoch = value.parse().ok(),
+        _ => {}
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -32,6 +32,14 @@ pub struct ReferenceResult {
     pub correct: Option<u64>,
     /// Whether the run is finished: its last result is complete.
     pub finished: bool,
+    /// The folder of the training that an evaluation loads, as given on its command line.
+    pub model_dir: Option<String>,
+    /// The folder of the run's own output, as given on its command line.
+    pub output_dir: Option<String>,
+    /// The epoch that an evaluation loads.
+    pub load_epoch: Option<usize>,
+    /// The configuration file of the trainer.
+    pub config_file: Option<String>,
     /// The whole configuration as printed, by dotted name (`TRAINER.PROMPTSRC.GPA_MEAN`).
     pub settings: BTreeMap<String, String>,
 }

@@ -67,6 +67,7 @@ fn as_json(check: &SetCheck) -> Value {
         "folder": check.folder,
         "state": state_name(check.state),
         "source": check.source,
+        "split": check.split,
         "classes": { "found": check.classes, "expected": check.set.classes },
         "parts": parts.collect::<serde_json::Map<_, _>>(),
         "test": {
@@ -91,7 +92,8 @@ fn as_json(check: &SetCheck) -> Value {
 
 /// A table of all data sets, then a paragraph for each that has problems, notes or missing files.
 fn as_text(checks: &[SetCheck]) -> String {
-    let mut rows = vec![["", "folder", "", "classes", "train", "val", "test"].map(String::from)];
+    let mut rows =
+        vec![["", "folder", "", "split", "classes", "train", "val", "test"].map(String::from)];
     for check in checks {
         let part = |counts: &PartCheck| match (check.state, counts.expected) {
             (_, 0) => "-".to_string(),
@@ -107,13 +109,18 @@ fn as_text(checks: &[SetCheck]) -> String {
             check.set.published_name.to_string(),
             check.set.folder.to_string(),
             state_name(check.state).to_string(),
+            check
+                .split
+                .as_ref()
+                .map_or("-", |split| split.origin.name())
+                .to_string(),
             classes,
             part(train),
             part(val),
             part(test),
         ]);
     }
-    let mut widths = [0; 7];
+    let mut widths = [0; 8];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.len());
@@ -124,7 +131,7 @@ fn as_text(checks: &[SetCheck]) -> String {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
             line += &match column {
-                0..3 => format!("{cell:width$}  "),
+                0..4 => format!("{cell:width$}  "),
                 _ => format!("{cell:>width$}  "),
             };
         }
