@@ -53,6 +53,16 @@ enum Place {
     Hub(String),
 }
 
+/// Whether the weights that `spec` names are on this machine, so that [`resolve`] downloads nothing.
+pub fn is_here(spec: &str) -> bool {
+    match locate(spec) {
+        Ok(Place::Here(_)) => true,
+        Ok(Place::Hub(repo)) => cache_folder(|name| env::var_os(name))
+            .is_some_and(|cache| download::cached(&cache, &repo).is_some()),
+        Err(_) => false,
+    }
+}
+
 /// Where to look for a name; only the file system is asked.
 fn locate(spec: &str) -> Result<Place, HubError> {
     let path = Path::new(spec);

@@ -47,6 +47,8 @@ pub struct PlannedRun {
     pub targets: Vec<Target>,
     /// Estimated cost, in forward passes of one image through the image tower.
     pub cost: f64,
+    /// The part of the cost that is training.
+    pub training_cost: f64,
 }
 
 /// Why there is no plan for a choice.
@@ -134,6 +136,7 @@ impl Plan {
                         config: None,
                         targets: targets.clone(),
                         cost: measuring,
+                        training_cost: 0.0,
                     });
                     continue;
                 }
@@ -157,6 +160,7 @@ impl Plan {
                             config: Some(config),
                             targets: targets.clone(),
                             cost: learning + measuring,
+                            training_cost: learning,
                         });
                     }
                 }

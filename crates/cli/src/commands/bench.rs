@@ -24,7 +24,7 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
         plan, part, out, ..
     } = settings;
     if settings.list {
-        return plan_listing::print(plan, part, out, printer);
+        return plan_listing::print(plan, part, out, &settings.clip, printer);
     }
     let clip = settings.clip.open(printer)?;
     for run in &part.runs {

@@ -18,6 +18,7 @@ mod train;
 
 pub use adapter::{check_for, warn_of_other_weights};
 pub use bench::{BenchSettings, SweepSettings};
+pub use clip::ClipSettings;
 pub use convert::{Conversion, ConvertSettings, occupied};
 pub use data::DataFiles;
 pub use demo::DemoSettings;

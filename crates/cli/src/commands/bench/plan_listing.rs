@@ -1,13 +1,16 @@
 //! `promptsrc bench ... --plan`: lists the runs, their state and their cost.
 
 use std::path::Path;
+use std::time::Instant;
 
 use promptsrc::run_folder;
+use promptsrc_clip::values;
 use promptsrc_protocols::{Plan, PlannedRun, RunState};
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::settings::ClipSettings;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -33,13 +36,21 @@ struct Listing<'a> {
     cost: f64,
     /// Cost of the runs that are not finished.
     cost_left: f64,
-    /// Estimated seconds for the runs that are not finished, at the speed of the finished runs in
-    /// the folder; `None` if no run is finished.
+    /// Estimated seconds for the runs that are not finished; `None` if nothing is known.
     seconds_left: Option<f64>,
+    /// What the seconds are estimated from, or why they are not known.
+    seconds_from: String,
 }
 
-/// Prints `part` of `whole`, without reading a CLIP or an image.
-pub fn print(whole: &Plan, part: &Plan, out: &Path, printer: &Printer) -> Result<(), Failure> {
+/// Prints `part` of `whole`, without reading an image. The time is that of the finished runs in the
+/// folder; without any, a forward pass through the CLIP is measured, if that needs no download.
+pub fn print(
+    whole: &Plan,
+    part: &Plan,
+    out: &Path,
+    clip: &ClipSettings,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let all = whole.cost();
     let lines = part
         .runs
@@ -64,10 +75,21 @@ pub fn print(whole: &Plan, part: &Plan, out: &Path, printer: &Printer) -> Result
         .collect::<Result<Vec<Line>, Failure>>()?;
     let left = lines.iter().filter(|line| line.state != RunState::Finished);
     let cost_left: f64 = left.map(|line| line.cost).sum();
+    let (pace, seconds_from) = match pace(whole, out)? {
+        _ if cost_left == 0.0 => (Some(0.0), "every run is finished".to_string()),
+        // A small CLIP trains a run on each thread.
+        Some(pace) if clip.is_mini() => (
+            Some(pace / rayon::current_num_threads() as f64),
+            "the speed of the finished runs".to_string(),
+        ),
+        Some(pace) => (Some(pace), "the speed of the finished runs".to_string()),
+        None => measured(clip, printer),
+    };
     let listing = Listing {
         cost: part.cost(),
         cost_left,
-        seconds_left: pace(whole, out)?.map(|pace| pace * cost_left),
+        seconds_left: pace.map(|pace| pace * cost_left),
+        seconds_from,
         runs: lines,
     };
     printer.answer(&listing, || text(&listing, out))
@@ -112,10 +134,12 @@ fn text(listing: &Listing, out: &Path) -> String {
         quantity(listing.cost_left),
         match listing.seconds_left {
             Some(seconds) if seconds > 0.0 => format!(
-                ":\nabout {} for one process, at the speed of the finished runs",
-                duration(seconds)
+                "\ntime: about {} for one process, from {}",
+                duration(seconds),
+                listing.seconds_from
             ),
-            _ => String::new(),
+            Some(_) => String::new(),
+            None => format!("\ntime: unknown: {}", listing.seconds_from),
         }
     );
     text
@@ -137,6 +161,40 @@ fn duration(seconds: f64) -> String {
     }
 }
 
+/// Seconds per forward pass of an image, measured now; or why they cannot be.
+fn measured(settings: &ClipSettings, printer: &Printer) -> (Option<f64>, String) {
+    /// Images of a training step.
+    const IMAGES: usize = 4;
+    let spec = &settings.spec;
+    if !settings.is_mini() && !promptsrc_clip::hub::is_here(spec) {
+        let why = "no run in the folder is finished";
+        let clip = format!("the CLIP {spec} is not on this machine, and a plan downloads nothing");
+        return (None, format!("{why}, and {clip}"));
+    }
+    let clip = match settings.open(printer) {
+        Ok(clip) => clip,
+        Err(error) => return (None, format!("the CLIP {spec} cannot be opened: {error}")),
+    };
+    let side = clip.config().vision.resolution;
+    let pass = || {
+        let images = vec![0.0; IMAGES * 3 * side * side];
+        let begin = Instant::now();
+        let images = clip.vision().images(images, IMAGES);
+        let features = values(clip.image_features(images));
+        (features.len(), begin.elapsed().as_secs_f64())
+    };
+    // The first pass packs the weights.
+    pass();
+    let mut times = [pass().1, pass().1, pass().1];
+    times.sort_by(f64::total_cmp);
+    let [_, seconds, _] = times;
+    let from = format!(
+        "a forward pass of {IMAGES} images measured now ({:.3} s); decoding is not counted",
+        seconds
+    );
+    (Some(seconds / IMAGES as f64), from)
+}
+
 /// Seconds per forward pass, from the logs of the finished trainings of the plan.
 fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
     let (mut seconds, mut cost) = (0.0, 0.0);
@@ -155,7 +213,7 @@ fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
             event["seconds"].as_f64()
         });
         seconds += epochs.sum::<f64>();
-        cost += run.cost;
+        cost += run.training_cost;
     }
     Ok((cost > 0.0).then(|| seconds / cost))
 }
