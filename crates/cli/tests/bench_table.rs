@@ -213,6 +213,70 @@ fn a_training_for_transfer_is_the_source_of_its_table_and_not_few_shot_learning(
 }
 
 #[test]
+fn evaluations_belong_to_the_data_set_of_their_training() {
+    let folder = scratch();
+    let root = text(&folder);
+    let log = |folder: &str, data_set, classes, of: &str, seed, correct| {
+        Log {
+            folder,
+            data_set,
+            classes,
+            output_dir: &format!("output/{folder}"),
+            model_dir: of,
+            seed,
+            correct,
+            ..LOG
+        }
+        .write(&root);
+    };
+    log("few/caltech101/seed1", "Caltech101", "all", "", 1, 900);
+    // Evaluated where it was trained, and elsewhere: neither is ImageNet's.
+    let training = "output/few/caltech101/seed1";
+    log(
+        "again/caltech101/seed1",
+        "Caltech101",
+        "all",
+        training,
+        1,
+        900,
+    );
+    log(
+        "elsewhere/dtd/seed1",
+        "DescribableTextures",
+        "all",
+        training,
+        1,
+        400,
+    );
+    // No protocol evaluates novel classes after learning all.
+    log(
+        "odd/caltech101/seed1",
+        "Caltech101",
+        "new",
+        training,
+        1,
+        100,
+    );
+    let (tables, stderr) = tables(&root);
+    assert!(
+        stderr.contains("none of the four protocols does"),
+        "{stderr}"
+    );
+    let by_protocol = |name: &str| {
+        let found: Vec<&Value> = tables.iter().filter(|t| t["protocol"] == name).collect();
+        assert_eq!(found.len(), 1, "{name}: {tables:?}");
+        found[0]["sets"].clone()
+    };
+    let transfer = by_protocol("cross-dataset");
+    assert_eq!(transfer["DTD"]["promptsrc"]["accuracy"]["mean"], 40.0);
+    assert_eq!(transfer["ImageNet"], Value::Null);
+    assert_eq!(
+        transfer["Caltech101"]["promptsrc"]["accuracy"]["mean"],
+        90.0
+    );
+}
+
+#[test]
 fn a_table_says_how_it_was_made_and_has_the_values_of_each_seed() {
     let folder = scratch();
     let out = below(&folder, "out");

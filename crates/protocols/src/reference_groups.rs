@@ -101,6 +101,12 @@ pub(crate) fn training_of<'a>(evaluation: &Log, trainings: &[&'a Log]) -> Loaded
             ));
         }
     }
+    if let Some(reason) = no_protocol(&training.1, log) {
+        return Loaded::Refused(format!(
+            "it evaluates {reason} by the training of {}: none of the four protocols does",
+            at.display()
+        ));
+    }
     let epochs: Option<usize> = training.1.setting("OPTIM.MAX_EPOCH");
     match (log.load_epoch, epochs) {
         (Some(loaded), Some(epochs)) if loaded != epochs => Loaded::Refused(format!(
@@ -109,6 +115,20 @@ pub(crate) fn training_of<'a>(evaluation: &Log, trainings: &[&'a Log]) -> Loaded
         )),
         _ => Loaded::Known(training),
     }
+}
+
+/// What an evaluation measures of a training that no protocol measures.
+fn no_protocol(training: &ReferenceResult, log: &ReferenceResult) -> Option<String> {
+    let classes = |log: &ReferenceResult| log.subset.unwrap_or(Classes::All);
+    let (learned, measured) = (classes(training), classes(log));
+    let (from, on) = (training.dataset.as_deref()?, log.dataset.as_deref()?);
+    let as_asked = match (learned, measured) {
+        (Classes::All, Classes::All) => true,
+        (Classes::Base, Classes::Base | Classes::Novel) => from == on,
+        _ => false,
+    };
+    (!as_asked)
+        .then(|| format!("{measured} classes of {on} after learning {learned} classes of {from}"))
 }
 
 /// The configuration of a run: everything that its log says except what it is on and where, and

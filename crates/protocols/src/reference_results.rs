@@ -205,9 +205,21 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
 fn entry(log: &Log, loaded: Option<&Log>, protocol: Option<Protocol>) -> Result<Entry, String> {
     let (path, of_log) = log;
     let (mut run, measured) = measured(of_log, loaded.map(|(_, training)| training))?;
+    if let Some(training) = loaded.filter(|_| run.protocol.is_transfer()) {
+        let of_training = training.1.dataset.as_deref().unwrap_or(SOURCE);
+        // A checkpoint that is evaluated where it was trained is few-shot learning, unless it is the
+        // source of a transfer.
+        if training.1.dataset == of_log.dataset && !is_transfer_source(training, false) {
+            run.protocol = Protocol::FewShot;
+        }
+        let set = CatalogueSet::find(of_training);
+        run.data_set = set
+            .map_or(of_training, |set| set.published_name)
+            .to_string();
+    }
     if let Some(protocol) = protocol {
         run.protocol = protocol;
-        run.data_set = SOURCE.to_string();
+        run.data_set.clone_from(&measured.data_set);
     }
     let mut configuration = reference_groups::configuration(loaded.unwrap_or(log));
     if loaded.is_none() && is_evaluation(of_log) {

@@ -82,7 +82,10 @@ impl CatalogueSet {
                 report.listing = Some(split.clone());
                 let (dataset, identity) = split_file::read_identified(&folders::reach(split)?)?;
                 let name = split.file_name().unwrap_or_default().to_string_lossy();
-                let own = Split::in_file(&name, identity.hash, identity.made_here);
+                let mut own = Split::in_file(&name, identity.hash, identity.made_here);
+                if own.origin == SplitOrigin::Unverified && !self.differences(&dataset).is_empty() {
+                    own.origin = SplitOrigin::Other;
+                }
                 match own.origin {
                     SplitOrigin::Ours => report.note(format!(
                         "{name} was made by promptsrc, because the published one was missing: it \
@@ -102,9 +105,11 @@ impl CatalogueSet {
                 report.ignored = read.ignored;
                 report.notes = read.notes;
                 presence_known = read.presence_known;
+                let whole = self.differences(&read.dataset).is_empty();
                 report.split = Some(Split::without_file(match read.generated {
                     Some(_) => SplitOrigin::Ours,
-                    None => SplitOrigin::Annotation,
+                    None if whole => SplitOrigin::Annotation,
+                    None => SplitOrigin::Other,
                 }));
                 if read.source.is_file() {
                     report.listing = Some(read.source);
