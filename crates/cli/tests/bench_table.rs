@@ -274,6 +274,11 @@ fn evaluations_belong_to_the_data_set_of_their_training() {
         transfer["Caltech101"]["promptsrc"]["accuracy"]["mean"],
         90.0
     );
+    // The source is not in the average.
+    let is_it = |table: &&Value| table["protocol"] == "cross-dataset";
+    let table = tables.iter().find(is_it).expect("it");
+    assert_eq!(table["average"]["promptsrc"]["accuracy"]["mean"], 40.0);
+    assert_eq!(table["complete"], true);
 }
 
 #[test]

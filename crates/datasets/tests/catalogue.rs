@@ -212,11 +212,19 @@ fn the_split_of_a_complete_data_set_is_saved_and_read_back_equal() {
     );
     let (read, report) = open("DTD", &root);
     assert_eq!(read, generated);
-    assert!(report.notes.is_empty(), "{:?}", report.notes);
+    // It stays marked as ours.
+    assert!(
+        report.notes[0].contains("was made by promptsrc"),
+        "{:?}",
+        report.notes
+    );
+    let origin = report.split.map(|split| split.origin);
+    assert_eq!(origin, Some(promptsrc_datasets::SplitOrigin::Ours));
     let text = std::fs::read_to_string(&split).unwrap();
     assert!(
-        text.starts_with("{\n    \"train\": [\n        [\n            \"class_00/"),
-        "{text:.60}"
+        text.starts_with("{\n    \"made_by_promptsrc\": \"each class was divided into")
+            && text.contains("    \"train\": [\n        [\n            \"class_00/"),
+        "{text:.160}"
     );
     // Nothing else is left behind.
     assert_eq!(
