@@ -130,6 +130,10 @@ fn base_and_novel_are_joined_only_where_one_training_made_both() {
     assert_eq!(cells["base"]["published"], Value::Null);
     let differs = &one[0]["comparison"]["EuroSAT"]["promptsrc"]["differs"];
     assert_eq!(differs[0], "1 seed");
+    let made = &one[0]["made"]["EuroSAT"]["promptsrc"];
+    assert_eq!(made["epochs"], serde_json::json!([20]));
+    assert_eq!(made["clip"][0], "ViT-B/16 of the reference");
+    assert_eq!(made["precision"][0], "fp16");
 
     // Another seed with other epochs is neither averaged nor joined.
     train("one", 2, 3, 200);
@@ -308,6 +312,13 @@ fn a_table_says_how_it_was_made_and_has_the_values_of_each_seed() {
     let from = plan["seconds_from"].as_str().expect("a text");
     assert!(from.contains("measured now"), "{from}");
     assert!(fs::metadata(&out).is_err());
+
+    // A CLIP that would have to be downloaded is not.
+    let plan = sweep(&["--clip", "nobody/no-such-clip", "--plan"]).stdout;
+    assert!(
+        plan.contains("time: unknown: ") && plan.contains("downloads nothing"),
+        "{plan}"
+    );
 
     let text = sweep(&[]).stdout;
     let version = env!("CARGO_PKG_VERSION");

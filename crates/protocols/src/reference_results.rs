@@ -38,6 +38,8 @@ struct Entry {
     /// The CLIP that the log names, or nothing.
     backbone: String,
     precision: String,
+    /// Epochs of the training, if there was one.
+    epochs: Option<usize>,
     measured: Measured,
 }
 
@@ -156,6 +158,7 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
             measured,
             backbone,
             precision,
+            epochs,
             ..
         } = entry;
         let configuration = Configuration {
@@ -168,7 +171,10 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
         };
         let place = path.parent().unwrap_or(&path).to_path_buf();
         let new = || {
-            let result = RunResult::new(run.clone(), configuration, None);
+            let result = RunResult {
+                logged_epochs: epochs,
+                ..RunResult::new(run.clone(), configuration, None)
+            };
             (place.clone(), result)
         };
         let (at, result) = runs.entry((words, run.clone())).or_insert_with(new);
@@ -227,8 +233,11 @@ fn entry(log: &Log, loaded: Option<&Log>, protocol: Option<Protocol>) -> Result<
     }
     let setting = |name: &str| of_log.settings.get(name).cloned();
     let trainer = of_log.trainer.as_deref().unwrap_or_default().to_uppercase();
+    let of_training = loaded.map_or(of_log, |(_, training)| training);
+    let learns = run.seed.is_some();
     Ok(Entry {
         path: path.clone(),
+        epochs: of_training.setting("OPTIM.MAX_EPOCH").filter(|_| learns),
         backbone: setting("MODEL.BACKBONE.NAME").unwrap_or_default(),
         precision: setting(&format!("TRAINER.{trainer}.PREC")).unwrap_or("not recorded".into()),
         run,

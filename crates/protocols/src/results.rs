@@ -64,6 +64,10 @@ pub struct RunResult {
     /// What it may be compared with; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
+    /// Epochs that a log of the Python reference says; results of this program have them in their
+    /// configuration.
+    #[serde(skip)]
+    pub logged_epochs: Option<usize>,
     /// The measurements, one per target.
     pub measured: Vec<Measured>,
 }
@@ -194,6 +198,7 @@ impl RunResult {
             configuration,
             trained_on,
             facts: None,
+            logged_epochs: None,
             measured: Vec::new(),
         }
     }

@@ -210,13 +210,9 @@ fn made(results: &[&RunResult]) -> Made {
         };
         made.clips.push(clip);
         made.precisions.push(result.configuration.precision.clone());
-        made.epochs.extend(
-            result
-                .configuration
-                .train
-                .as_ref()
-                .map(|train| train.epochs),
-        );
+        let train = result.configuration.train.as_ref();
+        let epochs = train.map(|train| train.epochs).or(result.logged_epochs);
+        made.epochs.extend(epochs);
         made.programs.push(match &result.facts {
             Some(facts) => facts.program.clone(),
             None if result.trained_by_reference() => "the Python reference".to_string(),
