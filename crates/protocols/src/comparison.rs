@@ -157,14 +157,7 @@ fn configuration(protocol: Protocol, run: &RunResult, found: &mut Comparison) {
         value(serde_json::to_value(config)),
         value(serde_json::to_value(&others)),
     );
-    if let Some(differences) = run_folder::differences(&own, &others, |own, other| {
-        let or_none = |value: &str| match value.chars().count() {
-            0 => "none".to_string(),
-            1..=20 => value.to_string(),
-            _ => "another".to_string(),
-        };
-        format!("{} instead of {}", or_none(own), or_none(other))
-    }) {
+    if let Some(differences) = run_folder::differences([&own, &others], ["here", "published"]) {
         found.differ(differences);
     }
 }
@@ -259,7 +252,7 @@ mod tests {
             ),
             (
                 |r| r.configuration.train.as_mut().unwrap().batch_size = 8,
-                "batch_size: 8 instead of 4",
+                "batch_size: 8 here, 4 published",
             ),
             (|r| r.run.shots = Some(4), "4 shots"),
             (|r| r.measured[0].total = 40, "40 of 864 base test images"),
