@@ -35,6 +35,8 @@ def modules(source):
         if path[-1] in ("mod", "lib", "main"):
             path = path[:-1]
         text = re.sub(r"//[^\n]*", "", file.read_text())
+        # Who may see a name is no import.
+        text = re.sub(r"pub\(in [^)]*\)", "pub", text)
         found[path] = text.split("#[cfg(test)]\nmod tests")[0]
     return found
 

@@ -50,7 +50,7 @@ fn run(command: &Command, common: &Common, printer: &Printer) -> Result<(), Fail
         Command::Embed(args) => commands::embed::run(&EmbedSettings::new(args, common)?, printer),
         Command::Sample(args) => commands::sample::run(&SampleSettings::new(args)?, printer),
         Command::Data(args) => commands::data::run(args, printer),
-        Command::Inspect(args) => commands::inspect::run(args, printer),
+        Command::Inspect(args) => commands::inspect::run(args, common, printer),
         Command::Convert(args) => {
             commands::convert::run(ConvertSettings::new(args, common)?, printer)
         }

@@ -104,6 +104,7 @@ impl PlainClip {
             .get::<4>("visual.conv1.weight") // [width, 3, size, size]
             .reshape([width, 3 * size * size]); // [width, 3 * size * size]
         let patches = images
+            .slice([0..batch, 0..3, 0..grid * size, 0..grid * size])
             .reshape([batch, 3, grid, size, grid, size]) // [batch, 3, grid, size, grid, size]
             .permute([0, 2, 4, 1, 3, 5]) // [batch, grid, grid, 3, size, size]
             .reshape([batch, grid * grid, 3 * size * size]) // [batch, patches, 3 * size * size]

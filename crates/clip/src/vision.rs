@@ -148,6 +148,11 @@ impl VisionTower {
     fn embed_patches(&self, images: Tensor<4>) -> Tensor<3> {
         let [batch, ..] = images.dims();
         let (size, side) = (self.patch_size, self.resolution / self.patch_size);
+        let seen = size * side;
+        let images = match seen == self.resolution {
+            true => images,
+            false => images.slice([0..batch, 0..3, 0..seen, 0..seen]),
+        };
         images
             .reshape([batch, 3, side, size, side, size]) // [batch, 3, side, size, side, size]
             .permute([0, 2, 4, 1, 3, 5]) // [batch, side, side, 3, size, size]

@@ -10,6 +10,7 @@ use promptsrc_clip::weights::{
     WeightError,
 };
 use promptsrc_goldens::{Group, Tensors};
+use promptsrc_image::Preprocess;
 use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -160,9 +161,15 @@ fn small() -> ClipConfig {
         },
         activation: Activation::QuickGelu,
         layer_norm_eps: 1e-5,
-        mean: ClipConfig::MEAN,
-        std: ClipConfig::STD,
+        preprocess: Preprocess::clip(12),
     }
+}
+
+/// The note on its weights where no configuration is beside them.
+fn assumed() -> String {
+    "there is no open_clip_config.json beside these weights; assumed: QuickGELU (--activation), 1 and \
+     1 attention heads (--heads), images of 12 x 12 pixels (--image-size), OpenAI's preprocessing"
+        .to_string()
 }
 
 /// Its weights: every number is different and exact in half precision.
@@ -246,7 +253,7 @@ fn a_small_clip_of_odd_dimensions_opens() {
     let weights = ClipWeights::open(folder.tensors(&tensors())).unwrap();
     assert_eq!(weights.config(), &small());
     assert_eq!(weights.format().to_string(), "OpenAI (safetensors)");
-    assert_eq!(weights.notes(), [] as [String; 0]);
+    assert_eq!(weights.notes(), [assumed()]);
     assert_eq!(weights.dtype("visual.proj"), Some(FloatType::F32));
     for (name, (shape, values)) in tensors() {
         assert_eq!(weights.shape(&name), Some(&*shape));
@@ -351,7 +358,8 @@ fn a_hugging_face_folder_says_heads_and_activation() {
     folder.put("config.json", hugging_face_config().to_string());
     folder.put(
         "preprocessor_config.json",
-        r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}"#,
+        r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25],
+            "size": {"shortest_edge": 12}, "crop_size": 12}"#,
     );
     let mut stored = hugging_face();
     stored.insert(
@@ -365,7 +373,11 @@ fn a_hugging_face_folder_says_heads_and_activation() {
     assert_eq!((config.vision.heads, config.text.heads), (4, 2));
     assert_eq!(config.activation, Activation::Gelu);
     assert_eq!(
-        (config.layer_norm_eps, config.mean, config.std),
+        (
+            config.layer_norm_eps,
+            config.preprocess.mean,
+            config.preprocess.std
+        ),
         (1e-6, [0.5; 3], [0.25; 3])
     );
     assert_eq!(weights.notes(), [] as [String; 0]);
@@ -441,7 +453,11 @@ fn an_open_clip_folder_says_heads_and_activation() {
     let config = weights.config();
     assert_eq!(config.activation, Activation::Gelu);
     assert_eq!(
-        (config.vision.heads, config.text.heads, config.mean),
+        (
+            config.vision.heads,
+            config.text.heads,
+            config.preprocess.mean
+        ),
         (4, 5, [0.5; 3])
     );
     assert_eq!(weights.dtype("visual.proj"), Some(FloatType::Bf16));
@@ -508,12 +524,15 @@ fn extra_tensors_are_noted_unless_every_file_has_them() {
         tensors.insert("attn_mask".to_string(), (vec![1], vec![0.0]));
     })
     .unwrap();
-    assert_eq!(weights.notes(), [] as [String; 0]);
+    assert_eq!(weights.notes(), [assumed()]);
     let weights = open_changed(|tensors| {
         tensors.insert("classifier.weight".to_string(), (vec![1], vec![0.0]));
     })
     .unwrap();
-    assert_eq!(weights.notes(), ["tensors left out: classifier.weight"]);
+    assert_eq!(
+        weights.notes(),
+        [assumed(), "tensors left out: classifier.weight".to_string()]
+    );
 }
 
 #[test]
@@ -635,7 +654,11 @@ fn a_configuration_of_another_model_is_refused() {
         );
         let error = ClipWeights::open(folder.path()).unwrap_err();
         assert!(
-            matches!(error, WeightError::ConfigMismatch { stated: 99, .. }),
+            matches!(
+                error,
+                WeightError::ConfigMismatch { stated: 99, .. }
+                    | WeightError::ImageSize { side: 99, .. }
+            ),
             "{error}"
         );
     }

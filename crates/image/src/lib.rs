@@ -16,8 +16,10 @@
 mod decode;
 mod error;
 mod gif;
+mod interpolation;
 mod jpeg;
 mod limits;
+mod nearest;
 mod preprocess;
 mod resample;
 mod rgb;
@@ -25,7 +27,8 @@ mod tiff;
 
 pub use decode::{EXTENSIONS, decode, open};
 pub use error::ImageError;
+pub use interpolation::Interpolation;
 pub use limits::Limits;
-pub use preprocess::{CLIP_MEAN, CLIP_STD, Preprocess};
-pub use resample::{resize_bicubic, resize_bicubic_window};
+pub use preprocess::{CLIP_MEAN, CLIP_STD, CropOffset, Preprocess, Resize};
+pub use resample::{resize, resize_window};
 pub use rgb::{Crop, Image};

@@ -1,9 +1,9 @@
-//! Pillow's bicubic resampling, bit for bit.
+//! Pillow's resampling, bit for bit.
 //!
 //! Two passes of integer arithmetic (Pillow's `Resample.c`): horizontal, then vertical, each
-//! rounded and clipped to bytes. Weights are Keys' cubic with a = -0.5, stretched when shrinking so
-//! that every source pixel counts, normalised, and rounded to 22 fractional bits. Libraries that
-//! keep floating point between the passes, or fewer bits, or another order, differ.
+//! rounded and clipped to bytes. The weights of the interpolation (CLIP's is bicubic) are stretched
+//! when shrinking so that every source pixel counts, normalised, and rounded to 22 fractional bits.
+//! Libraries that keep floating point between the passes, or fewer bits, or another order, differ.
 //!
 //! `fast_image_resize` 6.1 does: it makes the vertical pass first and rounds weights to 16 bits, in
 //! every instruction set. Of 325 images of Caltech-101 prepared for evaluation, 2 came out with
@@ -15,14 +15,13 @@
 //! changes a few bytes of images about twice as tall as wide, or taller. Published numbers are
 //! older than that, so the order here is the old one.
 
-use crate::{Crop, Image, ImageError};
+use crate::nearest::resize_nearest;
+use crate::{Crop, Image, ImageError, Interpolation};
 
 /// Fractional bits of a weight: a byte times a weight of at most 2 must fit 32 bits with sign.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 /// Half a unit of the result, so that the shift rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
-/// Keys' cubic reaches two pixels to each side.
-const SUPPORT: f64 = 2.0;
 /// Rows that the horizontal pass handles at once: their bytes side by side are what the compiler
 /// turns into vector instructions.
 const ROWS: usize = 16;
@@ -31,18 +30,20 @@ const LANES: usize = 3 * ROWS;
 const VECTOR: usize = 16;
 
 /// Resizes `source` (all of the image where `None`) to `width` x `height` pixels, as Pillow's
-/// `image.crop(source).resize((width, height), BICUBIC)` does.
+/// `image.crop(source).resize((width, height), interpolation)` does.
 ///
 /// # Errors
 /// [`ImageError::Geometry`] where a size is zero or the source rectangle leaves the image.
-pub fn resize_bicubic(
+pub fn resize(
     image: &Image,
+    interpolation: Interpolation,
     source: Option<Crop>,
     width: u32,
     height: u32,
 ) -> Result<Image, ImageError> {
-    resize_bicubic_window(
+    resize_window(
         image,
+        interpolation,
         source,
         (width, height),
         Crop {
@@ -54,14 +55,15 @@ pub fn resize_bicubic(
     )
 }
 
-/// The `window` of what [`resize_bicubic`] would give for `(width, height)` = `size`, without
+/// The `window` of what [`resize`] would give for `(width, height)` = `size`, without
 /// computing the rest: a very long image whose shorter side is enlarged costs no more than
 /// others.
 ///
 /// # Errors
 /// [`ImageError::Geometry`] where a size is zero or a rectangle leaves its area.
-pub fn resize_bicubic_window(
+pub fn resize_window(
     image: &Image,
+    interpolation: Interpolation,
     source: Option<Crop>,
     size: (u32, u32),
     window: Crop,
@@ -69,9 +71,13 @@ pub fn resize_bicubic_window(
     let source = source.unwrap_or(image.whole());
     source.check_within(image.width(), image.height())?;
     window.check_within(size.0, size.1)?;
+    if interpolation == Interpolation::Nearest {
+        return resize_nearest(image, source, size, window);
+    }
 
-    let columns = Weights::new(source.width, size.0, window.left, window.width);
-    let rows = Weights::new(source.height, size.1, window.top, window.height);
+    let weights = |from, to, first, count| Weights::new(interpolation, from, to, first, count);
+    let columns = weights(source.width, size.0, window.left, window.width);
+    let rows = weights(source.height, size.1, window.top, window.height);
     // Only the source rows that some result needs.
     let (first_row, end_row) = rows.reach();
     let stride = 3 * image.width() as usize;
@@ -109,10 +115,10 @@ impl Weights {
     /// Weights of results `first..first + count` of `to` when `from` sources become `to` results.
     ///
     /// The order of the floating-point operations is Pillow's (`precompute_coeffs`).
-    fn new(from: u32, to: u32, first: u32, count: u32) -> Self {
+    fn new(interpolation: Interpolation, from: u32, to: u32, first: u32, count: u32) -> Self {
         let scale = f64::from(from) / f64::from(to);
         let filter_scale = scale.max(1.0);
-        let support = SUPPORT * filter_scale;
+        let support = interpolation.support() * filter_scale;
         let inverse = 1.0 / filter_scale;
         let mut weights = Self {
             results: Vec::new(),
@@ -125,7 +131,8 @@ impl Weights {
             let start = (center - support + 0.5) as u32;
             let end = ((center + support + 0.5) as u32).min(from);
             exact.clear();
-            exact.extend((start..end).map(|s| cubic((f64::from(s) - center + 0.5) * inverse)));
+            let weight = |s| interpolation.weight((f64::from(s) - center + 0.5) * inverse);
+            exact.extend((start..end).map(weight));
             let sum: f64 = exact.iter().sum();
             let begin = weights.values.len();
             weights.values.extend(exact.iter().map(|w| {
@@ -163,19 +170,6 @@ impl Weights {
         self.results
             .iter()
             .map(|(start, range)| (*start, &self.values[range.clone()]))
-    }
-}
-
-/// Keys' cubic convolution kernel with a = -0.5.
-fn cubic(x: f64) -> f64 {
-    const A: f64 = -0.5;
-    let x = x.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
     }
 }
 
@@ -282,6 +276,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BICUBIC: Interpolation = Interpolation::Bicubic;
+
     fn image() -> impl Strategy<Value = Image> {
         (1_u32..64, 1_u32..64).prop_flat_map(|(width, height)| {
             let bytes = (3 * width * height) as usize;
@@ -293,14 +289,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_size_resizes_to_any_size(image in image(), w in 1_u32..64, h in 1_u32..64) {
-            let resized = resize_bicubic(&image, None, w, h).unwrap();
+            let resized = resize(&image, BICUBIC, None, w, h).unwrap();
             prop_assert_eq!((resized.width(), resized.height()), (w, h));
         }
 
         #[test]
         fn same_size_is_the_same_image(image in image()) {
             let (w, h) = (image.width(), image.height());
-            prop_assert_eq!(resize_bicubic(&image, None, w, h).unwrap(), image);
+            prop_assert_eq!(resize(&image, BICUBIC, None, w, h).unwrap(), image);
         }
 
         #[test]
@@ -310,18 +306,18 @@ mod tests {
             let (left, top) = (part[0] % w, part[1] % h);
             let window =
                 Crop { left, top, width: 1 + part[2] % (w - left), height: 1 + part[3] % (h - top) };
-            let whole = resize_bicubic(&image, None, w, h).unwrap();
-            let seen = resize_bicubic_window(&image, None, (w, h), window).unwrap();
+            let whole = resize(&image, BICUBIC, None, w, h).unwrap();
+            let seen = resize_window(&image, BICUBIC, None, (w, h), window).unwrap();
             // Equal sizes copy, so this cuts the window out of the whole.
             let cut =
-                resize_bicubic(&whole, Some(window), window.width, window.height).unwrap();
+                resize(&whole, BICUBIC, Some(window), window.width, window.height).unwrap();
             prop_assert_eq!(seen, cut);
         }
 
         #[test]
         fn one_colour_stays_that_colour(c in any::<[u8; 3]>(), w in 1_u32..64, h in 1_u32..64) {
             let image = Image::new(7, 5, c.repeat(35)).unwrap();
-            let resized = resize_bicubic(&image, None, w, h).unwrap();
+            let resized = resize(&image, BICUBIC, None, w, h).unwrap();
             prop_assert!(resized.pixels().chunks(3).all(|p| p == c));
         }
     }
@@ -341,8 +337,8 @@ mod tests {
                 width,
                 height,
             };
-            assert!(resize_bicubic(&image, Some(source), 2, 2).is_err());
+            assert!(resize(&image, BICUBIC, Some(source), 2, 2).is_err());
         }
-        assert!(resize_bicubic(&image, None, 0, 2).is_err());
+        assert!(resize(&image, BICUBIC, None, 0, 2).is_err());
     }
 }

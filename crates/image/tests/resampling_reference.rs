@@ -1,7 +1,7 @@
 //! The vectorised resampling against the same arithmetic in its plainest form: Pillow's
 //! `Resample.c`, one result at a time.
 
-use promptsrc_image::{Crop, Image, resize_bicubic, resize_bicubic_window};
+use promptsrc_image::{Crop, Image, Interpolation::Bicubic, resize, resize_window};
 use proptest::prelude::*;
 
 /// Fractional bits of a weight.
@@ -130,7 +130,7 @@ proptest! {
         } else {
             part(image.width(), image.height(), random)
         };
-        let found = resize_bicubic(&image, Some(crop), width, height).unwrap();
+        let found = resize(&image, Bicubic, Some(crop), width, height).unwrap();
         prop_assert!(found.pixels() == plain(&image, crop, width, height), "{image:?} {crop:?}");
     }
 
@@ -139,7 +139,7 @@ proptest! {
         image in image(), random in any::<[u32; 4]>(), width in side(), height in side(),
     ) {
         let window = part(width, height, random);
-        let found = resize_bicubic_window(&image, None, (width, height), window).unwrap();
+        let found = resize_window(&image, Bicubic, None, (width, height), window).unwrap();
         let all = Image::new(width, height, plain(&image, image.whole(), width, height)).unwrap();
         // Equal sizes copy.
         let expected = plain(&all, window, window.width, window.height);

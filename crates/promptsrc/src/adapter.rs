@@ -13,7 +13,9 @@ use crate::config::{ConfigError, TrainConfig};
 use crate::methods::prompt_model;
 use crate::parameters::{Parameter, ParameterError, Parameters};
 use crate::prompt_model::PromptModel;
-use crate::records::{ClipRecord, DataRecord, PreprocessingRecord};
+use crate::records::{
+    ClipRecord, ClipSettingsRecord, DataRecord, PreprocessingRecord, other_settings,
+};
 
 /// The format version that is written, and the newest that can be read.
 const FORMAT_VERSION: u32 = 1;
@@ -146,10 +148,21 @@ impl Adapter {
     /// Checks that the adapter fits a CLIP.
     ///
     /// # Errors
-    /// [`ClassifierError::Config`] or [`ClassifierError::Parameters`] if it does not fit.
+    /// [`ClassifierError::Config`] or [`ClassifierError::Parameters`] if it does not fit,
+    /// [`ClassifierError::OtherSettings`] if the CLIP computes something else from the same weights.
     pub fn check_for(&self, clip: &ClipModel) -> Result<(), ClassifierError> {
         let shapes = self.meta.prompt_model()?.shapes(clip);
-        Ok(self.parameters.check(&shapes, &self.meta.method)?)
+        self.parameters.check(&shapes, &self.meta.method)?;
+        let trained = (self.meta.clip.settings.as_ref(), &self.meta.preprocessing);
+        let config = clip.config();
+        let here = (
+            Some(&ClipSettingsRecord::of(config)),
+            &PreprocessingRecord::of(&config.preprocess),
+        );
+        match other_settings(trained, here) {
+            Some(differences) => Err(ClassifierError::OtherSettings { differences }),
+            None => Ok(()),
+        }
     }
 
     /// A classifier for any class names.
@@ -161,6 +174,7 @@ impl Adapter {
         clip: &'a ClipModel,
         names: &[impl AsRef<str>],
     ) -> Result<Classifier<'a>, ClassifierError> {
+        self.check_for(clip)?;
         Classifier::prompted(clip, &self.meta.config, &self.parameters, names)
     }
 }

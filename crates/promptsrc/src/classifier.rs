@@ -71,6 +71,15 @@ pub enum ClassifierError {
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The CLIP has other settings or another preprocessing than that of the training.
+    #[error(
+        "trained on a CLIP with other settings ({differences}): name the CLIP with the configuration \
+         beside it, or, for weights without one, give --activation, --heads and --image-size"
+    )]
+    OtherSettings {
+        /// What differs.
+        differences: String,
+    },
 }
 
 /// Images that cannot be classified, or an evaluation that failed.

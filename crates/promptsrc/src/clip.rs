@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 use promptsrc_clip::hub::{self, DownloadEvent, HubError};
+use promptsrc_clip::weights::WeightOptions;
 use promptsrc_clip::{ClipModel, ClipWeights, Precision, PrecisionError, WeightError, has_kernels};
 use promptsrc_image::Preprocess;
 use promptsrc_world::{MINI, WorldError, mini_clip};
 
 use crate::device::{DeviceError, device};
-use crate::records::{ClipRecord, PreprocessingRecord};
+use crate::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 
 /// A frozen CLIP, ready to train on and to classify with.
 ///
@@ -33,6 +34,7 @@ pub struct Clip {
     model: ClipModel,
     source: String,
     record: ClipRecord,
+    stated: WeightOptions,
     notes: Vec<String>,
 }
 
@@ -43,6 +45,8 @@ pub struct ClipOptions {
     pub device: String,
     /// Number format of the towers' products.
     pub precision: PrecisionChoice,
+    /// Settings that the files do not say.
+    pub weights: WeightOptions,
 }
 
 impl Default for ClipOptions {
@@ -50,6 +54,7 @@ impl Default for ClipOptions {
         Self {
             device: "cpu".to_string(),
             precision: PrecisionChoice::Auto,
+            weights: WeightOptions::default(),
         }
     }
 }
@@ -92,6 +97,12 @@ pub enum ClipError {
     /// It is not found, or cannot be downloaded.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// Settings are given for the built-in CLIP.
+    #[error(
+        "--activation, --heads and --image-size are for weights without a configuration; the built-in \
+         CLIP needs none"
+    )]
+    Stated,
     /// Its weights cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightError),
@@ -123,11 +134,15 @@ impl Clip {
         // Options first: weights may have to be downloaded.
         options.resolve()?;
         if is_mini(spec) {
+            if !options.weights.is_empty() {
+                return Err(ClipError::Stated);
+            }
             return Self::from_weights(&mini_clip()?, MINI, options);
         }
         let path = hub::resolve(spec, progress)?;
-        let weights = ClipWeights::open(&path)?;
+        let weights = ClipWeights::open_with(&path, &options.weights)?;
         let mut clip = Self::from_weights(&weights, spec, options)?;
+        clip.stated = options.weights.clone();
         if Path::new(spec).exists() {
             let absolute = std::path::absolute(&path).unwrap_or(path);
             let name = absolute.file_name();
@@ -158,7 +173,9 @@ impl Clip {
                 embed_dim: config.embed_dim,
                 vision: [config.vision.width, config.vision.layers],
                 text: [config.text.width, config.text.layers],
+                settings: Some(ClipSettingsRecord::of(config)),
             },
+            stated: WeightOptions::default(),
             notes: weights.notes().to_vec(),
             model: ClipModel::with_precision(weights, &device, precision)?,
         })
@@ -182,6 +199,11 @@ impl Clip {
     /// Its record in runs and adapters.
     pub fn record(&self) -> &ClipRecord {
         &self.record
+    }
+
+    /// The settings that were given when it was opened, because its files do not say them.
+    pub fn stated(&self) -> &WeightOptions {
+        &self.stated
     }
 
     /// Notes on its weight file, for the user.
@@ -210,12 +232,7 @@ impl Deref for Clip {
 
 /// The preprocessing of images for a CLIP.
 pub fn preprocess(clip: &ClipModel) -> Preprocess {
-    let config = clip.config();
-    Preprocess {
-        resolution: config.vision.resolution as u32,
-        mean: config.mean,
-        std: config.std,
-    }
+    clip.config().preprocess
 }
 
 /// Whether this is the name of the built-in CLIP: `mini`, unless a file or folder has that name.

@@ -37,6 +37,7 @@ mod classifier;
 mod clip;
 pub mod config;
 mod device;
+mod differences;
 mod events;
 mod forward;
 mod image_batches;

@@ -1,7 +1,12 @@
 //! Records in runs and adapters of the CLIP, its preprocessing and the images.
 
-use promptsrc_image::Preprocess;
+use promptsrc_clip::ClipConfig;
+use promptsrc_clip::weights::Activation;
+use promptsrc_image::{CropOffset, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::differences::differences;
 
 use crate::trained_images::TrainedImages;
 
@@ -18,9 +23,60 @@ pub struct ClipRecord {
     pub vision: [usize; 2],
     /// Width and layers of the text tower.
     pub text: [usize; 2],
+    /// What it computes beyond its weights; `None` in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<ClipSettingsRecord>,
 }
 
-/// Record of the preprocessing in an adapter.
+/// Record of the settings of a CLIP that its weights do not say and that change every number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipSettingsRecord {
+    /// The blocks' activation.
+    pub activation: Activation,
+    /// Added to the variance in layer normalisation.
+    pub layer_norm_eps: f32,
+    /// Attention heads of the image and of the text tower.
+    pub heads: [usize; 2],
+}
+
+impl ClipSettingsRecord {
+    /// The record of a CLIP.
+    pub fn of(config: &ClipConfig) -> Self {
+        Self {
+            activation: config.activation,
+            layer_norm_eps: config.layer_norm_eps,
+            heads: [config.vision.heads, config.text.heads],
+        }
+    }
+}
+
+/// The settings in which a CLIP differs from the one of an adapter, as text for a message. Settings
+/// that are not recorded on both sides are not compared.
+pub fn other_settings(
+    trained: (Option<&ClipSettingsRecord>, &PreprocessingRecord),
+    here: (Option<&ClipSettingsRecord>, &PreprocessingRecord),
+) -> Option<String> {
+    let both = trained.0.zip(here.0);
+    // As text first: numbers of single precision keep their digits.
+    let document = |settings: Option<&ClipSettingsRecord>, preprocessing: &PreprocessingRecord| {
+        let [clip, preprocessing] = [
+            serde_json::to_string(&settings),
+            serde_json::to_string(preprocessing),
+        ]
+        .map(|text| serde_json::from_str(&text.unwrap_or_default()).unwrap_or(Value::Null));
+        serde_json::json!({"clip": clip, "preprocessing": preprocessing})
+    };
+    differences(
+        [
+            &document(both.map(|both| both.0), trained.1),
+            &document(both.map(|both| both.1), here.1),
+        ],
+        ["in training", "here"],
+    )
+}
+
+/// Record of the preprocessing in an adapter. Where it does not say something, that is as in OpenAI's
+/// preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreprocessingRecord {
     /// Side of the square image, in pixels.
@@ -31,6 +87,18 @@ pub struct PreprocessingRecord {
     pub std: [f32; 3],
     /// Interpolation of the resampling.
     pub interpolation: String,
+    /// How the image is brought to the size, unless its shorter side becomes as long as the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<String>,
+    /// How the offset of the centre is rounded, unless a half goes to the even neighbour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<String>,
+    /// Grey value around the image, unless it is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<u8>,
+    /// Factor from bytes to the scale of mean and standard deviation, unless it is 1 / 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescale: Option<f64>,
 }
 
 impl PreprocessingRecord {
@@ -40,7 +108,12 @@ impl PreprocessingRecord {
             resolution: preprocess.resolution as usize,
             mean: preprocess.mean,
             std: preprocess.std,
-            interpolation: "bicubic".to_string(),
+            interpolation: preprocess.interpolation.to_string(),
+            resize: (preprocess.resize != Resize::Shortest(preprocess.resolution))
+                .then(|| preprocess.resize.to_string()),
+            crop: (preprocess.crop != CropOffset::HalfToEven).then(|| preprocess.crop.to_string()),
+            fill: (preprocess.fill != 0).then_some(preprocess.fill),
+            rescale: (preprocess.rescale != Preprocess::RESCALE).then_some(preprocess.rescale),
         }
     }
 }

@@ -18,11 +18,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use promptsrc_clip::Precision;
+use promptsrc_clip::weights::WeightOptions;
 
 use crate::config::TrainConfig;
+pub use crate::differences::differences;
 use crate::events::Event;
 pub use crate::state_file::StateError;
 
+use crate::records::{ClipSettingsRecord, PreprocessingRecord};
 use crate::state_file;
 use crate::training::TrainingState;
 use promptsrc_files::{Lock, SaveError, remove_leftovers, write_atomically};
@@ -62,6 +65,15 @@ pub struct RunClip {
     /// Precision of the arithmetic; a resumed run must use the same one.
     #[serde(default = "first_precision")]
     pub precision: String,
+    /// Settings that were given because its files do not say them.
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    pub stated: WeightOptions,
+    /// All settings; `None` in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<ClipSettingsRecord>,
+    /// Preprocessing of the images; `None` in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<PreprocessingRecord>,
 }
 
 /// Precision of runs that do not record one: earlier versions only had f32.
@@ -322,6 +334,11 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
         let mut config = config.clone();
         config.version = String::new();
         config.clip.source = String::new();
+        // The settings that follow from it are compared.
+        config.clip.stated = WeightOptions::default();
+        if saved.clip.settings.is_none() {
+            (config.clip.settings, config.clip.preprocessing) = (None, None);
+        }
         config.data.path = String::new();
         config.data.split = None;
         config.data.class_names = None;
@@ -333,60 +350,6 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
 /// The values in which a saved JSON document differs from the requested one, as text for a message.
 pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
     differences([saved, asked], ["in the folder", "requested"])
-}
-
-/// The values in which two JSON documents differ, at most three of them, as text for a message in
-/// which each document has a name.
-pub fn differences(documents: [&serde_json::Value; 2], names: [&str; 2]) -> Option<String> {
-    let [first, second] = documents.map(|document| {
-        let mut leaves = Vec::new();
-        flatten("", document, &mut leaves);
-        leaves
-    });
-    let only_first = first
-        .iter()
-        .filter(|(key, _)| !second.iter().any(|(k, _)| k == key));
-    let mut differences: Vec<String> = second
-        .iter()
-        .chain(only_first)
-        .filter_map(|(key, _)| {
-            let [one, other] = [leaf(&first, key), leaf(&second, key)];
-            (one != other).then(|| format!("{key}: {one} {}, {other} {}", names[0], names[1]))
-        })
-        .collect();
-    (!differences.is_empty()).then(|| {
-        let rest = differences.len().saturating_sub(3);
-        differences.truncate(3);
-        let more = if rest > 0 {
-            format!(" and {rest} more")
-        } else {
-            String::new()
-        };
-        differences.join("; ") + &more
-    })
-}
-
-/// The value of a key; `none`, which is no JSON, if there is none.
-fn leaf<'a>(leaves: &'a [(String, String)], key: &str) -> &'a str {
-    let found = leaves.iter().find(|(k, _)| k == key);
-    found.map_or("none", |(_, value)| value)
-}
-
-fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                let key = if prefix.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{prefix}.{key}")
-                };
-                flatten(&key, value, leaves);
-            }
-        }
-        serde_json::Value::Null => {}
-        other => leaves.push((prefix.to_string(), other.to_string())),
-    }
 }
 
 /// Opens the log for appending and removes the lines after the last saved epoch: a killed process
@@ -415,28 +378,4 @@ fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
         .append(true)
         .open(path)
         .map_err(io)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn differences_name_both_values_also_where_one_is_missing() {
-        let first = json!({"a": 1, "b": {"c": "x", "d": null}, "gone": true});
-        let second = json!({"a": 2, "b": {"c": "x", "d": "none"}});
-        assert_eq!(
-            differences([&first, &second], ["here", "there"]).as_deref(),
-            Some("a: 1 here, 2 there; b.d: none here, \"none\" there; gone: true here, none there")
-        );
-        assert_eq!(differences([&first, &first], ["here", "there"]), None);
-        let many = json!({"a": 2, "b": 3, "c": 4, "d": 5, "e": 6});
-        let found = differences([&json!({}), &many], ["here", "there"]).unwrap();
-        assert!(
-            found.ends_with("c: none here, 4 there and 2 more"),
-            "{found}"
-        );
-    }
 }

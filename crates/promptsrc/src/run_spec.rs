@@ -243,6 +243,9 @@ impl RunSpec<'_> {
                 source: self.clip.source().to_string(),
                 fingerprint: self.clip.record().fingerprint.clone(),
                 precision: self.clip.precision().to_string(),
+                stated: self.clip.stated().clone(),
+                settings: self.clip.record().settings.clone(),
+                preprocessing: Some(self.clip.preprocessing_record()),
             },
             data: RunData {
                 path: self.place.path.clone(),

@@ -29,6 +29,8 @@ pub(crate) fn result(
     let configuration = Configuration {
         clip: "abc".into(),
         precision: "f32".into(),
+        clip_settings: None,
+        preprocessing: None,
         allow_missing: false,
         train: shots_and_seed.map(|(_, seed)| TrainConfig {
             seed,
@@ -120,6 +122,7 @@ pub(crate) fn published_like() -> Vec<RunResult> {
                 embed_dim: 512,
                 vision: [768, 12],
                 text: [512, 12],
+                settings: None,
             },
             trained_on: Some(image_facts(370)),
         });

@@ -166,6 +166,8 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
                 .trim_start()
                 .to_string(),
             precision,
+            clip_settings: None,
+            preprocessing: None,
             allow_missing: false,
             train: None,
         };

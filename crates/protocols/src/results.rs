@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::{Facts, ImageFacts};
 use crate::protocol::{Protocol, Target};
 use promptsrc::config::TrainConfig;
+use promptsrc::records::{ClipSettingsRecord, PreprocessingRecord};
 use promptsrc_files::{SaveError, write_atomically};
 
 /// Name of the result file in a run's folder.
@@ -40,6 +41,12 @@ pub struct RunId {
 pub struct Configuration {
     /// Fingerprint of the CLIP's weights.
     pub clip: String,
+    /// Settings of the CLIP; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_settings: Option<ClipSettingsRecord>,
+    /// Preprocessing of the images; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<PreprocessingRecord>,
     /// Precision of the arithmetic.
     pub precision: String,
     /// Whether missing images are skipped.

@@ -50,6 +50,8 @@ impl RunState {
         let saved = run_folder::read_config(&config)?;
         let configuration = Configuration {
             clip: saved.clip.fingerprint,
+            clip_settings: saved.clip.settings,
+            preprocessing: saved.clip.preprocessing,
             precision: saved.clip.precision,
             allow_missing: saved.data.allow_missing,
             train: Some(saved.train),

@@ -470,6 +470,8 @@ impl<'a> Sweep<'a> {
     fn configuration(&self, run: &PlannedRun) -> Configuration {
         Configuration {
             clip: self.clip.record().fingerprint.clone(),
+            clip_settings: self.clip.record().settings.clone(),
+            preprocessing: Some(self.clip.preprocessing_record()),
             precision: self.clip.precision().to_string(),
             allow_missing: self.allow_missing,
             train: run.config.clone(),
@@ -484,7 +486,10 @@ impl<'a> Sweep<'a> {
     ) -> Result<(), SweepError> {
         let value =
             |configuration: &Configuration| serde_json::to_value(configuration).unwrap_or_default();
-        let asked = self.configuration(run);
+        let mut asked = self.configuration(run);
+        if saved.clip_settings.is_none() {
+            (asked.clip_settings, asked.preprocessing) = (None, None);
+        }
         match run_folder::difference_of(&value(saved), &value(&asked)) {
             None => Ok(()),
             Some(difference) => Err(SweepError::Changed {

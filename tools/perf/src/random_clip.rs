@@ -6,6 +6,7 @@ use std::path::Path;
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
 use promptsrc_clip::{ClipConfig, ClipWeights};
 use promptsrc_goldens::noise_stream;
+use promptsrc_image::Preprocess;
 use safetensors::tensor::{Dtype, View};
 
 use crate::failure::Failure;
@@ -32,8 +33,7 @@ pub fn vit_b_16() -> ClipConfig {
         },
         activation: Activation::QuickGelu,
         layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
-        mean: ClipConfig::MEAN,
-        std: ClipConfig::STD,
+        preprocess: Preprocess::clip(224),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use promptsrc_clip::ClipConfig;
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
-use promptsrc_image::{CLIP_MEAN, CLIP_STD};
+use promptsrc_image::Preprocess;
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::AdamW;
@@ -75,8 +75,7 @@ impl Recipe {
             },
             activation: Activation::QuickGelu,
             layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
-            mean: CLIP_MEAN,
-            std: CLIP_STD,
+            preprocess: Preprocess::clip(promptsrc_world::SIDE),
         }
     }
 

@@ -32,8 +32,9 @@ pub use world::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
 
 use clap::{Args, Parser, Subcommand};
 use promptsrc::PrecisionChoice;
+use promptsrc_clip::{Activation, weights::WeightOptions};
 
-use values::threads;
+use values::{activation, heads, positive, threads};
 
 /// Prompt learning for a frozen CLIP that forgets nothing (PromptSRC, ICCV 2023).
 #[derive(Debug, Parser)]
@@ -72,12 +73,34 @@ pub struct Common {
     /// training.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
     pub precision: PrecisionChoice,
+    /// Activation of a CLIP whose weights have no configuration beside them: quick-gelu (OpenAI's,
+    /// assumed unless given) or gelu (most of OpenCLIP's). A run records these settings.
+    #[arg(long, global = true, value_name = "NAME", value_parser = activation, hide_short_help = true)]
+    pub activation: Option<Activation>,
+    /// Attention heads of such a CLIP's image and text tower, such as 12,8 [default: a head for
+    /// every 64 of the width].
+    #[arg(long, global = true, value_name = "IMAGE,TEXT", value_parser = heads, hide_short_help = true)]
+    pub heads: Option<[usize; 2]>,
+    /// Side of such a CLIP's images, in pixels [default: what its patches fill].
+    #[arg(long, global = true, value_name = "PIXELS", value_parser = positive, hide_short_help = true)]
+    pub image_size: Option<usize>,
     /// Print the result as JSON on standard output.
     #[arg(long, global = true)]
     pub json: bool,
     /// Show no progress on standard error.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+impl Common {
+    /// What the options say about weights without a configuration.
+    pub fn weights(&self) -> WeightOptions {
+        WeightOptions {
+            activation: self.activation,
+            heads: self.heads,
+            image_size: self.image_size,
+        }
+    }
 }
 
 /// The commands.

@@ -1,5 +1,7 @@
 //! Parsers of option values.
 
+use promptsrc_clip::Activation;
+
 /// Shots per class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shots {
@@ -52,4 +54,24 @@ pub fn method_of_checkpoints(name: &str) -> Result<String, String> {
         true => Ok(name.to_string()),
         false => Err("expected promptsrc or ivlp".to_string()),
     }
+}
+
+/// An activation of the towers' blocks.
+pub fn activation(name: &str) -> Result<Activation, String> {
+    match name.replace('_', "-").as_str() {
+        "quick-gelu" | "quickgelu" => Ok(Activation::QuickGelu),
+        "gelu" => Ok(Activation::Gelu),
+        _ => Err("expected quick-gelu or gelu".to_string()),
+    }
+}
+
+/// Attention heads of the image and of the text tower.
+pub fn heads(text: &str) -> Result<[usize; 2], String> {
+    let two = text.split_once(',').and_then(|(image, text)| {
+        let [image, text] = [image, text].map(|heads| positive(heads.trim()).ok());
+        Some([image?, text?])
+    });
+    two.ok_or_else(|| {
+        "expected the heads of the image and of the text tower, such as 12,8".to_string()
+    })
 }

@@ -4,24 +4,26 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use promptsrc::records::PreprocessingRecord;
 use promptsrc::{Adapter, Parameters, is_mini, run_folder};
 use promptsrc_clip::ClipWeights;
+use promptsrc_clip::weights::WeightOptions;
 use promptsrc_files::tensor_file;
 use promptsrc_files::tensor_file::TensorFileError;
 use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
 use serde_json::{Value, json};
 
-use crate::args::InspectArgs;
+use crate::args::{Common, InspectArgs};
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::reference_files;
 
-pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), Failure> {
-    let found = inspect(&args.file)?;
+pub fn run(args: &InspectArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
+    let found = inspect(&args.file, &common.weights())?;
     printer.answer(&found, || text(&found))
 }
 
-fn inspect(path: &Path) -> Result<Value, Failure> {
+fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
     if path.to_str().is_some_and(is_mini) {
         return describe(&promptsrc_world::mini_clip()?);
     }
@@ -31,8 +33,8 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
             return run_summary(path);
         }
         return match reference_files::checkpoint_at(path, None)? {
-            Some(file) => inspect(&file),
-            None => weights(path),
+            Some(file) => inspect(&file, options),
+            None => weights(path, options),
         };
     }
     let start = beginning(path)?;
@@ -49,7 +51,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
                 Ok(json!({ "kind": "features", "record": record }))
             }
             // For a damaged file, the weight reader has a better message.
-            Ok(_) | Err(TensorFileError::Format { .. }) => weights(path),
+            Ok(_) | Err(TensorFileError::Format { .. }) => weights(path, options),
             Err(error) => Err(error.into()),
         };
     }
@@ -79,7 +81,7 @@ fn inspect(path: &Path) -> Result<Value, Failure> {
             | ReferenceCheckpointError::Record { .. }
             | ReferenceCheckpointError::Version { .. }),
         ) => Err(error.into()),
-        Err(_) => weights(path),
+        Err(_) => weights(path, options),
     }
 }
 
@@ -91,8 +93,8 @@ fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(start)
 }
 
-fn weights(path: &Path) -> Result<Value, Failure> {
-    describe(&ClipWeights::open(path)?)
+fn weights(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
+    describe(&ClipWeights::open_with(path, options)?)
 }
 
 fn describe(weights: &ClipWeights) -> Result<Value, Failure> {
@@ -129,7 +131,9 @@ fn describe(weights: &ClipWeights) -> Result<Value, Failure> {
             "context_length": config.text.context_length,
             "vocab_size": config.text.vocab_size,
         },
-        "activation": format!("{:?}", config.activation),
+        "activation": config.activation,
+        "layer_norm_eps": config.layer_norm_eps,
+        "preprocessing": PreprocessingRecord::of(&config.preprocess),
         "fingerprint": weights.fingerprint()?,
         "notes": weights.notes(),
         "tensors": tensors,

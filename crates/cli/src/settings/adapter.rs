@@ -53,11 +53,11 @@ impl AdapterSource {
             None => {
                 let (file, folder) = adapter_at(path)?;
                 let adapter = Box::new(Adapter::load(&file)?);
-                let spec = match clip {
-                    Some(spec) => spec.to_string(),
-                    None => remembered_clip(folder, &file, &adapter)?,
+                let clip = match clip {
+                    Some(spec) => ClipSettings::new(spec, common)?,
+                    None => remembered_clip(folder, &file, &adapter, common)?,
                 };
-                Kind::Adapter(adapter, file, ClipSettings::new(&spec, common)?)
+                Kind::Adapter(adapter, file, clip)
             }
         };
         Ok(Self {
@@ -93,7 +93,8 @@ fn remembered_clip(
     folder: Option<&Path>,
     file: &Path,
     adapter: &Adapter,
-) -> Result<String, Failure> {
+    common: &Common,
+) -> Result<ClipSettings, Failure> {
     let config = folder.map(|folder| folder.join(run_folder::CONFIG));
     let Some(config) = config.filter(|path| path.exists()) else {
         return Err(Failure::usage(format!(
@@ -102,13 +103,18 @@ fn remembered_clip(
             adapter.meta.clip.name
         )));
     };
-    let source = run_folder::read_config(&config)?.clip.source;
+    let clip = run_folder::read_config(&config)?.clip;
+    let source = clip.source;
     if Path::new(&source).is_absolute() && !Path::new(&source).exists() {
         return Err(Failure::failed(format!(
             "the CLIP of this run, {source}, no longer exists: give its new path with --clip"
         )));
     }
-    Ok(source)
+    // The settings that the run was given for weights without a configuration, unless others are
+    // given now.
+    let given = common.weights();
+    let stated = if given.is_empty() { clip.stated } else { given };
+    ClipSettings::with(&source, common, stated)
 }
 
 fn load_checkpoint(

@@ -2,6 +2,7 @@
 
 use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
+use promptsrc_clip::weights::WeightOptions;
 
 use crate::args::Common;
 use crate::failure::Failure;
@@ -19,9 +20,18 @@ impl ClipSettings {
     /// # Errors
     /// [`Failure`] if this build or this machine does not support the device or the precision.
     pub fn new(spec: &str, common: &Common) -> Result<Self, Failure> {
+        Self::with(spec, common, common.weights())
+    }
+
+    /// With settings that a run recorded, for weights without a configuration.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(spec: &str, common: &Common, weights: WeightOptions) -> Result<Self, Failure> {
         let options = ClipOptions {
             device: common.device.clone(),
             precision: common.precision,
+            weights,
         };
         options.resolve().map_err(|error| {
             let option = match error {

@@ -35,7 +35,8 @@ const SETS: [[&str; 2]; 4] = [
     ["open_clip_config.json", "open_clip_pytorch_model.bin"],
     ["config.json", "pytorch_model.bin"],
 ];
-const IMAGES: &str = "preprocessor_config.json";
+/// Descriptions of the image processor.
+const IMAGES: [&str; 2] = ["processor_config.json", "preprocessor_config.json"];
 
 /// The folder of the cache that holds the weights of a model, if they are complete.
 pub(super) fn cached(cache: &Path, repo: &str) -> Option<PathBuf> {
@@ -93,8 +94,8 @@ pub(super) fn download(
         })?;
     let mut fetch = |file: &str| fetch(&api, file, progress).map_err(|source| failed(file, source));
     fetch(config)?;
-    if has(IMAGES) {
-        fetch(IMAGES)?;
+    for images in IMAGES.into_iter().filter(|file| has(file)) {
+        fetch(images)?;
     }
     let weights = fetch(weights)?;
     Ok(weights

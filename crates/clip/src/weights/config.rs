@@ -1,5 +1,6 @@
 //! The dimensions of a CLIP.
 
+use promptsrc_image::Preprocess;
 use promptsrc_kernels::Activation;
 
 /// Dimensions and settings of a CLIP: everything that its tensors' values do not say.
@@ -16,10 +17,8 @@ pub struct ClipConfig {
     pub activation: Activation,
     /// Added to the variance in every layer normalisation.
     pub layer_norm_eps: f32,
-    /// Mean of each colour channel (red, green, blue, from 0 to 1) that images are shifted by.
-    pub mean: [f32; 3],
-    /// Standard deviation of each colour channel that images are divided by.
-    pub std: [f32; 3],
+    /// How images are prepared for the image tower; its resolution is that of the tower.
+    pub preprocess: Preprocess,
 }
 
 /// Dimensions of the image tower, a vision transformer.
@@ -35,7 +34,8 @@ pub struct VisionConfig {
     pub mlp_width: usize,
     /// Side of a patch, in pixels.
     pub patch_size: usize,
-    /// Side of the image, in pixels.
+    /// Side of the image, in pixels. What does not fill a patch at the right and at the bottom is not
+    /// seen.
     pub resolution: usize,
 }
 
@@ -69,12 +69,14 @@ pub struct TextConfig {
 }
 
 impl ClipConfig {
-    /// Mean of each colour channel in the images that OpenAI's CLIP was trained on.
-    pub const MEAN: [f32; 3] = promptsrc_image::CLIP_MEAN;
-    /// Standard deviation of each colour channel in these images.
-    pub const STD: [f32; 3] = promptsrc_image::CLIP_STD;
     /// What OpenAI's CLIP adds to the variance in layer normalisation.
     pub const LAYER_NORM_EPS: f32 = 1e-5;
+
+    /// Attention heads of a tower by OpenAI's rule, which its files do not state: heads of width 64,
+    /// and one in a narrow tower.
+    pub fn openai_heads(width: usize) -> usize {
+        (width / 64).max(1)
+    }
 
     /// Every tensor of such a CLIP with its shape, in OpenAI's naming and layout.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {

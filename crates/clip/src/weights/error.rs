@@ -87,9 +87,52 @@ pub enum WeightError {
         /// What is wrong.
         problem: String,
     },
+    /// A JSON file beside the weights has a key that is not known, and might change what is computed.
+    #[error(
+        "{}: the key {key} (its value is {value}) is not known to this program, and may change what this CLIP computes; remove it if it does not",
+        path.display()
+    )]
+    UnknownKey {
+        /// The JSON file.
+        path: PathBuf,
+        /// The key, with the objects that it is in.
+        key: String,
+        /// Its value, as JSON.
+        value: String,
+    },
+    /// An option contradicts the configuration beside the weights, or is not needed with it.
+    #[error(
+        "{option} is for weights without a configuration, but {} says it for these; leave the option out",
+        path.display()
+    )]
+    Stated {
+        /// The configuration file.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+    },
+    /// The side of the images does not fit the image tower's patches.
+    #[error(
+        "{}: {key} is {side}, but the image tower has {grid} x {grid} patches of {patch} pixels, so images of {} to {} pixels a side",
+        path.display(),
+        grid * patch,
+        (grid + 1) * patch - 1
+    )]
+    ImageSize {
+        /// The file that says it, or the weight file.
+        path: PathBuf,
+        /// The key or option.
+        key: &'static str,
+        /// Its value.
+        side: usize,
+        /// Side of a patch.
+        patch: usize,
+        /// Patches along one side of the image.
+        grid: usize,
+    },
     /// A JSON file and the tensors beside it contradict each other.
     #[error(
-        "{}: {field} is {stated}, but the tensors beside it have {found}; they do not belong together",
+        "{}: {field} is {stated}, but the image or text tower beside it has {found}; they do not belong together",
         path.display()
     )]
     ConfigMismatch {

@@ -11,7 +11,9 @@ mod convert;
 mod error;
 mod folder;
 mod format;
+mod known;
 mod naming;
+mod options;
 mod sidecar;
 mod source;
 
@@ -24,6 +26,7 @@ pub use config::{ClipConfig, TextConfig, VisionConfig};
 pub use convert::FloatType;
 pub use error::WeightError;
 pub use format::{Container, Naming, WeightFormat};
+pub use options::WeightOptions;
 pub use promptsrc_kernels::Activation;
 
 use naming::{Found, Origin, Tensor};
@@ -68,11 +71,20 @@ impl ClipWeights {
     /// If there is no such file, it is damaged, holds no CLIP with a vision transformer, or a
     /// tensor is missing or has another shape than the others imply.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+        Self::open_with(path, &WeightOptions::default())
+    }
+
+    /// As [`open`](Self::open), with what the files do not say.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); also if a configuration beside the weights says it already.
+    pub fn open_with(path: impl AsRef<Path>, options: &WeightOptions) -> Result<Self, WeightError> {
         let path = path.as_ref();
         let files = folder::locate(path)?;
         let source = Source::open(&files)?;
         let main = files.first().map_or(path, PathBuf::as_path);
-        Self::resolve(main, source)
+        Self::resolve(main, source, options)
     }
 
     /// Weights from the bytes of a safetensors file; `name` takes the place of a path in messages.
@@ -82,16 +94,17 @@ impl ClipWeights {
     /// As [`open`](Self::open).
     pub fn from_safetensors(name: &str, bytes: Vec<u8>) -> Result<Self, WeightError> {
         let name = Path::new(name);
-        Self::resolve(name, Source::of_bytes(name, bytes)?)
+        let source = Source::of_bytes(name, bytes)?;
+        Self::resolve(name, source, &WeightOptions::default())
     }
 
-    fn resolve(path: &Path, source: Source) -> Result<Self, WeightError> {
+    fn resolve(path: &Path, source: Source, options: &WeightOptions) -> Result<Self, WeightError> {
         let Found {
             format,
             config,
             notes,
             tensors,
-        } = naming::resolve(path, &source)?;
+        } = naming::resolve(path, &source, options)?;
         Ok(Self {
             path: path.to_path_buf(),
             format,

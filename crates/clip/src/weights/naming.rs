@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use promptsrc_image::Preprocess;
 use promptsrc_kernels::Activation;
 
 use super::config::{ClipConfig, TextConfig, VisionConfig};
 use super::error::WeightError;
 use super::format::{Container, Naming, WeightFormat};
+use super::known;
+use super::options::WeightOptions;
 use super::sidecar::{self, Dimension, Heads, Sidecar};
 use super::source::Source;
 
@@ -76,11 +79,18 @@ const OPENAI_ANCHOR: &str = "visual.conv1.weight";
 const HUGGING_FACE_ANCHOR: &str = "vision_model.embeddings.patch_embedding.weight";
 
 /// Finds out whose names the tensors have and checks that they make a whole CLIP.
-pub(super) fn resolve(path: &Path, source: &Source) -> Result<Found, WeightError> {
+pub(super) fn resolve(
+    path: &Path,
+    source: &Source,
+    options: &WeightOptions,
+) -> Result<Found, WeightError> {
     let names = Names::find(path, source)?;
     let sidecar = names.sidecar()?;
-    let mut notes = Vec::new();
-    let config = names.config(sidecar.as_ref(), &mut notes)?;
+    let config = names.config(sidecar.as_ref(), options)?;
+    let mut notes = match &sidecar {
+        Some(sidecar) => sidecar.notes.clone(),
+        None => names.assumptions(options, &config),
+    };
 
     let mut tensors = BTreeMap::new();
     for (name, shape) in config.tensors() {
@@ -182,8 +192,8 @@ impl<'s> Names<'s> {
             return Ok(None);
         }
         match self.naming {
-            Naming::HuggingFace => Sidecar::hugging_face(&beside).map(Some),
-            _ => Sidecar::open_clip(&beside).map(Some),
+            Naming::HuggingFace => sidecar::hugging_face(&beside).map(Some),
+            _ => sidecar::open_clip(&beside).map(Some),
         }
     }
 
@@ -291,8 +301,14 @@ impl<'s> Names<'s> {
     fn config(
         &self,
         sidecar: Option<&Sidecar>,
-        notes: &mut Vec<String>,
+        options: &WeightOptions,
     ) -> Result<ClipConfig, WeightError> {
+        if let (Some(sidecar), Some(option)) = (sidecar, options.first()) {
+            return Err(WeightError::Stated {
+                path: sidecar.path.clone(),
+                option,
+            });
+        }
         let [vision_width, _, patch_size, _] = self.shape("visual.conv1.weight")?;
         let [positions, _] = self.shape("visual.positional_embedding")?;
         let [_, embed_dim] = self.shape("visual.proj")?;
@@ -316,15 +332,25 @@ impl<'s> Names<'s> {
             });
         };
 
-        if sidecar.is_none() {
-            self.note_assumptions(notes);
-        }
-        let vision_heads = match sidecar.map(|s| s.vision_heads) {
-            Some(Heads::Count(heads)) => heads,
-            Some(Heads::Width(width)) => vision_width / width.max(1),
-            None => heads_of_64(vision_width),
+        let resolution = match (sidecar.and_then(|s| s.image_size), options.image_size) {
+            (Some((key, side)), _) => {
+                let path = sidecar.map_or(self.path, |s| &s.path);
+                self.image_size(path, key, side, patch_size, grid)?
+            }
+            (None, Some(side)) => {
+                self.image_size(self.path, "--image-size", side, patch_size, grid)?
+            }
+            (None, None) => resolution,
         };
-        let text_heads = sidecar.map_or_else(|| heads_of_64(text_width), |s| s.text_heads);
+        let vision_heads = match (sidecar.map(|s| s.vision_heads), options.heads) {
+            (Some(Heads::Count(heads)), _) | (None, Some([heads, _])) => heads,
+            (Some(Heads::Width(width)), _) => vision_width / width.max(1),
+            (None, None) => ClipConfig::openai_heads(vision_width),
+        };
+        let text_heads = match (sidecar.map(|s| s.text_heads), options.heads) {
+            (Some(heads), _) | (None, Some([_, heads])) => heads,
+            (None, None) => ClipConfig::openai_heads(text_width),
+        };
         for (tower, width, heads) in [
             ("image", vision_width, vision_heads),
             ("text", text_width, text_heads),
@@ -357,10 +383,15 @@ impl<'s> Names<'s> {
                 context_length,
                 vocab_size,
             },
-            activation: sidecar.map_or(Activation::QuickGelu, |s| s.activation),
+            activation: match sidecar {
+                Some(sidecar) => sidecar.activation,
+                None => options.activation.unwrap_or(Activation::QuickGelu),
+            },
             layer_norm_eps: sidecar.map_or(ClipConfig::LAYER_NORM_EPS, |s| s.layer_norm_eps),
-            mean: sidecar.map_or(ClipConfig::MEAN, |s| s.mean),
-            std: sidecar.map_or(ClipConfig::STD, |s| s.std),
+            preprocess: match sidecar {
+                Some(sidecar) => sidecar.preprocess.of(resolution)?,
+                None => Preprocess::clip(resolution as u32),
+            },
         };
         if let Some(sidecar) = sidecar {
             compare(sidecar, &config)?;
@@ -368,17 +399,59 @@ impl<'s> Names<'s> {
         Ok(config)
     }
 
-    fn note_assumptions(&self, notes: &mut Vec<String>) {
-        let (name, file) = if self.is_open_clip(None) {
-            ("OpenCLIP", sidecar::OPEN_CLIP)
-        } else if self.naming == Naming::HuggingFace {
-            ("Hugging Face", sidecar::HUGGING_FACE)
-        } else {
-            return;
+    /// The side of the images, if it fits the tower's patches.
+    fn image_size(
+        &self,
+        path: &Path,
+        key: &'static str,
+        side: usize,
+        patch: usize,
+        grid: usize,
+    ) -> Result<usize, WeightError> {
+        // A grid of patches of which the last may be cut off.
+        match side / patch.max(1) == grid {
+            true => Ok(side),
+            false => Err(WeightError::ImageSize {
+                path: path.to_path_buf(),
+                key,
+                side,
+                patch,
+                grid,
+            }),
+        }
+    }
+
+    /// What is taken for granted where no configuration says it.
+    fn assumptions(&self, options: &WeightOptions, config: &ClipConfig) -> Vec<String> {
+        let known = !self.source.is_on_disk()
+            || (self.naming == Naming::OpenAi
+                && self.source.container == Container::TorchScript
+                && known::is_openai(self.path));
+        if known {
+            return Vec::new();
+        }
+        let mut assumed = Vec::new();
+        if options.activation.is_none() {
+            assumed.push("QuickGELU (--activation)".to_string());
+        }
+        if options.heads.is_none() {
+            let (vision, text) = (config.vision.heads, config.text.heads);
+            assumed.push(format!("{vision} and {text} attention heads (--heads)"));
+        }
+        if options.image_size.is_none() {
+            let side = config.vision.resolution;
+            assumed.push(format!("images of {side} x {side} pixels (--image-size)"));
+        }
+        assumed.push("OpenAI's preprocessing".to_string());
+        let file = match self.naming {
+            Naming::HuggingFace => sidecar::HUGGING_FACE,
+            _ if self.source.container == Container::TorchScript => "configuration",
+            _ => sidecar::OPEN_CLIP,
         };
-        notes.push(format!(
-            "the tensors have {name} names, but there is no {file} beside the file: QuickGELU and attention heads of width 64 are assumed"
-        ));
+        vec![format!(
+            "there is no {file} beside these weights; assumed: {}",
+            assumed.join(", ")
+        )]
     }
 
     /// Number of blocks in a tower: how many different numbers the blocks' names have.
@@ -525,21 +598,17 @@ fn hugging_face_block(block: &str, rest: &str) -> Origin {
     Origin::Direct([format!("{block}.{name}")])
 }
 
-/// OpenAI's rule, which its files do not state: heads of width 64, and one in a narrow tower.
-fn heads_of_64(width: usize) -> usize {
-    (width / 64).max(1)
-}
-
 fn compare(sidecar: &Sidecar, config: &ClipConfig) -> Result<(), WeightError> {
     for (field, dimension, stated) in &sidecar.stated {
         let found = match dimension {
             Dimension::Embed => config.embed_dim,
             Dimension::VisionWidth => config.vision.width,
             Dimension::VisionLayers => config.vision.layers,
+            Dimension::VisionMlp => config.vision.mlp_width,
             Dimension::Patch => config.vision.patch_size,
-            Dimension::Resolution => config.vision.resolution,
             Dimension::TextWidth => config.text.width,
             Dimension::TextLayers => config.text.layers,
+            Dimension::TextMlp => config.text.mlp_width,
             Dimension::Context => config.text.context_length,
             Dimension::Vocabulary => config.text.vocab_size,
         };

@@ -10,7 +10,7 @@ use promptsrc::adapter::{Adapter, AdapterMeta};
 use promptsrc::config::Warmup;
 use promptsrc::methods::layer_prompts::Tower;
 use promptsrc::methods::{self, Circumstances};
-use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord};
+use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord, other_settings};
 use promptsrc::{ConfigError, Preset, TrainConfig};
 
 /// What the user adds to a checkpoint, which may lack it. It takes precedence over the checkpoint,
@@ -67,6 +67,7 @@ impl ReferenceCheckpoint {
             meta.class_names = names.clone();
         }
         if let Some((clip, preprocessing)) = &supplement.clip {
+            self.check_settings(clip, preprocessing)?;
             (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
         }
         let model = methods::prompt_model(&meta.config).map_err(config)?;
@@ -75,6 +76,33 @@ impl ReferenceCheckpoint {
             parameters: self.prompts.clone(),
             meta,
         })
+    }
+
+    /// Whether a CLIP computes what the one of the training computed.
+    fn check_settings(
+        &self,
+        clip: &ClipRecord,
+        preprocessing: &PreprocessingRecord,
+    ) -> Result<(), ReferenceCheckpointError> {
+        let own = match (&self.record, &self.clip) {
+            (Some(record), _) => (record.clip.clone(), record.preprocessing.clone()),
+            // The reference opens OpenAI's files only, with their settings.
+            (None, Some(shape)) => (shape.record(), shape.preprocessing()),
+            (None, None) => return Ok(()),
+        };
+        let (trained, trained_preprocessing) = own;
+        if (trained.vision, trained.text) != (clip.vision, clip.text) {
+            // The prompts do not fit it, which is said when they are used.
+            return Ok(());
+        }
+        let here = (clip.settings.as_ref(), preprocessing);
+        match other_settings((trained.settings.as_ref(), &trained_preprocessing), here) {
+            Some(differences) => Err(ReferenceCheckpointError::OtherSettings {
+                path: self.path.clone(),
+                differences,
+            }),
+            None => Ok(()),
+        }
     }
 
     fn described(&self, supplement: &Supplement) -> Result<AdapterMeta, ReferenceCheckpointError> {

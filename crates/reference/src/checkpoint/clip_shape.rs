@@ -3,8 +3,9 @@
 use promptsrc_pickle::TorchFile;
 
 use super::state_dict::state_dict;
-use promptsrc::records::{ClipRecord, PreprocessingRecord};
-use promptsrc_clip::ClipConfig;
+use promptsrc::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
+use promptsrc_clip::{Activation, ClipConfig};
+use promptsrc_image::Preprocess;
 
 /// The shape of a CLIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +78,15 @@ impl ClipShape {
             embed_dim: self.embed_dim,
             vision: self.vision,
             text: self.text,
+            settings: Some(ClipSettingsRecord {
+                activation: Activation::QuickGelu,
+                layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
+                heads: [self.vision[0], self.text[0]].map(ClipConfig::openai_heads),
+            }),
         }
     }
 
     pub(super) fn preprocessing(&self) -> PreprocessingRecord {
-        PreprocessingRecord {
-            resolution: self.resolution,
-            mean: ClipConfig::MEAN,
-            std: ClipConfig::STD,
-            interpolation: "bicubic".to_string(),
-        }
+        PreprocessingRecord::of(&Preprocess::clip(self.resolution as u32))
     }
 }

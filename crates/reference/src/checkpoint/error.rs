@@ -23,6 +23,18 @@ pub enum ReferenceCheckpointError {
         /// The code that it would execute.
         code: String,
     },
+    /// A CLIP has other settings than that of the training.
+    #[error(
+        "{} was trained on a CLIP with other settings ({differences}): name the CLIP that its run \
+         started from",
+        path.display()
+    )]
+    OtherSettings {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        differences: String,
+    },
     /// Its prompts are not valid.
     #[error("{}: {source}", path.display())]
     Prompts {

@@ -1,0 +1,43 @@
+//! What a person may say about weights whose files do not say it.
+
+use promptsrc_kernels::Activation;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a CLIP for weights without a configuration beside them; what is `None` is assumed to
+/// be as in OpenAI's CLIP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightOptions {
+    /// The blocks' activation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// Attention heads of the image and of the text tower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<[usize; 2]>,
+    /// Side of the images, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
+}
+
+impl WeightOptions {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The first of the options that is given.
+    pub(crate) fn first(&self) -> Option<&'static str> {
+        match self {
+            Self {
+                activation: Some(_),
+                ..
+            } => Some("--activation"),
+            Self { heads: Some(_), .. } => Some("--heads"),
+            Self {
+                image_size: Some(_),
+                ..
+            } => Some("--image-size"),
+            _ => None,
+        }
+    }
+}
