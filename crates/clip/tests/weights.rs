@@ -726,7 +726,7 @@ fn other_models_are_refused_and_identified() {
         );
     })
     .unwrap_err();
-    assert!(matches!(error, WeightError::Variant { .. }), "{error}");
+    assert!(matches!(error, WeightError::Unread { .. }), "{error}");
 }
 
 #[test]

@@ -288,6 +288,16 @@ impl<'a> Classifier<'a> {
                 0 => Vec::new(),
                 n => self.probabilities(batch.images, n),
             };
+            if let Some(place) = rows.iter().position(|value| !value.is_finite()) {
+                let classes = self.names.len();
+                let item = batch.indices.get(place / classes).map_or(0, |index| *index);
+                return Err(MetricsError::NotFinite {
+                    item: item as u64 + 1,
+                    class: self.names.get(place % classes).cloned().unwrap_or_default(),
+                    value: "infinite or NaN".to_string(),
+                }
+                .into());
+            }
             let mut results: Vec<(usize, PredictionResult)> = Vec::new();
             let rows = rows.chunks_exact(self.names.len());
             for (index, row) in batch.indices.iter().zip(rows) {

@@ -99,8 +99,8 @@ pub enum ClipError {
     Hub(#[from] HubError),
     /// Settings are given for the built-in CLIP.
     #[error(
-        "--activation, --heads and --image-size are for weights without a configuration; the built-in \
-         CLIP needs none"
+        "--activation, --heads, --image-size and --clip-prefix are for weight files; the built-in CLIP \
+         needs none of them"
     )]
     Stated,
     /// Its weights cannot be read.

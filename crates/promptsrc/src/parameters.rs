@@ -38,6 +38,14 @@ pub enum ParameterError {
         /// Number of its values.
         values: usize,
     },
+    /// A value that nothing can be computed with.
+    #[error("the parameter {name} contains {value}: the file is damaged, or its training diverged")]
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// NaN or an infinity, as text.
+        value: String,
+    },
     /// A required parameter is missing.
     #[error("the parameter {name} is missing")]
     Missing {
@@ -70,10 +78,10 @@ pub enum ParameterError {
 }
 
 impl Parameters {
-    /// Parameters, checked to have as many values as their shapes say.
+    /// Parameters, checked to have as many values as their shapes say, all of them finite.
     ///
     /// # Errors
-    /// [`ParameterError::None`], [`ParameterError::Count`].
+    /// [`ParameterError::None`], [`ParameterError::Count`], [`ParameterError::NotFinite`].
     pub fn new(list: Vec<Parameter>) -> Result<Self, ParameterError> {
         if list.is_empty() {
             return Err(ParameterError::None);
@@ -91,7 +99,25 @@ impl Parameters {
                 });
             }
         }
-        Ok(Self { list })
+        let parameters = Self { list };
+        parameters.check_finite()?;
+        Ok(parameters)
+    }
+
+    /// Checks that all values are finite.
+    ///
+    /// # Errors
+    /// [`ParameterError::NotFinite`].
+    pub fn check_finite(&self) -> Result<(), ParameterError> {
+        for parameter in &self.list {
+            if let Some(value) = parameter.values.iter().find(|value| !value.is_finite()) {
+                return Err(ParameterError::NotFinite {
+                    name: parameter.name.clone(),
+                    value: value.to_string(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// All parameters.

@@ -33,6 +33,16 @@ pub enum StateError {
         /// The error of the parameters.
         source: ParameterError,
     },
+    /// Momentum or aggregate contain NaN or an infinity.
+    #[error("{}: tensor {name} contains {value}: the file is damaged, or the training diverged", path.display())]
+    NotFinite {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The tensor.
+        name: String,
+        /// NaN or an infinity.
+        value: f64,
+    },
     /// Momentum or aggregate do not fit the parameters.
     #[error("{}: tensor {name} does not fit the parameters; the file is damaged", path.display())]
     Mismatch {
@@ -109,6 +119,22 @@ pub fn load(path: &Path) -> Result<TrainingState, StateError> {
         path: path.into(),
         source,
     })?;
+    let momentum = velocity
+        .iter()
+        .flat_map(|(name, values): (&String, &Vec<f32>)| {
+            values.iter().map(move |v| (name, f64::from(*v)))
+        });
+    let sums = aggregate
+        .sums
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |v| (name, *v)));
+    if let Some((name, value)) = momentum.chain(sums).find(|(_, value)| !value.is_finite()) {
+        return Err(StateError::NotFinite {
+            path: path.into(),
+            name: name.clone(),
+            value,
+        });
+    }
     let size = |name: &str| parameters.get(name).map(|p| p.values.len());
     let lengths = velocity
         .iter()

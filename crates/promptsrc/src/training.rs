@@ -78,6 +78,16 @@ pub enum TrainingError {
     /// The initial parameters are invalid.
     #[error(transparent)]
     Parameters(#[from] ParameterError),
+    /// A learned value is infinite or not a number.
+    #[error(
+        "a learned value became infinite or NaN in epoch {epoch}: the learning rate {lr} is too high"
+    )]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The learning rate of that epoch.
+        lr: f64,
+    },
     /// The loss is infinite or not a number.
     #[error(
         "the loss became {loss} in epoch {epoch}: the learning rate {lr} may be too high, or the \
@@ -110,7 +120,7 @@ impl<'a> Training<'a> {
     /// Trains until the last epoch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`], an image that cannot be loaded, or an error of the observer.
+    /// [`TrainingError::NotFinite`], [`TrainingError::Diverged`], an image that cannot be loaded, or an error of the observer.
     pub fn run<E: From<TrainingError> + From<DataError>>(
         &mut self,
         loader: &TrainLoader,
@@ -128,7 +138,7 @@ impl<'a> Training<'a> {
                 steps += 1;
                 observer.step(epoch, steps, losses)?;
             }
-            self.end_epoch();
+            self.end_epoch()?;
             let seconds = began.elapsed().as_secs_f64();
             observer.epoch(&self.state, lr, sum.over(steps), seconds)?;
         }
@@ -212,12 +222,27 @@ impl<'a> Training<'a> {
     }
 
     /// Ends an epoch: adds the current parameters to the aggregate.
-    pub fn end_epoch(&mut self) {
+    ///
+    /// # Errors
+    /// [`TrainingError::Diverged`]: neither a state nor an adapter may be saved of such values.
+    pub fn end_epoch(&mut self) -> Result<(), TrainingError> {
+        let lr = self.learning_rate();
         let weights = self.epoch_weights.as_ref();
         if let Some(weight) = weights.and_then(|w| w.get(self.state.epoch)) {
             self.state.aggregate.add(&self.state.parameters, *weight);
         }
         self.state.epoch += 1;
+        let all = [
+            self.state.parameters.check_finite(),
+            self.learned().check_finite(),
+        ];
+        match all.iter().all(Result::is_ok) {
+            true => Ok(()),
+            false => Err(TrainingError::Diverged {
+                epoch: self.state.epoch,
+                lr,
+            }),
+        }
     }
 
     /// The learned parameters: the aggregate over the epochs, or without aggregation the current

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use promptsrc::{Classifier, Clip, ClipOptions, Part, Precision, PrecisionChoice};
+use promptsrc::training::{Training, TrainingError};
+use promptsrc::{Classifier, Clip, ClipOptions, Part, Precision, PrecisionChoice, TrainConfig};
 use promptsrc_clip::templates::PHOTO;
 use promptsrc_world::{Purpose, WorldSet};
 use serde_json::Value;
@@ -74,4 +75,25 @@ fn zero_shot_results_are_those_of_pytorch_on_the_exported_images() {
         }
     }
     assert!(compared > 1000, "{compared} logits compared");
+}
+
+#[test]
+fn a_training_whose_values_overflow_ends_before_they_are_saved() {
+    let clip = Clip::open("mini").expect("a CLIP");
+    let names = ["a cat", "a dog"].map(String::from);
+    let mut training = Training::new(&clip, TrainConfig::default(), &names).expect("a training");
+    let side = clip.vision().resolution();
+    let mut gradients = training.gradients(vec![0.5; 3 * side * side], &[0]);
+    training.apply(&gradients);
+    training.end_epoch().expect("finite values");
+    for gradient in gradients.gradients.iter_mut().flatten() {
+        *gradient = f32::INFINITY;
+    }
+    training.apply(&gradients);
+    let error = training.end_epoch().expect_err("values that overflow");
+    assert!(
+        matches!(error, TrainingError::Diverged { epoch: 2, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("learning rate"), "{error}");
 }

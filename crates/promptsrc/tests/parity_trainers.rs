@@ -135,7 +135,7 @@ fn compare_case(
             }
         }
         if (step + 1) % (steps / config.epochs) == 0 {
-            training.end_epoch();
+            training.end_epoch().expect("finite values");
             for parameter in training.state().parameters.iter() {
                 let name = format!("epoch{}/{}", training.state().epoch, parameter.name);
                 let expected = &file.get(&name).data;

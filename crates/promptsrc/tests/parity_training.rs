@@ -204,7 +204,7 @@ fn compare(case: &str, g: &mut Groups) {
                     .absolute(&what, &found, expected, first(Quantity::Prompts));
             }
         }
-        learner.end_epoch();
+        learner.end_epoch().expect("finite values");
         for prompt in learner.state().parameters.iter() {
             let name = format!("epoch{}/{}", epoch + 1, prompt.name);
             let found = widen(&prompt.values);

@@ -27,6 +27,8 @@ fn prompts(n_ctx: usize, text_depth: usize, bits: &[u32]) -> Parameters {
             let width = if name.starts_with("image") { 3 } else { 2 };
             let values = (0..n_ctx * width)
                 .map(|_| f32::from_bits(bits.next().unwrap_or_default()))
+                // Prompts are finite.
+                .map(|value| if value.is_finite() { value } else { -0.0 })
                 .collect();
             Parameter {
                 name,

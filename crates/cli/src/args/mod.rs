@@ -84,6 +84,10 @@ pub struct Common {
     /// Side of such a CLIP's images, in pixels [default: what its patches fill].
     #[arg(long, global = true, value_name = "PIXELS", value_parser = positive, hide_short_help = true)]
     pub image_size: Option<usize>,
+    /// What the names of the CLIP's tensors begin with, in a weight file with several CLIPs, such as
+    /// a moving average beside the model.
+    #[arg(long, global = true, value_name = "PREFIX", hide_short_help = true)]
+    pub clip_prefix: Option<String>,
     /// Print the result as JSON on standard output.
     #[arg(long, global = true)]
     pub json: bool,
@@ -99,6 +103,7 @@ impl Common {
             activation: self.activation,
             heads: self.heads,
             image_size: self.image_size,
+            prefix: self.clip_prefix.clone(),
         }
     }
 }

@@ -50,6 +50,19 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
         let features = text_features(&clip, texts, settings.truncate)?;
         add("text_features", texts.len(), features);
     }
+    for tensor in &tensors {
+        if let Values::F32(values) = &tensor.values
+            && let Some(value) = values.iter().find(|value| !value.is_finite())
+        {
+            return Err(Failure::failed(format!(
+                "{}: the {} contain {value}, although its weights are finite: they overflow in the \
+                 precision {}",
+                clip.source(),
+                tensor.name.replace('_', " "),
+                clip.precision()
+            )));
+        }
+    }
     let record = Record {
         clip: clip.record().name.clone(),
         fingerprint: clip.record().fingerprint.clone(),

@@ -50,6 +50,14 @@ pub(super) fn append_f32(dtype: FloatType, bytes: &[u8], values: &mut Vec<f32>) 
         });
 }
 
+/// The first number that is NaN or infinite.
+pub(super) fn not_finite(values: &[f32]) -> Option<f32> {
+    // Without a branch a piece is looked at as vectors.
+    let finite = |piece: &[f32]| piece.iter().fold(true, |all, v| all & v.is_finite());
+    let piece = values.par_chunks(TASK).find_first(|piece| !finite(piece))?;
+    piece.iter().copied().find(|value| !value.is_finite())
+}
+
 fn each<const N: usize>(to: &mut [f32], from: &[u8], number: impl Fn([u8; N]) -> f32) {
     for (to, from) in to.iter_mut().zip(from.as_chunks().0) {
         *to = number(*from);
@@ -112,5 +120,16 @@ mod tests {
             .collect();
         append_f32(FloatType::Bf16, &bytes, &mut values);
         assert_eq!(values, [1.5, -0.25]);
+    }
+
+    #[test]
+    fn the_first_number_that_is_not_finite_is_found() {
+        let mut values = vec![f32::MAX; 2 * TASK + 7];
+        assert_eq!(not_finite(&values), None);
+        values[2 * TASK + 3] = f32::NEG_INFINITY;
+        assert_eq!(not_finite(&values), Some(f32::NEG_INFINITY));
+        values[TASK + 1] = f32::NAN;
+        assert!(not_finite(&values).is_some_and(f32::is_nan));
+        assert_eq!(not_finite(&[]), None);
     }
 }

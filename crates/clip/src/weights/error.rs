@@ -213,6 +213,57 @@ pub enum WeightError {
         /// Its type.
         found: String,
     },
+    /// A tensor contains a number that nothing can be computed with.
+    #[error(
+        "{}: tensor {tensor} contains {value}; the file is damaged, or its training diverged: use other weights",
+        path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in this file.
+        tensor: String,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// Several CLIPs in one file.
+    #[error(
+        "{}: {} CLIPs in one file, under {}; choose one with --clip-prefix PREFIX",
+        path.display(),
+        prefixes.len(),
+        quoted(prefixes)
+    )]
+    ManyClips {
+        /// The file.
+        path: PathBuf,
+        /// What their tensors' names begin with.
+        prefixes: Vec<String>,
+    },
+    /// No CLIP under the prefix that was chosen.
+    #[error(
+        "{}: no CLIP under --clip-prefix {prefix:?}; there is one under {}",
+        path.display(),
+        quoted(prefixes)
+    )]
+    NoSuchPrefix {
+        /// The file.
+        path: PathBuf,
+        /// The prefix.
+        prefix: String,
+        /// Those under which there is one.
+        prefixes: Vec<String>,
+    },
+    /// Tensors of a tower that nothing here computes with.
+    #[error(
+        "{}: a variant of CLIP that is not supported: CLIP's towers have no tensor {tensors}",
+        path.display()
+    )]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// Their names in this file.
+        tensors: String,
+    },
     /// A tower's width is not a multiple of its heads.
     #[error("{}: the {tower} tower of width {width} cannot have {heads} attention heads", path.display())]
     Heads {
@@ -241,6 +292,11 @@ pub enum WeightError {
         /// The tensor's name in this file.
         tensor: String,
     },
+}
+
+fn quoted(prefixes: &[String]) -> String {
+    let quoted: Vec<String> = prefixes.iter().map(|p| format!("{p:?}")).collect();
+    quoted.join(" and ")
 }
 
 fn expected(shape: &Option<Vec<usize>>) -> String {

@@ -156,7 +156,8 @@ impl ClipWeights {
     ///
     /// # Errors
     ///
-    /// If there is no tensor of that name, or the file changed since it was opened.
+    /// If there is no tensor of that name, it contains NaN or an infinity, or the file changed since
+    /// it was opened.
     pub fn f32(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let tensor = self
             .tensors
@@ -168,12 +169,25 @@ impl ClipWeights {
         let mut values = Vec::new();
         for part in tensor.origin.parts() {
             let (dtype, bytes) = self.source.read(&self.path, part)?;
+            let start = values.len();
             convert::append_f32(dtype, &bytes, &mut values);
+            self.check_finite(part, values.get(start..).unwrap_or_default())?;
         }
         if let (Origin::Transposed(_), [rows, columns]) = (&tensor.origin, &*tensor.shape) {
             values = transposed(&values, *rows, *columns);
         }
         Ok(values)
+    }
+
+    fn check_finite(&self, part: &str, values: &[f32]) -> Result<(), WeightError> {
+        match convert::not_finite(values) {
+            None => Ok(()),
+            Some(value) => Err(WeightError::NotFinite {
+                path: self.path.clone(),
+                tensor: part.to_string(),
+                value,
+            }),
+        }
     }
 
     /// Identifies the numbers: BLAKE3 of every tensor's name, shape and values as `f32`, in the
@@ -184,7 +198,7 @@ impl ClipWeights {
     ///
     /// # Errors
     ///
-    /// If the file changed since it was opened.
+    /// If a tensor contains NaN or an infinity, or the file changed since it was opened.
     pub fn fingerprint(&self) -> Result<String, WeightError> {
         if let Some(fingerprint) = self.fingerprint.get() {
             return Ok(fingerprint.clone());
@@ -202,6 +216,12 @@ impl ClipWeights {
             {
                 // The file's bytes are what would be hashed.
                 hasher.update_rayon(&bytes);
+                let mut values = Vec::new();
+                for bytes in bytes.chunks(4 << 20) {
+                    values.clear();
+                    convert::append_f32(FloatType::F32, bytes, &mut values);
+                    self.check_finite(part, &values)?;
+                }
                 continue;
             }
             let mut bytes = Vec::new();

@@ -84,7 +84,7 @@ pub(super) fn resolve(
     source: &Source,
     options: &WeightOptions,
 ) -> Result<Found, WeightError> {
-    let names = Names::find(path, source)?;
+    let names = Names::find(path, source, options)?;
     let sidecar = names.sidecar()?;
     let config = names.config(sidecar.as_ref(), options)?;
     let mut notes = match &sidecar {
@@ -117,7 +117,11 @@ pub(super) fn resolve(
 }
 
 impl<'s> Names<'s> {
-    fn find(path: &'s Path, source: &'s Source) -> Result<Self, WeightError> {
+    fn find(
+        path: &'s Path,
+        source: &'s Source,
+        options: &WeightOptions,
+    ) -> Result<Self, WeightError> {
         let resnet =
             |name: &&str| name.contains("visual.layer1.") || name.contains("visual.attnpool.");
         if let Some(tensor) = source.names().find(resnet) {
@@ -145,23 +149,42 @@ impl<'s> Names<'s> {
                 return Err(not_clip(why));
             }
         }
-        let anchor = |anchor: &str| {
-            source
-                .names()
-                .filter_map(|name| name.strip_suffix(anchor))
-                .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-                // Checkpoints may also hold a moving average or the state of an optimiser.
-                .min_by_key(|prefix| (!prefix.starts_with("state_dict."), prefix.len()))
-                .map(str::to_string)
-        };
-        let (naming, prefix) = if let Some(prefix) = anchor(OPENAI_ANCHOR) {
-            (Naming::OpenAi, prefix)
-        } else if let Some(prefix) = anchor(HUGGING_FACE_ANCHOR) {
-            (Naming::HuggingFace, prefix)
-        } else {
-            return Err(not_clip(
-                "it has neither visual.conv1.weight (OpenAI, OpenCLIP) nor vision_model.embeddings.patch_embedding.weight (Hugging Face)",
-            ));
+        let mut found: Vec<(Naming, String)> = Vec::new();
+        for (naming, anchor) in [
+            (Naming::OpenAi, OPENAI_ANCHOR),
+            (Naming::HuggingFace, HUGGING_FACE_ANCHOR),
+        ] {
+            let prefixes = source.names().filter_map(|name| name.strip_suffix(anchor));
+            let whole = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+            found.extend(whole.map(|prefix| (naming, prefix.to_string())));
+        }
+        let prefixes = || found.iter().map(|(_, prefix)| prefix.clone()).collect();
+        let (naming, prefix) = match (&options.prefix, found.as_slice()) {
+            (_, []) => {
+                return Err(not_clip(
+                    "it has neither visual.conv1.weight (OpenAI, OpenCLIP) nor vision_model.embeddings.patch_embedding.weight (Hugging Face)",
+                ));
+            }
+            (None, [one]) => one.clone(),
+            (None, _) => {
+                return Err(WeightError::ManyClips {
+                    path: path.to_path_buf(),
+                    prefixes: prefixes(),
+                });
+            }
+            (Some(chosen), _) => {
+                let is_chosen = |prefix: &str| {
+                    prefix == chosen || prefix.strip_suffix('.').is_some_and(|p| p == chosen)
+                };
+                let chosen_one = found.iter().find(|(_, prefix)| is_chosen(prefix));
+                chosen_one
+                    .cloned()
+                    .ok_or_else(|| WeightError::NoSuchPrefix {
+                        path: path.to_path_buf(),
+                        prefix: chosen.clone(),
+                        prefixes: prefixes(),
+                    })?
+            }
         };
         let custom_text = naming == Naming::OpenAi
             && source
@@ -513,23 +536,29 @@ impl<'s> Names<'s> {
             .flat_map(|tensor| tensor.origin.parts())
             .map(String::as_str)
             .collect();
-        let mut extra = Vec::new();
+        let (mut unread, mut extra) = (Vec::new(), Vec::new());
         let mut outside = 0usize;
         for name in self.source.names().filter(|name| !used.contains(name)) {
-            let Some(name) = name.strip_prefix(&*self.prefix) else {
+            let Some(in_clip) = name.strip_prefix(&*self.prefix) else {
                 outside += 1;
                 continue;
             };
-            if CHANGES_THE_TOWERS.iter().any(|part| name.contains(part)) {
-                return Err(WeightError::Variant {
-                    path: self.path.to_path_buf(),
-                    what: format!("it has the tensor {name}"),
-                });
+            let last = in_clip.rsplit('.').next().unwrap_or(in_clip);
+            if HARMLESS.contains(&last) {
+                continue;
             }
-            let last = name.rsplit('.').next().unwrap_or(name);
-            if !HARMLESS.contains(&last) {
-                extra.push(name);
+            let first = in_clip.split('.').next().unwrap_or(in_clip);
+            let alone = first == in_clip;
+            match alone || TOWERS.contains(&first) || OTHER_FUNCTIONS.contains(&first) {
+                true => unread.push(name),
+                false => extra.push(name),
             }
+        }
+        if !unread.is_empty() {
+            return Err(WeightError::Unread {
+                path: self.path.to_path_buf(),
+                tensors: shown(unread),
+            });
         }
         if outside > 0 {
             notes.push(format!(
@@ -538,12 +567,7 @@ impl<'s> Names<'s> {
             ));
         }
         if !extra.is_empty() {
-            let more = match extra.len().saturating_sub(SHOWN) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            extra.truncate(SHOWN);
-            notes.push(format!("tensors left out: {}{more}", extra.join(", ")));
+            notes.push(format!("tensors left out: {}", shown(extra)));
         }
         Ok(())
     }
@@ -562,18 +586,34 @@ const HARMLESS: [&str; 6] = [
     "num_batches_tracked",
 ];
 
-/// Parts of names that show that a tower computes something else than CLIP's.
-const CHANGES_THE_TOWERS: [&str; 9] = [
-    ".ls_1.",
-    ".ls_2.",
-    "attn_pool",
-    ".ln_attn.",
-    ".ln_q.",
-    ".ln_k.",
-    ".head_scale",
-    "cls_emb",
-    "text_decoder.",
+/// What the names of a tower's tensors begin with: a tensor there that nobody reads shows that the
+/// tower computes something else than CLIP's. In OpenAI's naming the text tower is at the root.
+const TOWERS: [&str; 12] = [
+    "visual",
+    "vision_model",
+    "visual_projection",
+    "text",
+    "text_model",
+    "text_projection",
+    "transformer",
+    "token_embedding",
+    "positional_embedding",
+    "ln_final",
+    "logit_scale",
+    "logit_bias",
 ];
+
+/// Modules beside the towers that change what a model computes of them.
+const OTHER_FUNCTIONS: [&str; 3] = ["text_decoder", "adapter", "image_adapter"];
+
+fn shown(mut names: Vec<&str>) -> String {
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.truncate(SHOWN);
+    format!("{}{more}", names.join(", "))
+}
 
 fn hugging_face_block(block: &str, rest: &str) -> Origin {
     let name = match rest {

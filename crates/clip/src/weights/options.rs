@@ -3,8 +3,8 @@
 use promptsrc_kernels::Activation;
 use serde::{Deserialize, Serialize};
 
-/// Settings of a CLIP for weights without a configuration beside them; what is `None` is assumed to
-/// be as in OpenAI's CLIP.
+/// Settings of a CLIP for weights without a configuration beside them, of which what is `None` is
+/// assumed to be as in OpenAI's CLIP; and which of several CLIPs in a file is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightOptions {
@@ -17,6 +17,9 @@ pub struct WeightOptions {
     /// Side of the images, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
+    /// What the names of the CLIP's tensors begin with, in a file with several CLIPs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
 }
 
 impl WeightOptions {
@@ -25,7 +28,7 @@ impl WeightOptions {
         *self == Self::default()
     }
 
-    /// The first of the options that is given.
+    /// The first setting that is given.
     pub(crate) fn first(&self) -> Option<&'static str> {
         match self {
             Self {

@@ -124,9 +124,12 @@ impl Source {
     fn add(&mut self, path: &Path) -> Result<(), WeightError> {
         let start = beginning(path)?;
         let extension = path.extension().unwrap_or_default();
-        // A safetensors file begins with the length of its header, which is a JSON object.
-        if start.get(8) == Some(&b'{') || (extension == "safetensors" && !is_torch(&start)) {
-            if let Some(what) = something_else(&start) {
+        // A safetensors file begins with the length of its header, which is a JSON object. The length
+        // may spell anything, the beginning of a web page included.
+        let is_json = start.get(8) == Some(&b'{');
+        if is_json || (extension == "safetensors" && !is_torch(&start)) {
+            let fits = is_json && header_fits(path, &start)?;
+            if !fits && let Some(what) = something_else(&start) {
                 return Err(WeightError::NotWeights {
                     path: path.to_path_buf(),
                     what,
@@ -209,6 +212,18 @@ impl Source {
         self.files.push(Opened::Torch(file));
         Ok(())
     }
+}
+
+/// Whether the header of a safetensors file, whose length its first eight bytes say, fits into it.
+fn header_fits(path: &Path, start: &[u8]) -> Result<bool, WeightError> {
+    let size = std::fs::metadata(path).map_err(|source| WeightError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let length = start
+        .first_chunk()
+        .map(|length| u64::from_le_bytes(*length));
+    Ok(length.is_some_and(|length| length.saturating_add(8) <= size.len()))
 }
 
 fn is_torch(start: &[u8]) -> bool {

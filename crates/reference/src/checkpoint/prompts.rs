@@ -1,7 +1,7 @@
 //! The prompts in a checkpoint's state dictionary, checked to belong together.
 
 use promptsrc::methods::layer_prompts::{Tower, parse_prompt_name, prompt_name};
-use promptsrc::{Parameter, Parameters};
+use promptsrc::{Parameter, ParameterError, Parameters};
 
 /// Prompts that do not belong together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum PromptsError {
     /// There are none.
     #[error("there are no prompts (no tensor named prompt_learner.ctx)")]
     None,
+    /// Their values cannot be used.
+    #[error(transparent)]
+    Values(#[from] ParameterError),
     /// A layer between two others has none.
     #[error("the prompt {name} is missing")]
     Missing {
@@ -77,7 +80,7 @@ pub(super) fn sorted(prompts: Vec<Parameter>) -> Result<Parameters, PromptsError
     }
     let list = found.into_iter().map(|(_, prompt)| prompt).collect();
     // There is at least one; values fill their shapes, because they were read by them.
-    Parameters::new(list).map_err(|_| PromptsError::None)
+    Ok(Parameters::new(list)?)
 }
 
 /// How many tokens and layers a tower's prompts have.
