@@ -15,6 +15,8 @@
 
 mod decode;
 mod error;
+mod exif;
+mod foreign;
 mod gif;
 mod jpeg;
 mod limits;
@@ -23,7 +25,7 @@ mod resample;
 mod rgb;
 mod tiff;
 
-pub use decode::{EXTENSIONS, decode, open};
+pub use decode::{EXTENSIONS, UNREADABLE_EXTENSIONS, decode, decode_upright, open, open_upright};
 pub use error::ImageError;
 pub use limits::Limits;
 pub use preprocess::{CLIP_MEAN, CLIP_STD, Preprocess};
