@@ -6,6 +6,8 @@ use promptsrc_image::ImageError;
 
 use crate::Part;
 
+/// How many images that cannot be decoded an error lists in full.
+const IMAGES_SPELLED_OUT: usize = 20;
 /// How many names an error or report lists in full.
 pub(crate) const SPELLED_OUT: usize = 10;
 
@@ -124,7 +126,8 @@ pub enum DataError {
     /// A list's header lacks a column.
     #[error(
         "{}: its header has no column {column:?}; found {found:?} (the columns are path, label \
-         and, optionally, class_name and split)", file.display()
+         and, optionally, class_name and split; other usual names, such as filename, image, class \
+         and category, are understood too)", file.display()
     )]
     MissingColumn {
         /// The file.
@@ -338,9 +341,29 @@ pub enum DataError {
         /// The operating system's error.
         reason: String,
     },
-    /// Images of a batch could not be decoded; each error names its file.
+    /// Images could not be decoded; each error names its file.
     #[error("{}", describe_images(.0))]
     Images(Vec<ImageError>),
+    /// Images of a part cannot be decoded; each error names its file.
+    #[error("{}", describe_undecodable(*part, *wanted, errors))]
+    Undecodable {
+        /// The part they belong to.
+        part: Part,
+        /// How many images are needed.
+        wanted: usize,
+        /// Why each cannot be decoded.
+        errors: Vec<ImageError>,
+    },
+    /// None of the images that are needed can be decoded.
+    #[error("none of the {wanted} {part} images can be decoded: {first}")]
+    NoneDecodable {
+        /// The part.
+        part: Part,
+        /// How many images are needed.
+        wanted: usize,
+        /// Why the first cannot be decoded.
+        first: ImageError,
+    },
 }
 
 impl DataError {
@@ -418,15 +441,27 @@ fn describe_images(errors: &[ImageError]) -> String {
         [one] => one.to_string(),
         many => {
             let mut message = format!("{} images cannot be used:", many.len());
-            for error in many.iter().take(SPELLED_OUT) {
+            for error in many.iter().take(IMAGES_SPELLED_OUT) {
                 message += &format!("\n  {error}");
             }
-            if many.len() > SPELLED_OUT {
-                message += &format!("\n  and {} more", many.len() - SPELLED_OUT);
+            if many.len() > IMAGES_SPELLED_OUT {
+                message += &format!("\n  and {} more", many.len() - IMAGES_SPELLED_OUT);
             }
             message
         }
     }
+}
+
+fn describe_undecodable(part: Part, wanted: usize, errors: &[ImageError]) -> String {
+    let count = errors.len();
+    let mut message = format!("{count} of the {wanted} {part} images cannot be decoded:");
+    for error in errors.iter().take(IMAGES_SPELLED_OUT) {
+        message += &format!("\n  {error}");
+    }
+    if count > IMAGES_SPELLED_OUT {
+        message += &format!("\n  and {} more", count - IMAGES_SPELLED_OUT);
+    }
+    message + "\nreplace them, or continue without them (--allow-unreadable)"
 }
 
 fn count_of(classes: usize) -> String {
