@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 /// The folders of a data set in which the reference may have saved few-shot subsets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CacheFolder {
+pub struct CacheFolder {
     /// The folders that may have a folder `split_fewshot`.
-    pub(crate) folders: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
     /// The folder that the images' paths are relative to.
-    pub(crate) images: PathBuf,
+    pub images: PathBuf,
     /// Whether a person's file names the classes, so that the saved names are others.
-    pub(crate) other_names: bool,
+    pub other_names: bool,
 }

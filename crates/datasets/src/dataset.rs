@@ -22,7 +22,7 @@ pub struct Dataset {
     /// Whether no split was given, so that this program divided the images into the parts.
     pub is_divided: bool,
     /// Where few-shot subsets that the reference saved are looked for.
-    pub(crate) caches: Option<CacheFolder>,
+    pub caches: Option<CacheFolder>,
 }
 
 impl Dataset {

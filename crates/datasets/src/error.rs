@@ -344,25 +344,21 @@ pub enum DataError {
     /// Images could not be decoded; each error names its file.
     #[error("{}", describe_images(.0))]
     Images(Vec<ImageError>),
-    /// Images of a part cannot be decoded; each error names its file.
-    #[error("{}", describe_undecodable(*part, *wanted, errors))]
+    /// Images cannot be decoded; each error names its file.
+    #[error("{}", describe_undecodable(*wanted, errors))]
     Undecodable {
-        /// The part they belong to.
-        part: Part,
         /// How many images are needed.
         wanted: usize,
         /// Why each cannot be decoded.
         errors: Vec<ImageError>,
     },
     /// None of the images that are needed can be decoded.
-    #[error("none of the {wanted} {part} images can be decoded: {first}")]
+    #[error("none of the {wanted} images can be decoded: {first}")]
     NoneDecodable {
-        /// The part.
-        part: Part,
         /// How many images are needed.
         wanted: usize,
         /// Why the first cannot be decoded.
-        first: ImageError,
+        first: Box<ImageError>,
     },
 }
 
@@ -439,29 +435,29 @@ fn describe_missing(
 fn describe_images(errors: &[ImageError]) -> String {
     match errors {
         [one] => one.to_string(),
-        many => {
-            let mut message = format!("{} images cannot be used:", many.len());
-            for error in many.iter().take(IMAGES_SPELLED_OUT) {
-                message += &format!("\n  {error}");
-            }
-            if many.len() > IMAGES_SPELLED_OUT {
-                message += &format!("\n  and {} more", many.len() - IMAGES_SPELLED_OUT);
-            }
-            message
-        }
+        many => format!("{} images cannot be used:{}", many.len(), listed(many)),
     }
 }
 
-fn describe_undecodable(part: Part, wanted: usize, errors: &[ImageError]) -> String {
-    let count = errors.len();
-    let mut message = format!("{count} of the {wanted} {part} images cannot be decoded:");
+fn describe_undecodable(wanted: usize, errors: &[ImageError]) -> String {
+    format!(
+        "{} of the {wanted} images cannot be decoded:{}\nreplace them, or continue without them \
+         (--allow-unreadable)",
+        errors.len(),
+        listed(errors)
+    )
+}
+
+/// The first few of these errors, a line each, and the count of the others.
+pub(crate) fn listed(errors: &[ImageError]) -> String {
+    let mut text = String::new();
     for error in errors.iter().take(IMAGES_SPELLED_OUT) {
-        message += &format!("\n  {error}");
+        text += &format!("\n  {error}");
     }
-    if count > IMAGES_SPELLED_OUT {
-        message += &format!("\n  and {} more", count - IMAGES_SPELLED_OUT);
+    match errors.len().saturating_sub(IMAGES_SPELLED_OUT) {
+        0 => text,
+        more => text + &format!("\n  and {more} more"),
     }
-    message + "\nreplace them, or continue without them (--allow-unreadable)"
 }
 
 fn count_of(classes: usize) -> String {

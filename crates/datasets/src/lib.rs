@@ -41,6 +41,7 @@ mod text;
 mod walk;
 
 pub use augment::Augment;
+pub use cache_folder::CacheFolder;
 pub use catalogue::{
     CATALOGUE, CatalogueSet, Download, FewShotFile, PartCheck, SetCheck, SetState, check,
 };
@@ -55,7 +56,7 @@ pub use item::{Item, Presence};
 pub use loader::{Batch, Batches, EvalLoader, LoaderOptions, TrainLoader};
 pub use part::{Part, Parts, UnknownPart};
 pub use random::MersenneTwister;
-pub use readable::unreadable;
+pub use readable::{unreadable, unreadable_warning};
 pub use report::{Duplicate, PartReport, Report};
 pub use same_name::{reading, same_names};
 pub use source::DataSource;

@@ -30,6 +30,7 @@ pub(crate) fn result(
         clip: "abc".into(),
         precision: "f32".into(),
         allow_missing: false,
+            exif: false,
         train: shots_and_seed.map(|(_, seed)| TrainConfig {
             seed,
             ..TrainConfig::default()
@@ -88,6 +89,8 @@ pub(crate) fn published_like() -> Vec<RunResult> {
     let image_facts = |used| ImageFacts {
         used,
         left_out: 0,
+        unreadable: 0,
+        few_shot_cache: None,
         split: Some(Split {
             origin: SplitOrigin::Published,
             hash: None,

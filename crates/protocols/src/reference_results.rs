@@ -167,6 +167,7 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
                 .to_string(),
             precision,
             allow_missing: false,
+            exif: false,
             train: None,
         };
         let place = path.parent().unwrap_or(&path).to_path_buf();

@@ -52,6 +52,7 @@ impl RunState {
             clip: saved.clip.fingerprint,
             precision: saved.clip.precision,
             allow_missing: saved.data.allow_missing,
+            exif: saved.data.exif,
             train: Some(saved.train),
         };
         Ok((Self::Begun, Some(configuration)))
