@@ -52,6 +52,7 @@ pub use drawing::Drawing;
 pub use error::{DataError, NameList};
 pub use few_shot::{FewShotPicks, few_shot};
 pub use few_shot_cache::FewShotCache;
+pub use hash_split::NOTE as DIVIDED;
 pub use item::{Item, Presence};
 pub use loader::{Batch, Batches, EvalLoader, LoaderOptions, TrainLoader};
 pub use part::{Part, Parts, UnknownPart};

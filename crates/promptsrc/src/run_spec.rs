@@ -148,9 +148,8 @@ impl TrainingImages {
             return Ok(self);
         };
         self.warnings.push(warning);
-        let labels = |items: &[Item]| -> BTreeSet<usize> {
-            items.iter().map(|item| item.label).collect()
-        };
+        let labels =
+            |items: &[Item]| -> BTreeSet<usize> { items.iter().map(|item| item.label).collect() };
         let before = labels(&self.items);
         let items = std::mem::take(&mut self.items).into_iter().enumerate();
         let readable = items.filter(|(place, _)| !places.contains(place));

@@ -30,7 +30,7 @@ pub(crate) fn result(
         clip: "abc".into(),
         precision: "f32".into(),
         allow_missing: false,
-            exif: false,
+        exif: false,
         train: shots_and_seed.map(|(_, seed)| TrainConfig {
             seed,
             ..TrainConfig::default()

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, Clip, DataPlace, Event, Part, RunSpec, TrainConfig, TrainError, fingerprint,
-    overlap_warnings, training,
+    Adapter, Classifier, Clip, DataPlace, Event, Part, RunSpec, TrainConfig, TrainError,
+    fingerprint, overlap_warnings, training,
 };
 use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::Lock;
@@ -288,8 +288,7 @@ impl<'a> Sweep<'a> {
         let mut outdated = BTreeSet::new();
         for target in &run.targets {
             if let Some(measured) = result.of(target)
-                && (self.images)
-                    .is_outdated(measured, target, missing_were_allowed, warn)?
+                && (self.images).is_outdated(measured, target, missing_were_allowed, warn)?
             {
                 outdated.insert((target.data_set.clone(), target.classes.to_string()));
             }
@@ -600,10 +599,9 @@ impl<'a> Sweep<'a> {
         saved: &Configuration,
         run: &PlannedRun,
     ) -> Result<(), SweepError> {
-        let value =
-            |configuration: &Configuration| {
-                serde_json::to_value(configuration.of_same_images()).unwrap_or_default()
-            };
+        let value = |configuration: &Configuration| {
+            serde_json::to_value(configuration.of_same_images()).unwrap_or_default()
+        };
         let asked = self.configuration(run);
         match run_folder::difference_of(&value(saved), &value(&asked)) {
             None => Ok(()),
