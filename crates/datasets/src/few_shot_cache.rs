@@ -94,6 +94,16 @@ fn picks(
     for item in train.iter().filter_map(|place| dataset.train.get(*place)) {
         *counts.entry(item.label).or_default() += 1;
     }
+    if let Some((label, count)) = counts.iter().find(|(_, n)| **n > shots) {
+        let name = dataset.class_names.get(*label).map_or("", String::as_str);
+        return Err(wrong(
+            file,
+            format!(
+                "has {count} training images of the class {name:?}, more than the {shots} of its name; \
+                 draw others with --ignore-few-shot-cache, or rename the file"
+            ),
+        ));
+    }
     let short = counts.into_iter().filter(|(_, n)| *n < shots).collect();
     let cache = FewShotCache {
         file: file.to_path_buf(),
@@ -238,4 +248,33 @@ pub(crate) fn few_shot_files(folder: &Path) -> Vec<(PathBuf, usize, u64)> {
         .collect();
     files.sort_by_key(|(_, shots, seed)| (*shots, *seed));
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(images: &[&str], path: &str) -> Result<usize, usize> {
+        let items: Vec<Item> = images.iter().map(|path| Item::new(*path, 0)).collect();
+        let path: Vec<String> = path.split('/').map(str::to_string).collect();
+        match Known::new(&items, "data".as_ref()).find(&path) {
+            Match::One(place) => Ok(place),
+            Match::None => Err(0),
+            Match::Several(..) => Err(2),
+        }
+    }
+
+    #[test]
+    fn images_are_matched_by_the_longest_common_end_of_their_paths() {
+        let images = ["data/train/cat/1.jpg", "data/test/cat/1.jpg", "data/2.jpg"];
+        assert_eq!(find(&images, "C:/x/train/cat/1.jpg"), Ok(0));
+        assert_eq!(find(&images, "x/test/cat/1.jpg"), Ok(1));
+        // It fits both equally well.
+        assert_eq!(find(&images, "x/cat/1.jpg"), Err(2));
+        assert_eq!(find(&images[..1], "x/cat/1.jpg"), Ok(0));
+        // The name alone is enough only for an image that has nothing else.
+        assert_eq!(find(&images[..1], "x/dog/1.jpg"), Err(0));
+        assert_eq!(find(&images, "anywhere/2.jpg"), Ok(2));
+        assert_eq!(find(&images, "anywhere/3.jpg"), Err(0));
+    }
 }

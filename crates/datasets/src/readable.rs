@@ -1,5 +1,7 @@
 //! Which images cannot be decoded, found before they are needed, or left out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use promptsrc_image::{ImageError, Limits};
 use rayon::prelude::*;
 
@@ -7,13 +9,23 @@ use crate::error::listed;
 use crate::{DataError, Item};
 
 /// The images of a list that cannot be decoded: their places, and why. All are decoded once, on all
-/// threads; drawn images are not, because they cannot fail.
-pub fn unreadable(items: &[Item], limits: &Limits) -> Vec<(usize, ImageError)> {
+/// threads; drawn images are not, because they cannot fail. `progress` receives the number of decoded
+/// images, from any thread.
+pub fn unreadable(
+    items: &[Item],
+    limits: &Limits,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Vec<(usize, ImageError)> {
+    let done = AtomicUsize::new(0);
     items
         .par_iter()
         .enumerate()
         .filter(|(_, item)| item.drawing.is_none())
-        .filter_map(|(place, item)| Some((place, item.image(limits).err()?)))
+        .filter_map(|(place, item)| {
+            let result = item.image(limits);
+            progress(1 + done.fetch_add(1, Ordering::Relaxed));
+            Some((place, result.err()?))
+        })
         .collect()
 }
 

@@ -94,9 +94,13 @@ impl TrainingImages {
         let images = subset.images(Part::Train, allow_missing)?;
         let mut warnings = Vec::new();
         if let (Some(shots), Some(first)) = (subset.shots, subset.short.first()) {
+            let why = match &subset.few_shot_cache {
+                Some(_) => " in the few-shot file",
+                None => "; all of their images are used",
+            };
             warnings.push(format!(
-                "{} of {} classes have fewer than {shots} training images; all of their images are \
-                 used (the first such class: {}, {})",
+                "{} of {} classes have fewer than {shots} training images{why} (the first such \
+                 class: {}, {})",
                 subset.short.len(),
                 subset.classes_in_all,
                 first.name,
@@ -138,9 +142,21 @@ impl TrainingImages {
     /// # Errors
     /// [`DataError::Undecodable`] names the images that cannot be decoded, unless `allow_unreadable`;
     /// [`DataError::NoneDecodable`].
-    pub fn readable(mut self, allow_unreadable: bool) -> Result<Self, DataError> {
+    pub fn readable(self, allow_unreadable: bool) -> Result<Self, DataError> {
+        self.readable_with(allow_unreadable, &|_| ())
+    }
+
+    /// As [`readable`](Self::readable); `progress` receives the number of decoded images.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable).
+    pub fn readable_with(
+        mut self,
+        allow_unreadable: bool,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Self, DataError> {
         let wanted = self.items.len();
-        let failures = unreadable(&self.items, &Limits::default());
+        let failures = unreadable(&self.items, &Limits::default(), progress);
         let places: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
         let errors = failures.into_iter().map(|(_, error)| error).collect();
         let warning = unreadable_warning(errors, wanted, allow_unreadable)?;

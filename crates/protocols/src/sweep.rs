@@ -47,6 +47,13 @@ pub enum SweepEvent<'a> {
     Begin(&'a PlannedRun),
     /// A report of its training.
     Train(&'a PlannedRun, &'a Event),
+    /// Test images are decoded, to find before a training those that cannot be.
+    Decode {
+        /// The data set.
+        data_set: &'a str,
+        /// How many there are.
+        images: usize,
+    },
     /// Progress of the measurements on all its targets.
     Measure {
         /// The run.
@@ -366,7 +373,10 @@ impl<'a> Sweep<'a> {
         let (images, mut facts) = self.images.training(run, config.seed, &warn)?;
         if !run_folder::is_finished(folder) {
             for target in &run.targets {
-                self.images.check_decodable(target, &warn)?;
+                let begin = |data_set: &str, images| {
+                    observe(&SweepEvent::Decode { data_set, images });
+                };
+                self.images.check_decodable(target, &warn, &begin)?;
             }
         }
         let images = images

@@ -139,11 +139,12 @@ impl<'a> SweepImages<'a> {
     }
 
     /// Fails, before a training, where test images of a target cannot be decoded, unless they are
-    /// left out. They are decoded once in a sweep.
+    /// left out. They are decoded once in a sweep; `begin` receives the data set and their number.
     pub(crate) fn check_decodable(
         &self,
         target: &Target,
         warn: &dyn Fn(&str),
+        begin: &dyn Fn(&str, usize),
     ) -> Result<(), SweepError> {
         if self.allow_unreadable {
             return Ok(());
@@ -155,7 +156,10 @@ impl<'a> SweepImages<'a> {
             return Ok(());
         }
         let items = self.target(target, warn)?.images.items;
-        let failures = unreadable(&items, &Limits::default());
+        if items.iter().any(|item| item.drawing.is_none()) {
+            begin(&target.data_set, items.len());
+        }
+        let failures = unreadable(&items, &Limits::default(), &|_| ());
         let errors = failures.into_iter().map(|(_, error)| error).collect();
         unreadable_warning(errors, items.len(), false)
             .map_err(|source: DataError| SweepError::data(&target.data_set, source))?;

@@ -67,7 +67,10 @@ fn learn(
     let subset = sampled.select(settings.classes)?;
     let images = TrainingImages::of(&subset, settings.data.allow_missing)?;
     warn_of_missing_test_images(&subset, printer);
-    let mut images = images.readable(settings.data.allow_unreadable)?;
+    let bar = printer.bar(images.items.len() as u64, "images checked");
+    let progress = |done| bar.set_position(done as u64);
+    let mut images = images.readable_with(settings.data.allow_unreadable, &progress)?;
+    bar.finish_and_clear();
     images.record.split = DataFiles::name(files.split.as_deref());
     images.record.class_names_file = DataFiles::name(files.class_names.as_deref());
     for warning in &images.warnings {

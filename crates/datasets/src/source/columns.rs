@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::DataError;
+use crate::{DataError, Part};
 
 const PATH: [&str; 15] = [
     "path",
@@ -86,13 +86,17 @@ fn named(header: &[String], names: &[&str]) -> Vec<usize> {
     columns.map(|(place, _)| place).collect()
 }
 
+fn is_called(header: &[String], column: usize, name: &str) -> bool {
+    header
+        .get(column)
+        .is_some_and(|own| normalized(own) == name)
+}
+
 /// The columns, or only the one that is called exactly `first` where there is one.
 fn preferred(columns: Vec<usize>, header: &[String], first: &str) -> Vec<usize> {
-    let exact = columns.iter().filter(|column| {
-        header
-            .get(**column)
-            .is_some_and(|name| normalized(name) == first)
-    });
+    let exact = columns
+        .iter()
+        .filter(|column| is_called(header, **column, first));
     match exact.copied().collect::<Vec<_>>().as_slice() {
         [one] => vec![*one],
         _ => columns,
@@ -149,7 +153,22 @@ impl Columns {
             }
         };
         let path = one(&PATH, "the path of the image", "path")?.ok_or_else(|| missing("path"))?;
-        let split = one(&SPLIT, "the split", "split")?;
+        let split = match preferred(named(header, &SPLIT), header, "split").as_slice() {
+            [one] if is_called(header, *one, "split") => Some(*one),
+            others => {
+                // Columns of the other names may be something else, such as a part of a body.
+                let names_parts = |column: &&usize| {
+                    rows.iter()
+                        .any(|row| row.get(**column).parse::<Part>().is_ok())
+                };
+                let meant: Vec<usize> = others.iter().filter(names_parts).copied().collect();
+                match meant.as_slice() {
+                    [] => None,
+                    [one] => Some(*one),
+                    many => return Err(several(many, "the split", "split")),
+                }
+            }
+        };
         let (label, class_name) = match one(&CLASS_NAME, "the name of the class", "class_name")? {
             Some(name) => match one(&LABEL, "the label", "label")? {
                 Some(label) => (label, Some(name)),
@@ -237,13 +256,14 @@ mod tests {
             ("path,label", (0, 1, None, None)),
             ("Label,File Name,Split", (1, 0, None, Some(2))),
             ("id,filepath,class", (1, 2, None, None)),
-            ("image,class_name,subset", (0, 1, None, Some(2))),
+            ("image,class_name,d,subset", (0, 1, None, Some(3))),
+            ("image,class_name,part", (0, 1, None, None)),
             ("img_path,class-id,class name", (0, 1, Some(2), None)),
             // The exact name counts where there are several.
             ("filename,path,label", (1, 2, None, None)),
             ("path,label,class_name,category", (0, 1, Some(2), None)),
         ] {
-            assert_eq!(find(header, &["a,b,c,d"]), Ok(expected), "{header}");
+            assert_eq!(find(header, &["a,b,c,Train"]), Ok(expected), "{header}");
         }
     }
 
