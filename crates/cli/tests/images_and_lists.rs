@@ -179,6 +179,70 @@ fn novel_class_names_that_are_too_long_are_found_before_training() {
 }
 
 #[test]
+fn what_a_transfer_is_measured_on_is_checked_before_its_source_is_trained() {
+    let folder = scratch();
+    let (root, data) = collection(folder.path());
+    // The same images in the place of ImageNet.
+    let source = folder.path().join("root/imagenet");
+    let mut class_names = String::new();
+    for (label, class) in CLASSES.iter().enumerate() {
+        let id = format!("n0000000{label}");
+        class_names += &format!("{id} {}\n", class.replace('_', " "));
+        for (part, numbers) in [("train", 1..=8), ("val", 9..=12)] {
+            let to = source.join("images").join(part).join(&id);
+            fs::create_dir_all(&to).expect("a folder");
+            for n in numbers {
+                let name = format!("{class}_{n:02}.jpg");
+                fs::copy(below(images(), &format!("{class}/{name}")), to.join(name))
+                    .expect("a copy");
+            }
+        }
+    }
+    fs::write(source.join("classnames.txt"), class_names).expect("class names");
+    let out = below(&folder, "out");
+    let bench = |more: &[&str]| {
+        let clip = clip();
+        let args = [
+            "bench",
+            "cross-dataset",
+            "--root",
+            &root,
+            "--clip",
+            &clip,
+            "--out",
+            &out,
+            "--methods=ivlp",
+            "--seeds=1,2",
+            "--shots=2",
+            "--epochs=1",
+        ];
+        promptsrc(&[&args[..], more].concat())
+    };
+    let runs = [1, 2].map(|n| {
+        below(
+            &out,
+            &format!("cross-dataset/ivlp/ImageNet/shots_2/seed_{n}"),
+        )
+    });
+    let nothing = || assert!(runs.iter().all(|run| !has_state(run)));
+    let gone = below(&data, "images/red_circle/red_circle_12.jpg");
+    let bytes = fs::read(&gone).expect("an image");
+    fs::remove_file(&gone).expect("a test image");
+    bench(&["--datasets=dtd"]).fails(1, &["red_circle_12", "2 runs failed"]);
+    nothing();
+    fs::write(&gone, b"GIF8").expect("a bad image");
+    bench(&["--datasets=dtd"]).fails(1, &["red_circle_12", "1 of the 16 images"]);
+    nothing();
+    fs::write(&gone, bytes).expect("the image");
+    // A folder that is there and has nothing to measure.
+    fs::create_dir_all(below(&root, "eurosat/2750")).expect("a folder");
+    bench(&["--datasets=dtd,eurosat"]).fails(1, &["EuroSAT", "2 runs failed"]);
+    nothing();
+    bench(&["--datasets=dtd"]).done();
+    assert!(runs.iter().all(|run| has_state(run)));
+}
+
+#[test]
 fn few_shot_subsets_that_the_reference_saved_are_used_and_said() {
     let folder = scratch();
     let (_, data) = collection(folder.path());
@@ -461,6 +525,9 @@ fn lists_are_read_with_the_headers_and_separators_that_people_use() {
             "id,img,class,class_name,part",
             &|path, label, n| format!("{n},{path},n{label:08},{},test", class(path)),
         ),
+        ("excel.csv", "sep=;\npath;label;split", &|path, _, _| {
+            format!("{path};{};test\r", class(path))
+        }),
         ("metadata.jsonl", "", &|path, label, _| {
             let line = json!({"file_name": path, "label": label, "label_name": class(path),
                 "split": "test", "box": [1, 2]});

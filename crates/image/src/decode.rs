@@ -53,6 +53,20 @@ pub fn decode_upright(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError
     metadata(bytes).turn(image)
 }
 
+/// The EXIF data of a PNG, which may be behind its pixels.
+fn exif_chunk(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.get(8..)?;
+    loop {
+        // Length, kind, data, checksum.
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let data = rest.get(8..length.checked_add(8)?)?;
+        if rest.get(4..8)? == b"eXIf" {
+            return Some(data);
+        }
+        rest = rest.get(length.checked_add(12)?..)?;
+    }
+}
+
 /// The EXIF and XMP data of a JPEG, PNG or WebP. TIFF's orientation is applied by every decoder, and
 /// BMP and GIF have none.
 fn metadata(bytes: &[u8]) -> Metadata {
@@ -60,13 +74,17 @@ fn metadata(bytes: &[u8]) -> Metadata {
         Ok(ImageFormat::Jpeg) => jpeg::metadata(bytes),
         Ok(format @ (ImageFormat::Png | ImageFormat::WebP)) => {
             let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder();
-            decoder.map_or_else(
+            let mut metadata = decoder.map_or_else(
                 |_| Metadata::default(),
                 |mut decoder| Metadata {
                     exif: decoder.exif_metadata().ok().flatten(),
                     xmp: decoder.xmp_metadata().ok().flatten(),
                 },
-            )
+            );
+            if metadata.exif.is_none() && format == ImageFormat::Png {
+                metadata.exif = exif_chunk(bytes).map(<[u8]>::to_vec);
+            }
+            metadata
         }
         _ => Metadata::default(),
     }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use promptsrc::class_texts::tokens;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, Clip, DataPlace, Event, Part, RunSpec, TrainConfig, TrainError,
-    fingerprint, overlap_warnings, training,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Part, RunSpec, TrainConfig,
+    TrainError, fingerprint, overlap_warnings, training,
 };
 use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::Lock;
@@ -249,8 +250,15 @@ impl<'a> Sweep<'a> {
                 let names = self.images.target(target, &warn)?.subset.class_names;
                 checked.insert(key.clone(), names);
             }
-            if let (Some(config), Some(names)) = (&run.config, checked.get(&key)) {
-                training::check_names(self.clip, config, names).map_err(TrainError::from)?;
+            let names = checked.get(&key).map_or(&[][..], Vec::as_slice);
+            match &run.config {
+                Some(config) => {
+                    training::check_names(self.clip, config, names).map_err(TrainError::from)?;
+                }
+                None => {
+                    let template = self.images.collection.template(&target.data_set);
+                    tokens(self.clip, &template, names).map_err(ClassifierError::from)?;
+                }
             }
         }
         Ok(())

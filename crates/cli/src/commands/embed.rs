@@ -19,6 +19,9 @@ struct Record {
     fingerprint: String,
     images: Vec<String>,
     texts: Vec<String>,
+    /// Whether the images were turned by their EXIF orientation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    exif: bool,
 }
 
 #[derive(Serialize)]
@@ -69,6 +72,7 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
         fingerprint: clip.record().fingerprint.clone(),
         images: images.iter().map(|p| p.display().to_string()).collect(),
         texts: texts.clone(),
+        exif: settings.exif && !images.is_empty(),
     };
     tensor_file::save(out, &tensors, Some(&record))?;
     let summary = Summary {

@@ -19,6 +19,9 @@ struct Answer {
     /// Images that could not be decoded and were left out.
     #[serde(skip_serializing_if = "is_zero")]
     unreadable: usize,
+    /// Whether the images were turned by their EXIF orientation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    exif: bool,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -93,6 +96,7 @@ fn evaluation(mut settings: EvalSettings, printer: &Printer) -> Result<Answer, F
         evaluation,
         missing: images.missing,
         unreadable,
+        exif: settings.data.exif.unwrap_or(false),
     })
 }
 

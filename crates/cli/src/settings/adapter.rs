@@ -75,7 +75,10 @@ impl AdapterSource {
     /// Warns where these differ.
     pub fn exif(&self, asked: Option<bool>, printer: &Printer) -> bool {
         let trained = match &self.kind {
-            Kind::Checkpoint(..) => false,
+            Kind::Checkpoint(checkpoint, _) => {
+                let record = checkpoint.record.as_ref();
+                record.is_some_and(|record| record.data.exif)
+            }
             Kind::Adapter(adapter, ..) => adapter.meta.data.exif,
         };
         let is_turned = |exif| match exif {

@@ -42,6 +42,12 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Result<Dataset, DataError> {
     let text = text::read(file)?;
+    // How spreadsheet programs note the separator; the header shows it, and a blank line is skipped.
+    let first = text.lines().next().unwrap_or_default();
+    let text = match first.trim().to_ascii_lowercase().strip_prefix("sep=") {
+        Some(separator) if separator.len() <= 1 => text.replacen(first, "", 1),
+        _ => text,
+    };
     let rows = match format {
         Format::Separated(separator) => separated(file, &text, separator)?,
         Format::JsonLines => json_lines(file, &text)?,

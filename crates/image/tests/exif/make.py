@@ -46,11 +46,21 @@ def main():
     image.save(HERE / "jpeg_big_endian.jpg", exif=big.tobytes())
     image.save(HERE / "tiff_6.tif", tiffinfo={274: 6})
 
+    # The EXIF chunk behind the pixels.
+    png = (HERE / "png_8.png").read_bytes()
+    start = png.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(png[start : start + 4], "big")
+    end = png.index(b"IEND") - 4
+    moved = png[:start] + png[start + length : end] + png[start : start + length] + png[end:]
+    (HERE / "png_behind.png").write_bytes(moved)
+
     expected = {}
     for path in sorted(HERE.iterdir()):
         if path.suffix in (".py", ".json"):
             continue
-        upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+        stored = Image.open(path)
+        stored.load()
+        upright = ImageOps.exif_transpose(stored).convert("RGB")
         expected[path.name] = {
             "width": upright.width,
             "height": upright.height,
