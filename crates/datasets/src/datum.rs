@@ -27,9 +27,12 @@ pub(crate) fn wrong(file: &Path, message: impl Into<String>) -> DataError {
 
 /// A file of the reference, and its bytes.
 pub(crate) fn parse(file: &Path) -> Result<(Pickle, Vec<u8>), DataError> {
-    let size = std::fs::metadata(file)
-        .map_err(DataError::read(file))?
-        .len();
+    // Checked before opening: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(file).map_err(DataError::read(file))?;
+    if !metadata.is_file() {
+        return Err(wrong(file, "is not a regular file"));
+    }
+    let size = metadata.len();
     if size > Pickle::MAX_BYTES as u64 {
         let most = Pickle::MAX_BYTES >> 20;
         return Err(wrong(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use promptsrc::class_texts::tokens;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Part, RunSpec, TrainConfig,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Part, RunSpec, TrainConfig,
     TrainError, fingerprint, overlap_warnings, training,
 };
 use promptsrc_datasets::unreadable_warning;
@@ -164,11 +164,11 @@ impl<'a> Sweep<'a> {
         Ok(state)
     }
 
-    /// Makes the runs that are not finished, and returns how many have failed. Before the first of them,
-    /// the images and class names of all are checked, so that no training is made whose measurement
-    /// would fail. A run that another
-    /// process is working on is skipped, and checked again after all others, until it is finished
-    /// or that process has ended. A failed run is reported; the others are still made.
+    /// Makes the runs that are not finished, and returns how many have failed. Before the first, the
+    /// images and class names of all runs are checked, so that no training is made whose measurement
+    /// would fail. A run that another process is working on is skipped, and checked again after all
+    /// others, until it is finished or that process has ended. A failed run is reported; the others
+    /// are still made.
     ///
     /// # Errors
     /// Before any run is made: if the folder of one contains a run with another configuration.
@@ -509,19 +509,7 @@ impl<'a> Sweep<'a> {
         let mut before = 0;
         let several = chosen.len() > 1;
         for (target, of_target) in chosen {
-            let TargetImages {
-                opened,
-                subset,
-                images,
-            } = of_target;
-            let (names, mut items) = (subset.class_names, images.items);
-            let classifier = match &adapter {
-                Some(adapter) => adapter.classifier(self.clip, &names)?,
-                None => {
-                    let template = self.images.collection.template(&target.data_set);
-                    Classifier::zero_shot(self.clip, &names, &[template])?
-                }
-            };
+            let images = of_target.images.items.len();
             let mut progress = |done| {
                 observe(&SweepEvent::Measure {
                     run,
@@ -529,43 +517,10 @@ impl<'a> Sweep<'a> {
                     total,
                 });
             };
-            let (evaluation, failures) = match self.images.allow_unreadable {
-                true => classifier.evaluate_readable(&items, self.threads, &mut progress)?,
-                false => {
-                    let evaluation = classifier.evaluate(&items, self.threads, &mut progress)?;
-                    (evaluation, Vec::new())
-                }
-            };
-            before += items.len();
-            let unreadable: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
-            let errors = failures.into_iter().map(|(_, error)| error).collect();
-            let warning = unreadable_warning(errors, items.len(), true)
-                .map_err(|source| SweepError::data(&target.data_set, source))?;
-            if let Some(warning) = warning {
-                warn(&format!("{}: {warning}", target.data_set));
-            }
-            let mut place = 0;
-            items.retain(|_| {
-                place += 1;
-                !unreadable.contains(&(place - 1))
-            });
-            let image_facts = ImageFacts {
-                used: items.len(),
-                left_out: images.missing + unreadable.len(),
-                unreadable: unreadable.len(),
-                split: opened.split.clone(),
-                few_shot_cache: None,
-            };
-            result.measured.push(Measured {
-                data_set: target.data_set.clone(),
-                classes: target.classes.to_string(),
-                names: names.len(),
-                correct: evaluation.correct,
-                total: evaluation.total,
-                macro_f1: evaluation.macro_f1,
-                images: fingerprint(&names, &items),
-                image_facts: Some(image_facts),
-            });
+            let measured =
+                self.measure_target(target, of_target, adapter.as_ref(), &mut progress, &warn)?;
+            result.measured.push(measured);
+            before += images;
             if several {
                 make_folder(&measuring)?;
                 result.save(&measuring)?;
@@ -586,6 +541,64 @@ impl<'a> Sweep<'a> {
             let _ = std::fs::remove_dir_all(&measuring);
         }
         Ok(result)
+    }
+
+    /// Measures one target.
+    fn measure_target(
+        &self,
+        target: &Target,
+        of_target: TargetImages,
+        adapter: Option<&Adapter>,
+        progress: &mut dyn FnMut(usize),
+        warn: &dyn Fn(&str),
+    ) -> Result<Measured, SweepError> {
+        let TargetImages {
+            opened,
+            subset,
+            images,
+        } = of_target;
+        let (names, items) = (subset.class_names, images.items);
+        let classifier = match adapter {
+            Some(adapter) => adapter.classifier(self.clip, &names)?,
+            None => {
+                let template = self.images.collection.template(&target.data_set);
+                Classifier::zero_shot(self.clip, &names, &[template])?
+            }
+        };
+        let (evaluation, failures) = match self.images.allow_unreadable {
+            true => classifier.evaluate_readable(&items, self.threads, progress)?,
+            false => {
+                let evaluation = classifier.evaluate(&items, self.threads, progress)?;
+                (evaluation, Vec::new())
+            }
+        };
+        let wanted = items.len();
+        let unreadable: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+        let errors = failures.into_iter().map(|(_, error)| error).collect();
+        let warning = unreadable_warning(errors, wanted, true)
+            .map_err(|source| SweepError::data(&target.data_set, source))?;
+        if let Some(warning) = warning {
+            warn(&format!("{}: {warning}", target.data_set));
+        }
+        let items = items.into_iter().enumerate();
+        let items = items.filter(|(place, _)| !unreadable.contains(place));
+        let items: Vec<Item> = items.map(|(_, item)| item).collect();
+        Ok(Measured {
+            data_set: target.data_set.clone(),
+            classes: target.classes.to_string(),
+            names: names.len(),
+            correct: evaluation.correct,
+            total: evaluation.total,
+            macro_f1: evaluation.macro_f1,
+            images: fingerprint(&names, &items),
+            image_facts: Some(ImageFacts {
+                used: items.len(),
+                left_out: images.missing + unreadable.len(),
+                unreadable: unreadable.len(),
+                split: opened.split.clone(),
+                few_shot_cache: None,
+            }),
+        })
     }
 
     /// Says what a person should know about the images of a target.
