@@ -235,7 +235,7 @@ fn lists_that_are_wrong_are_named_with_the_line() {
             &[],
             vec!["label 1"],
         ),
-        (format!("file,label\n{red},a\n"), &[], vec!["\"path\""]),
+        (format!("where,label\n{red},a\n"), &[], vec!["\"path\""]),
         (format!("path,label\n{red}\n"), &[], vec![""]),
         (format!("path,label\n{red},\n"), &[], vec!["label is empty"]),
         ("path,label\n".to_string(), &[], vec!["no images"]),

@@ -1,5 +1,6 @@
 //! A data set: classes, and images in three parts.
 
+use crate::cache_folder::CacheFolder;
 use crate::{FewShotPicks, Item, Part, few_shot};
 
 /// A data set as its source lists it, missing files included.
@@ -20,6 +21,8 @@ pub struct Dataset {
     pub test: Vec<Item>,
     /// Whether no split was given, so that this program divided the images into the parts.
     pub is_divided: bool,
+    /// Where few-shot subsets that the reference saved are looked for.
+    pub caches: Option<CacheFolder>,
 }
 
 impl Dataset {
@@ -38,6 +41,16 @@ impl Dataset {
             Part::Val => &mut self.val,
             Part::Test => &mut self.test,
         }
+    }
+
+    /// The same images, turned by their EXIF orientation or, as in the reference, as they are stored.
+    pub fn upright(mut self, upright: bool) -> Self {
+        for part in Part::ALL {
+            self.part_mut(part)
+                .iter_mut()
+                .for_each(|item| item.upright = upright);
+        }
+        self
     }
 
     /// The labels of a part, in order.

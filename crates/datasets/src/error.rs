@@ -6,6 +6,8 @@ use promptsrc_image::ImageError;
 
 use crate::Part;
 
+/// How many images that cannot be decoded an error lists in full.
+const IMAGES_SPELLED_OUT: usize = 20;
 /// How many names an error or report lists in full.
 pub(crate) const SPELLED_OUT: usize = 10;
 
@@ -124,7 +126,8 @@ pub enum DataError {
     /// A list's header lacks a column.
     #[error(
         "{}: its header has no column {column:?}; found {found:?} (the columns are path, label \
-         and, optionally, class_name and split)", file.display()
+         and, optionally, class_name and split; other usual names, such as filename, image, class \
+         and category, are understood too)", file.display()
     )]
     MissingColumn {
         /// The file.
@@ -338,9 +341,25 @@ pub enum DataError {
         /// The operating system's error.
         reason: String,
     },
-    /// Images of a batch could not be decoded; each error names its file.
+    /// Images could not be decoded; each error names its file.
     #[error("{}", describe_images(.0))]
     Images(Vec<ImageError>),
+    /// Images cannot be decoded; each error names its file.
+    #[error("{}", describe_undecodable(*wanted, errors))]
+    Undecodable {
+        /// How many images are needed.
+        wanted: usize,
+        /// Why each cannot be decoded.
+        errors: Vec<ImageError>,
+    },
+    /// None of the images that are needed can be decoded.
+    #[error("none of the {wanted} images can be decoded: {first}")]
+    NoneDecodable {
+        /// How many images are needed.
+        wanted: usize,
+        /// Why the first cannot be decoded.
+        first: Box<ImageError>,
+    },
 }
 
 impl DataError {
@@ -416,16 +435,28 @@ fn describe_missing(
 fn describe_images(errors: &[ImageError]) -> String {
     match errors {
         [one] => one.to_string(),
-        many => {
-            let mut message = format!("{} images cannot be used:", many.len());
-            for error in many.iter().take(SPELLED_OUT) {
-                message += &format!("\n  {error}");
-            }
-            if many.len() > SPELLED_OUT {
-                message += &format!("\n  and {} more", many.len() - SPELLED_OUT);
-            }
-            message
-        }
+        many => format!("{} images cannot be used:{}", many.len(), listed(many)),
+    }
+}
+
+fn describe_undecodable(wanted: usize, errors: &[ImageError]) -> String {
+    format!(
+        "{} of the {wanted} images cannot be decoded:{}\nreplace them, or continue without them \
+         (--allow-unreadable)",
+        errors.len(),
+        listed(errors)
+    )
+}
+
+/// The first few of these errors, a line each, and the count of the others.
+pub(crate) fn listed(errors: &[ImageError]) -> String {
+    let mut text = String::new();
+    for error in errors.iter().take(IMAGES_SPELLED_OUT) {
+        text += &format!("\n  {error}");
+    }
+    match errors.len().saturating_sub(IMAGES_SPELLED_OUT) {
+        0 => text,
+        more => text + &format!("\n  and {more} more"),
     }
 }
 

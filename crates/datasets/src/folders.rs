@@ -101,11 +101,15 @@ pub(crate) fn is_left_behind(name: &OsStr) -> bool {
     LEFT_BEHIND.iter().any(|known| name == *known)
 }
 
-/// Whether a file's extension is that of an image.
+/// Whether a file's extension is that of an image. Images that cannot be decoded count, so that
+/// loading names them.
 pub(crate) fn is_image(name: &Path) -> bool {
     name.extension().is_some_and(|extension| {
         let extension = extension.to_string_lossy().to_ascii_lowercase();
-        promptsrc_image::EXTENSIONS.contains(&extension.as_str())
+        let mut known = promptsrc_image::EXTENSIONS
+            .iter()
+            .chain(&promptsrc_image::UNREADABLE_EXTENSIONS);
+        known.any(|known| *known == extension)
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{Dataset, Item, Part};
 const WORD: &str = "promptsrc division 153264";
 
 /// The note in the report on such a split.
-pub(crate) const NOTE: &str = "no split is given: a hash of each image's path decides its part, so \
+pub const NOTE: &str = "no split is given: a hash of each image's path decides its part, so \
                                that about 50 % are train, 20 % val and 30 % test, and images that \
                                are added later move no other image";
 

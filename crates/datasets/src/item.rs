@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use promptsrc_image::{Image, ImageError, Limits, open};
+use promptsrc_image::{Image, ImageError, Limits, open, open_upright};
 
 use crate::Drawing;
 
@@ -17,6 +17,8 @@ pub struct Item {
     pub presence: Presence,
     /// What draws the image, if it is not in a file.
     pub drawing: Option<Drawing>,
+    /// Whether the image is turned by its EXIF orientation, which the reference ignores.
+    pub upright: bool,
 }
 
 impl Item {
@@ -27,6 +29,7 @@ impl Item {
             label,
             presence: Presence::Present,
             drawing: None,
+            upright: false,
         }
     }
 
@@ -38,6 +41,11 @@ impl Item {
         }
     }
 
+    /// The same image, turned by its EXIF orientation or not.
+    pub fn upright(self, upright: bool) -> Self {
+        Self { upright, ..self }
+    }
+
     /// The image itself: decoded from its file within the limits, or drawn.
     ///
     /// # Errors
@@ -45,6 +53,7 @@ impl Item {
     pub fn image(&self, limits: &Limits) -> Result<Image, ImageError> {
         match &self.drawing {
             Some(drawing) => Ok(drawing.draw()),
+            None if self.upright => open_upright(&self.path, limits),
             None => open(&self.path, limits),
         }
     }

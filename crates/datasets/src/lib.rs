@@ -8,15 +8,18 @@
 //! [`MersenneTwister`] reproduces.
 
 mod augment;
+mod cache_folder;
 mod catalogue;
 mod class_names;
 mod classes;
 mod content;
 mod dataset;
+mod datum;
 mod divide;
 mod drawing;
 mod error;
 mod few_shot;
+mod few_shot_cache;
 mod folders;
 mod group;
 mod hash_split;
@@ -26,6 +29,7 @@ mod loader;
 mod part;
 mod presence;
 mod random;
+mod readable;
 mod report;
 mod same_name;
 mod source;
@@ -37,6 +41,7 @@ mod text;
 mod walk;
 
 pub use augment::Augment;
+pub use cache_folder::CacheFolder;
 pub use catalogue::{
     CATALOGUE, CatalogueSet, Download, FewShotFile, PartCheck, SetCheck, SetState, check,
 };
@@ -46,10 +51,13 @@ pub use dataset::Dataset;
 pub use drawing::Drawing;
 pub use error::{DataError, NameList};
 pub use few_shot::{FewShotPicks, few_shot};
+pub use few_shot_cache::FewShotCache;
+pub use hash_split::NOTE as DIVIDED;
 pub use item::{Item, Presence};
 pub use loader::{Batch, Batches, EvalLoader, LoaderOptions, TrainLoader};
-pub use part::{Part, UnknownPart};
+pub use part::{Part, Parts, UnknownPart};
 pub use random::MersenneTwister;
+pub use readable::{unreadable, unreadable_warning};
 pub use report::{Duplicate, PartReport, Report};
 pub use same_name::{reading, same_names};
 pub use source::DataSource;

@@ -17,6 +17,32 @@ pub enum Part {
     Test,
 }
 
+/// The part of a data set, or all parts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Parts {
+    /// Training images.
+    Train,
+    /// Validation images.
+    Val,
+    /// Test images.
+    Test,
+    /// All images, as one.
+    All,
+}
+
+impl Parts {
+    /// The part; `None` for all.
+    pub fn one(self) -> Option<Part> {
+        match self {
+            Self::Train => Some(Part::Train),
+            Self::Val => Some(Part::Val),
+            Self::Test => Some(Part::Test),
+            Self::All => None,
+        }
+    }
+}
+
 impl Part {
     /// All parts, in the order in which the reference reads them.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];

@@ -1,9 +1,12 @@
 //! Some of a data set: a few shots or all images, of all classes or of one half of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 
 use crate::error::SPELLED_OUT;
-use crate::{Classes, DataError, Dataset, Item, NameList, Part, Presence};
+use crate::{
+    Classes, DataError, Dataset, FewShotCache, FewShotPicks, Item, NameList, Part, Presence,
+};
 
 /// Images of a data set that are chosen for a run: few-shot samples for training and validation, all
 /// for test, of the chosen classes.
@@ -31,6 +34,8 @@ pub struct Subset {
     pub short: Vec<ShortClass>,
     /// Number of classes of the data set.
     pub classes_in_all: usize,
+    /// The file of the reference that the few-shot samples are from, if they are not drawn here.
+    pub few_shot_cache: Option<FewShotCache>,
     /// As [`Dataset::is_divided`].
     is_divided: bool,
     parts: [Vec<Sample>; 3],
@@ -81,6 +86,29 @@ impl Dataset {
     pub fn sampled(&self, shots: Option<usize>, seed: u64) -> Subset {
         // 0 shots take every image.
         let picks = self.few_shot_picks(shots.unwrap_or(0), seed);
+        self.picked(shots, seed, &picks)
+    }
+
+    /// As [`sampled`](Self::sampled), but with the few-shot samples that the reference saved in
+    /// `split_fewshot/shot_K-seed_S.pkl` where there is such a file, as the reference does.
+    ///
+    /// # Errors
+    /// [`DataError::Pickle`] if the file is not one of the reference or does not fit the data set.
+    pub fn sampled_as_saved(&self, shots: Option<usize>, seed: u64) -> Result<Subset, DataError> {
+        let saved = match shots {
+            Some(shots) => self.saved_few_shot(shots, seed)?,
+            None => None,
+        };
+        Ok(match saved {
+            Some((cache, picks)) => Subset {
+                few_shot_cache: Some(cache),
+                ..self.picked(shots, seed, &picks)
+            },
+            None => self.sampled(shots, seed),
+        })
+    }
+
+    fn picked(&self, shots: Option<usize>, seed: u64, picks: &FewShotPicks) -> Subset {
         let samples = |part: Part, places: &[usize]| {
             let all = self.part(part);
             let sample = |index: &usize| {
@@ -105,6 +133,7 @@ impl Dataset {
             seed,
             short: short.collect(),
             classes_in_all: self.class_names.len(),
+            few_shot_cache: None,
             is_divided: self.is_divided,
             parts: [
                 samples(Part::Train, &picks.train),
@@ -182,6 +211,16 @@ impl Subset {
             .collect();
         self.classes = classes;
         Ok(self)
+    }
+
+    /// All images, each once, as test images: for a folder that was held out as a whole.
+    pub fn all_as_test(mut self) -> Self {
+        let [train, val, test] = std::mem::take(&mut self.parts);
+        let mut seen: HashSet<PathBuf> = HashSet::new();
+        let all = [train, val, test].into_iter().flatten();
+        let all = all.filter(|sample| seen.insert(sample.item.path.clone()));
+        self.parts = [Vec::new(), Vec::new(), all.collect()];
+        self
     }
 
     /// The samples of a part, those with missing files included.

@@ -744,7 +744,8 @@ fn few_shot_files_are_parsed_never_executed_and_matched_by_the_ends_of_paths() {
     let file = "oxford_pets/split_fewshot/shot_2-seed_1.pkl";
     let picks = |fixture: &str, dataset: &Dataset| {
         place(root.path(), file, fixture);
-        set("pets").few_shot_file(root.path(), dataset, 2, 1)
+        let found = dataset.saved_few_shot(2, 1);
+        found.map(|found| found.map(|(_, picks)| picks))
     };
     // Abyssinian_1 is a validation image here.
     let error = picks("pickle/pets.pkl", &dataset).unwrap_err().to_string();
@@ -763,12 +764,7 @@ fn few_shot_files_are_parsed_never_executed_and_matched_by_the_ends_of_paths() {
         (found.train, found.val, found.short),
         (vec![1, 0, 2], vec![0], vec![(1, 1)])
     );
-    assert!(
-        set("pets")
-            .few_shot_file(root.path(), &dataset, 2, 2)
-            .unwrap()
-            .is_none()
-    );
+    assert!(dataset.saved_few_shot(2, 2).unwrap().is_none());
     for (fixture, word) in [
         ("pickle/pets_unknown_image.pkl", "Abyssinian_99"),
         ("pickle/pets_other_label.pkl", "with label 1"),
@@ -780,17 +776,30 @@ fn few_shot_files_are_parsed_never_executed_and_matched_by_the_ends_of_paths() {
         assert!(error.contains(word), "{fixture}: {error}");
     }
 
-    // A check reports on each.
     place(
         root.path(),
         "oxford_pets/split_fewshot/shot_1-seed_1.pkl",
+        "pickle/pets.pkl",
+    );
+    let error = dataset.saved_few_shot(1, 1).unwrap_err().to_string();
+    assert!(error.contains("has 2 training images"), "{error}");
+    std::fs::remove_file(
+        root.path()
+            .join("oxford_pets/split_fewshot/shot_1-seed_1.pkl"),
+    )
+    .unwrap();
+
+    // A check reports on each.
+    place(
+        root.path(),
+        "oxford_pets/split_fewshot/shot_3-seed_1.pkl",
         "pickle/pets.pkl",
     );
     let checked = &check(root.path())[2];
     assert_eq!(checked.few_shot_files.len(), 1);
     assert!(
         !checked.few_shot_files[0].equal,
-        "three images are not one shot per class"
+        "a class of two images is taken in the order of the list"
     );
     assert!(
         checked.notes.iter().any(|n| n.contains("cannot be used")),

@@ -481,7 +481,12 @@ fn wrong_lists_are_refused_with_their_line() {
     };
     check("a.csv", "", "lists no images");
     check("a.csv", "path,label\n", "lists no images");
-    check("a.csv", "file,label\np/1.jpg,a\n", "no column \"path\"");
+    check("a.csv", "where,label\np/1.jpg,a\n", "no column \"path\"");
+    check(
+        "a.csv",
+        "file,image,label\np/1.jpg,p/1.jpg,a\n",
+        "a.csv:1: the columns \"file\" and \"image\" may each be",
+    );
     check("a.csv", "path,label\np/1.jpg,a\np/2.jpg\n", "a.csv:3");
     check(
         "a.csv",

@@ -7,7 +7,8 @@ use std::path::Path;
 use image::error::ImageError as CodecError;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use crate::{Image, ImageError, Limits, gif, jpeg, tiff};
+use crate::exif::Metadata;
+use crate::{Image, ImageError, Limits, foreign, gif, jpeg, tiff};
 
 /// File name extensions, in lower case, of the formats that [`decode`] reads.
 ///
@@ -15,6 +16,10 @@ use crate::{Image, ImageError, Limits, gif, jpeg, tiff};
 pub const EXTENSIONS: [&str; 10] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff",
 ];
+
+/// File name extensions, in lower case, of images of formats that [`decode`] does not read, so that
+/// files of a folder that have them are named instead of being passed over.
+pub const UNREADABLE_EXTENSIONS: [&str; 5] = ["heic", "heif", "hif", "avif", "jxl"];
 
 /// Reads and decodes an image file; errors name the file.
 ///
@@ -25,6 +30,64 @@ pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Image, ImageError
     read(path, limits)
         .and_then(|bytes| decode(&bytes, limits))
         .map_err(|reason| reason.in_file(path))
+}
+
+/// As [`open`], and turned as [`decode_upright`] does.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_upright(path: impl AsRef<Path>, limits: &Limits) -> Result<Image, ImageError> {
+    let path = path.as_ref();
+    read(path, limits)
+        .and_then(|bytes| decode_upright(&bytes, limits))
+        .map_err(|reason| reason.in_file(path))
+}
+
+/// As [`decode`], then turned and mirrored by the EXIF orientation, as Pillow's
+/// `ImageOps.exif_transpose` does.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_upright(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
+    let image = decode(bytes, limits)?;
+    metadata(bytes).turn(image)
+}
+
+/// The EXIF data of a PNG, which may be behind its pixels.
+fn exif_chunk(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.get(8..)?;
+    loop {
+        // Length, kind, data, checksum.
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let data = rest.get(8..length.checked_add(8)?)?;
+        if rest.get(4..8)? == b"eXIf" {
+            return Some(data);
+        }
+        rest = rest.get(length.checked_add(12)?..)?;
+    }
+}
+
+/// The EXIF and XMP data of a JPEG, PNG or WebP. TIFF's orientation is applied by every decoder, and
+/// BMP and GIF have none.
+fn metadata(bytes: &[u8]) -> Metadata {
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => jpeg::metadata(bytes),
+        Ok(format @ (ImageFormat::Png | ImageFormat::WebP)) => {
+            let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder();
+            let mut metadata = decoder.map_or_else(
+                |_| Metadata::default(),
+                |mut decoder| Metadata {
+                    exif: decoder.exif_metadata().ok().flatten(),
+                    xmp: decoder.xmp_metadata().ok().flatten(),
+                },
+            );
+            if metadata.exif.is_none() && format == ImageFormat::Png {
+                metadata.exif = exif_chunk(bytes).map(<[u8]>::to_vec);
+            }
+            metadata
+        }
+        _ => Metadata::default(),
+    }
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
@@ -70,7 +133,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
         _ if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") => {
             return tiff::decode(bytes, limits);
         }
-        _ => return Err(ImageError::UnknownFormat(describe(bytes))),
+        _ => return Err(ImageError::UnknownFormat(foreign::describe(bytes))),
     };
 
     let explain = |error| explain(error, name);
@@ -184,24 +247,4 @@ fn explain(error: CodecError, format: &'static str) -> ImageError {
         CodecError::Unsupported(e) => ImageError::unsupported(format, e),
         other => ImageError::damaged(format, other),
     }
-}
-
-/// What bytes of no known format look like, for an error message.
-fn describe(bytes: &[u8]) -> String {
-    let head: Vec<u8> = bytes.iter().copied().take(512).collect();
-    let text = String::from_utf8_lossy(&head);
-    let start = text.trim_start().to_ascii_lowercase();
-    let kind = if start.starts_with("<!doctype html") || start.starts_with("<html") {
-        "an HTML page (a failed download?)"
-    } else if start.starts_with("version https://git-lfs") {
-        "a Git LFS pointer (run `git lfs pull`)"
-    } else if !text.contains('\u{fffd}') && !text.contains('\0') {
-        "text"
-    } else if head.iter().all(|b| *b == 0) {
-        "zeros only"
-    } else {
-        "unknown data"
-    };
-    let first: Vec<String> = head.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    format!("{kind}, beginning with bytes {}", first.join(" "))
 }

@@ -15,6 +15,8 @@
 
 mod decode;
 mod error;
+mod exif;
+mod foreign;
 mod gif;
 mod interpolation;
 mod jpeg;
@@ -25,7 +27,7 @@ mod resample;
 mod rgb;
 mod tiff;
 
-pub use decode::{EXTENSIONS, decode, open};
+pub use decode::{EXTENSIONS, UNREADABLE_EXTENSIONS, decode, decode_upright, open, open_upright};
 pub use error::ImageError;
 pub use interpolation::Interpolation;
 pub use limits::Limits;

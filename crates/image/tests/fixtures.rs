@@ -3,9 +3,11 @@
 //! `fixtures/make.py` made them and `fixtures/expected.json`; Pillow 9.5, 12.0, 12.3 and 13.0 agree
 //! on every checksum there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use promptsrc_image::{Image, ImageError, Limits, Preprocess, decode, open};
+use promptsrc_image::{
+    Image, ImageError, Limits, Preprocess, decode, decode_upright, open, open_upright,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -17,7 +19,11 @@ fn folder() -> PathBuf {
 
 /// Name and expectation of each image.
 fn expected() -> Vec<(String, Value)> {
-    let text = std::fs::read(folder().join("expected.json")).unwrap();
+    expected_in(&folder())
+}
+
+fn expected_in(folder: &Path) -> Vec<(String, Value)> {
+    let text = std::fs::read(folder.join("expected.json")).unwrap();
     let Value::Object(images) = serde_json::from_slice(&text).unwrap() else {
         panic!("expected.json is not an object")
     };
@@ -54,6 +60,29 @@ fn every_kind_of_image_has_pillows_pixels() {
         );
     }
     assert!(images.len() > 80, "only {} images", images.len());
+}
+
+#[test]
+fn upright_images_are_turned_as_by_pillows_exif_transpose() {
+    let folder = folder().with_file_name("exif");
+    let images = expected_in(&folder);
+    for (name, expected) in &images {
+        let image = open_upright(folder.join(name), &Limits::default()).unwrap();
+        let size = (u64::from(image.width()), u64::from(image.height()));
+        assert_eq!(
+            (Some(size.0), Some(size.1), Some(checksum(&image))),
+            (
+                expected["width"].as_u64(),
+                expected["height"].as_u64(),
+                expected["pixels"].as_u64()
+            ),
+            "{name}"
+        );
+        // As stored, all lie the same way; TIFF's is turned by every decoder.
+        let stored = open(folder.join(name), &Limits::default()).unwrap();
+        assert_eq!(stored.width() == 23, !name.starts_with("tiff"), "{name}");
+    }
+    assert_eq!(images.len(), 21);
 }
 
 #[test]
@@ -97,5 +126,6 @@ proptest! {
             bytes.truncate(end.index(bytes.len()));
         }
         let _ = decode(&bytes, &limits);
+        let _ = decode_upright(&bytes, &limits);
     }
 }

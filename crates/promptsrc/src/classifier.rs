@@ -318,26 +318,73 @@ impl<'a> Classifier<'a> {
     /// batch.
     ///
     /// # Errors
-    /// [`EvaluateError`].
+    /// [`EvaluateError`]; [`DataError::Undecodable`] names all images that cannot be decoded.
     pub fn evaluate(
         &self,
         items: &[Item],
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, EvaluateError> {
-        let mut builder = EvaluationBuilder::new(self.names.clone());
-        let mut done = 0;
-        for batch in ImageBatches::new(self.clip, items.to_vec(), threads)? {
-            let batch = batch?;
-            let logits = self.logits(batch.images, batch.n);
-            let rows = logits.chunks_exact(self.names.len());
-            for (label, row) in batch.labels.iter().zip(rows) {
-                builder.add(*label, row)?;
+        let (builder, failures) = self.count(items, threads, false, progress)?;
+        if !failures.is_empty() {
+            return Err(DataError::Undecodable {
+                wanted: items.len(),
+                errors: failures.into_iter().map(|(_, error)| error).collect(),
             }
-            done += batch.n;
-            progress(done);
+            .into());
         }
         Ok(builder.finish()?)
+    }
+
+    /// As [`evaluate`](Self::evaluate), on those of the images that can be decoded; the places of the
+    /// others and why they cannot are returned too.
+    ///
+    /// # Errors
+    /// [`EvaluateError`]; [`DataError::NoneDecodable`] if no image can be decoded.
+    pub fn evaluate_readable(
+        &self,
+        items: &[Item],
+        threads: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
+        let (builder, mut failures) = self.count(items, threads, true, progress)?;
+        if failures.len() == items.len() && !failures.is_empty() {
+            let (_, first) = failures.swap_remove(0);
+            return Err(DataError::NoneDecodable {
+                wanted: items.len(),
+                first: Box::new(first),
+            }
+            .into());
+        }
+        Ok((builder.finish()?, failures))
+    }
+
+    /// Counts the images that can be decoded. Unless `go_on`, nothing is classified after the first
+    /// that cannot: the others are decoded only, to find all that cannot.
+    fn count(
+        &self,
+        items: &[Item],
+        threads: usize,
+        go_on: bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(EvaluationBuilder, Vec<(usize, ImageError)>), EvaluateError> {
+        let mut builder = EvaluationBuilder::new(self.names.clone());
+        let mut all_failures = Vec::new();
+        let mut done = 0;
+        let mut batches = ImageBatches::new(self.clip, items.to_vec(), threads)?;
+        while let Some((batch, failures)) = batches.next_with_failures() {
+            done += batch.n + failures.len();
+            all_failures.extend(failures);
+            if batch.n > 0 && (go_on || all_failures.is_empty()) {
+                let logits = self.logits(batch.images, batch.n);
+                let rows = logits.chunks_exact(self.names.len());
+                for (label, row) in batch.labels.iter().zip(rows) {
+                    builder.add(*label, row)?;
+                }
+            }
+            progress(done);
+        }
+        Ok((builder, all_failures))
     }
 }
 

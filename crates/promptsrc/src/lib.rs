@@ -70,7 +70,7 @@ pub use overlap::overlap_warnings;
 pub use parameters::{Leaves, Parameter, ParameterError, Parameters};
 pub use prompt_model::{PromptModel, TowerPrompts};
 pub use promptsrc_clip::{Precision, PrecisionError};
-pub use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Subset};
+pub use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Parts, Subset};
 pub use promptsrc_image::{Image, Limits, Preprocess, decode, open as open_image};
 pub use run_folder::DataPlace;
 pub use run_spec::{RunSpec, TrainError, TrainingImages, missing_warning};

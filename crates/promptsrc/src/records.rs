@@ -2,6 +2,7 @@
 
 use promptsrc_clip::ClipConfig;
 use promptsrc_clip::weights::Activation;
+use promptsrc_datasets::FewShotCache;
 use promptsrc_image::{CropOffset, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,7 +138,21 @@ pub struct DataRecord {
     /// Name of the file that names the classes, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names_file: Option<String>,
+    /// The file of the reference that the few-shot images are from, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot_cache: Option<FewShotCache>,
+    /// Images that were left out because they could not be decoded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
+    /// Whether the images were turned by their EXIF orientation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exif: bool,
     /// What the images contain; empty if it is not known.
     #[serde(default, skip_serializing_if = "TrainedImages::is_empty")]
     pub trained_on: TrainedImages,
+}
+
+/// Whether a count need not be recorded.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use promptsrc_clip::Precision;
 use promptsrc_clip::weights::WeightOptions;
+use promptsrc_datasets::FewShotCache;
 
 use crate::config::TrainConfig;
 pub use crate::differences::differences;
@@ -113,6 +114,12 @@ pub struct RunData {
     /// Fingerprint of the training list: paths and labels in order.
     #[serde(alias = "pictures")]
     pub images: String,
+    /// Whether the images are turned by their EXIF orientation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exif: bool,
+    /// The file of the reference that the few-shot images are from, if they are not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot_cache: Option<FewShotCache>,
 }
 
 /// A run folder that cannot be used.
@@ -328,8 +335,11 @@ pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
 }
 
 /// The settings in which a saved configuration differs from the requested one. Paths may differ,
-/// because a run, its CLIP and its images can be moved; the fingerprints must be equal.
+/// because a run, its CLIP and its images can be moved; the fingerprints must be equal. Where those of
+/// the training images are, it does not matter whether missing ones would have been left out, and
+/// where the few-shot images are from.
 pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
+    let same_images = saved.data.images == asked.data.images;
     let comparable = |config: &RunConfig| {
         let mut config = config.clone();
         config.version = String::new();
@@ -342,6 +352,10 @@ pub fn difference(saved: &RunConfig, asked: &RunConfig) -> Option<String> {
         config.data.path = String::new();
         config.data.split = None;
         config.data.class_names = None;
+        config.data.allow_missing = false;
+        if same_images {
+            config.data.few_shot_cache = None;
+        }
         serde_json::to_value(&config).unwrap_or_default()
     };
     difference_of(&comparable(saved), &comparable(asked))

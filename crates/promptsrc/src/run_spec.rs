@@ -1,14 +1,16 @@
 //! A training run as one value: the CLIP, the images and the configuration. Commands and sweeps
 //! build it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
 use promptsrc_datasets::{
-    Augment, DataError, Images, Item, LoaderOptions, Part, Subset, TrainLoader,
+    Augment, DataError, FewShotCache, Images, Item, LoaderOptions, Part, Subset, TrainLoader,
+    unreadable, unreadable_warning,
 };
 use promptsrc_files::SaveError;
+use promptsrc_image::Limits;
 
 use crate::adapter::{Adapter, AdapterError, AdapterMeta};
 use crate::clip::Clip;
@@ -92,13 +94,24 @@ impl TrainingImages {
         let images = subset.images(Part::Train, allow_missing)?;
         let mut warnings = Vec::new();
         if let (Some(shots), Some(first)) = (subset.shots, subset.short.first()) {
+            let why = match &subset.few_shot_cache {
+                Some(_) => " in the few-shot file",
+                None => "; all of their images are used",
+            };
             warnings.push(format!(
-                "{} of {} classes have fewer than {shots} training images; all of their images are \
-                 used (the first such class: {}, {})",
+                "{} of {} classes have fewer than {shots} training images{why} (the first such \
+                 class: {}, {})",
                 subset.short.len(),
                 subset.classes_in_all,
                 first.name,
                 first.images
+            ));
+        }
+        if let Some(cache) = &subset.few_shot_cache {
+            warnings.push(format!(
+                "the few-shot images are those that the reference saved in {}; with \
+                 --ignore-few-shot-cache they are drawn",
+                cache.file.display()
             ));
         }
         warnings.extend(subset.bare_classes(Part::Train));
@@ -112,6 +125,8 @@ impl TrainingImages {
                 shots: subset.shots,
                 images: images.items.len(),
                 seed: subset.seed,
+                few_shot_cache: subset.few_shot_cache.as_ref().map(FewShotCache::for_record),
+                exif: images.items.iter().any(|item| item.upright),
                 // The files are read when the training begins.
                 ..DataRecord::default()
             },
@@ -119,6 +134,52 @@ impl TrainingImages {
             warnings,
             allow_missing,
         })
+    }
+
+    /// The images that can be decoded, all of which are decoded once, so that a run does not stop at
+    /// one of the others; with `allow_unreadable` those are left out.
+    ///
+    /// # Errors
+    /// [`DataError::Undecodable`] names the images that cannot be decoded, unless `allow_unreadable`;
+    /// [`DataError::NoneDecodable`].
+    pub fn readable(self, allow_unreadable: bool) -> Result<Self, DataError> {
+        self.readable_with(allow_unreadable, &|_| ())
+    }
+
+    /// As [`readable`](Self::readable); `progress` receives the number of decoded images.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable).
+    pub fn readable_with(
+        mut self,
+        allow_unreadable: bool,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Self, DataError> {
+        let wanted = self.items.len();
+        let failures = unreadable(&self.items, &Limits::default(), progress);
+        let places: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+        let errors = failures.into_iter().map(|(_, error)| error).collect();
+        let warning = unreadable_warning(errors, wanted, allow_unreadable)?;
+        let Some(warning) = warning else {
+            return Ok(self);
+        };
+        self.warnings.push(warning);
+        let labels =
+            |items: &[Item]| -> BTreeSet<usize> { items.iter().map(|item| item.label).collect() };
+        let before = labels(&self.items);
+        let items = std::mem::take(&mut self.items).into_iter().enumerate();
+        let readable = items.filter(|(place, _)| !places.contains(place));
+        self.items = readable.map(|(_, item)| item).collect();
+        let bare = before.len() - labels(&self.items).len();
+        if bare > 0 {
+            self.warnings.push(format!(
+                "{bare} of {} classes have no training images left",
+                self.class_names.len()
+            ));
+        }
+        self.record.images = self.items.len();
+        self.record.unreadable = places.len();
+        Ok(self)
     }
 
     /// The fingerprint of the images: file names with their parent folders, labels and class names,
@@ -169,7 +230,7 @@ impl TrainConfig {
     ) -> Result<Adapter, TrainError> {
         let spec = RunSpec {
             clip,
-            images: TrainingImages::of(data, false)?,
+            images: TrainingImages::of(data, false)?.readable(false)?,
             place: DataPlace::default(),
             config: self.clone(),
             threads: 0,
@@ -255,6 +316,8 @@ impl RunSpec<'_> {
                 shots: self.images.record.shots,
                 allow_missing: self.images.allow_missing,
                 images: self.images.fingerprint(),
+                exif: self.images.record.exif,
+                few_shot_cache: self.images.record.few_shot_cache.clone(),
             },
             train: self.config.clone(),
         }

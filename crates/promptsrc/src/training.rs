@@ -352,6 +352,21 @@ impl<'a> Training<'a> {
     }
 }
 
+/// Checks that classes can be told apart with the prompts that a configuration learns: for classes
+/// that are measured after a training and are not part of it.
+///
+/// # Errors
+/// [`TrainingError`].
+pub fn check_names(
+    clip: &ClipModel,
+    config: &TrainConfig,
+    names: &[String],
+) -> Result<(), TrainingError> {
+    let model = prompt_model(config)?;
+    prompt_input(clip, &model.prompt_prefix(), model.n_ctx_text(), names)?;
+    Ok(())
+}
+
 /// Checks, before any work, that the configuration and the class names fit this CLIP.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
     let mut seen: BTreeMap<String, (&PathBuf, serde_json::Value)> = BTreeMap::new();
     for (folder, result) in results {
         let run = &result.run;
-        let mut configuration = result.configuration.clone();
+        let mut configuration = result.configuration.of_same_images();
         if let Some(train) = &mut configuration.train {
             train.seed = 0;
         }

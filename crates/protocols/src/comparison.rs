@@ -64,6 +64,9 @@ pub(crate) fn compare(protocol: Protocol, runs: &[&RunResult], data_set: &str) -
             continue;
         };
         clip(&facts.clip, &run.configuration.clip, &mut found);
+        if run.configuration.exif {
+            found.differ("images turned by their EXIF orientation");
+        }
         configuration(protocol, run, &mut found);
         let trained = &run.run.data_set;
         if let Some(images) = &facts.trained_on {

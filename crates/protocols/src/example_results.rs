@@ -32,6 +32,7 @@ pub(crate) fn result(
         clip_settings: None,
         preprocessing: None,
         allow_missing: false,
+        exif: false,
         train: shots_and_seed.map(|(_, seed)| TrainConfig {
             seed,
             ..TrainConfig::default()
@@ -90,6 +91,8 @@ pub(crate) fn published_like() -> Vec<RunResult> {
     let image_facts = |used| ImageFacts {
         used,
         left_out: 0,
+        unreadable: 0,
+        few_shot_cache: None,
         split: Some(Split {
             origin: SplitOrigin::Published,
             hash: None,

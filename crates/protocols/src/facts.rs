@@ -1,7 +1,7 @@
 //! What a result records so that a person can tell what it may be compared with.
 
 use promptsrc::records::ClipRecord;
-use promptsrc_datasets::Split;
+use promptsrc_datasets::{FewShotCache, Split};
 use serde::{Deserialize, Serialize};
 
 /// Facts about a run. Results of versions that did not record them have none.
@@ -23,9 +23,20 @@ pub struct ImageFacts {
     pub used: usize,
     /// Images that the lists name and that were left out.
     pub left_out: usize,
+    /// Those of them that exist and could not be decoded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
     /// The split that they are from; `None` for data sets that are not of the paper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
+    /// The file of the reference that few-shot training images are from, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot_cache: Option<FewShotCache>,
+}
+
+/// Whether a count need not be recorded.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The name and version of this program.

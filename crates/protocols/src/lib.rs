@@ -27,6 +27,7 @@ mod results;
 mod run_state;
 mod sweep;
 mod sweep_error;
+mod sweep_images;
 mod table;
 mod tables;
 

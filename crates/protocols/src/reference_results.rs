@@ -169,6 +169,7 @@ fn group(entries: Vec<Entry>, found: &mut ReferenceResults) {
             clip_settings: None,
             preprocessing: None,
             allow_missing: false,
+            exif: false,
             train: None,
         };
         let place = path.parent().unwrap_or(&path).to_path_buf();

@@ -49,11 +49,25 @@ pub struct Configuration {
     pub preprocessing: Option<PreprocessingRecord>,
     /// Precision of the arithmetic.
     pub precision: String,
-    /// Whether missing images are skipped.
+    /// Whether missing images are skipped. It decides nothing by itself: each measurement records how
+    /// many were.
     pub allow_missing: bool,
+    /// Whether images are turned by their EXIF orientation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exif: bool,
     /// The settings of the training; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<TrainConfig>,
+}
+
+impl Configuration {
+    /// What the numbers depend on where the images are the same ones.
+    pub(crate) fn of_same_images(&self) -> Self {
+        Self {
+            allow_missing: false,
+            ..self.clone()
+        }
+    }
 }
 
 /// The result of a run. It contains no time and no path, so a repeated run gives the same bytes.

@@ -54,6 +54,7 @@ impl RunState {
             preprocessing: saved.clip.preprocessing,
             precision: saved.clip.precision,
             allow_missing: saved.data.allow_missing,
+            exif: saved.data.exif,
             train: Some(saved.train),
         };
         Ok((Self::Begun, Some(configuration)))

@@ -1,19 +1,20 @@
 //! Makes the runs of a plan: finished runs are kept, unfinished ones continued, and those that
 //! another process is working on are left to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use promptsrc::class_texts::tokens;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, Clip, DataPlace, Event, Item, Part, RunSpec, TrainConfig, TrainError,
-    TrainingImages, fingerprint, missing_warning, overlap_warnings,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Part, RunSpec, TrainConfig,
+    TrainError, fingerprint, overlap_warnings, training,
 };
+use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::Lock;
 
-use crate::collection::{DatasetCollection, OpenedDataset};
+use crate::collection::DatasetCollection;
 use crate::facts::{Facts, ImageFacts, program};
 use crate::jobs;
 use crate::plan::PlannedRun;
@@ -21,6 +22,7 @@ use crate::protocol::{Protocol, Target};
 use crate::results::{Configuration, Measured, RunId, RunResult};
 use crate::run_state::RunState;
 use crate::sweep_error::SweepError;
+use crate::sweep_images::{SweepImages, TargetImages};
 
 /// Held while a run is made. The operating system releases it when the process ends in any way.
 const LOCK: &str = ".run-lock";
@@ -33,12 +35,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Makes runs, each in its folder below one folder.
 pub struct Sweep<'a> {
     clip: &'a Clip,
-    collection: &'a dyn DatasetCollection,
+    images: SweepImages<'a>,
     out: PathBuf,
-    allow_missing: bool,
     at_once: usize,
     threads: usize,
-    data_sets: Mutex<BTreeMap<String, Arc<OpenedDataset>>>,
 }
 
 /// What a sweep reports while it works; from several threads where it makes several runs at a time.
@@ -48,6 +48,13 @@ pub enum SweepEvent<'a> {
     Begin(&'a PlannedRun),
     /// A report of its training.
     Train(&'a PlannedRun, &'a Event),
+    /// Test images are decoded, to find before a training those that cannot be.
+    Decode {
+        /// The data set.
+        data_set: &'a str,
+        /// How many there are.
+        images: usize,
+    },
     /// Progress of the measurements on all its targets.
     Measure {
         /// The run.
@@ -74,6 +81,9 @@ pub enum SweepEvent<'a> {
     Wait(usize),
 }
 
+/// The class names of targets that were checked, by data set and classes.
+type Checked = BTreeMap<(String, String), Vec<String>>;
+
 /// What a training gives to the measurements.
 struct Trained {
     /// Fingerprint of the training images.
@@ -95,18 +105,34 @@ impl<'a> Sweep<'a> {
     pub fn new(clip: &'a Clip, collection: &'a dyn DatasetCollection, out: &Path) -> Self {
         Self {
             clip,
-            collection,
+            images: SweepImages::new(collection),
             out: out.to_path_buf(),
-            allow_missing: false,
             at_once: 1,
             threads: 1,
-            data_sets: Mutex::default(),
         }
     }
 
     /// Skips missing images instead of failing.
     pub fn allow_missing(mut self, allow: bool) -> Self {
-        self.allow_missing = allow;
+        self.images.allow_missing = allow;
+        self
+    }
+
+    /// Skips images that cannot be decoded instead of failing.
+    pub fn allow_unreadable(mut self, allow: bool) -> Self {
+        self.images.allow_unreadable = allow;
+        self
+    }
+
+    /// Turns images by their EXIF orientation, which the reference ignores.
+    pub fn upright(mut self, upright: bool) -> Self {
+        self.images.upright = upright;
+        self
+    }
+
+    /// Draws few-shot images even where the reference saved some.
+    pub fn ignore_few_shot_caches(mut self, ignore: bool) -> Self {
+        self.images.ignore_few_shot_caches = ignore;
         self
     }
 
@@ -138,9 +164,11 @@ impl<'a> Sweep<'a> {
         Ok(state)
     }
 
-    /// Makes the runs that are not finished, and returns how many have failed. A run that another
-    /// process is working on is skipped, and checked again after all others, until it is finished
-    /// or that process has ended. A failed run is reported; the others are still made.
+    /// Makes the runs that are not finished, and returns how many have failed. Before the first, the
+    /// images and class names of all runs are checked, so that no training is made whose measurement
+    /// would fail. A run that another process is working on is skipped, and checked again after all
+    /// others, until it is finished or that process has ended. A failed run is reported; the others
+    /// are still made.
     ///
     /// # Errors
     /// Before any run is made: if the folder of one contains a run with another configuration.
@@ -153,7 +181,17 @@ impl<'a> Sweep<'a> {
             self.state(run)?;
         }
         let mut failed = 0;
-        let mut left: Vec<&PlannedRun> = runs.iter().collect();
+        let mut left: Vec<&PlannedRun> = Vec::new();
+        let mut checked = Checked::default();
+        for run in runs {
+            match self.check(run, &mut checked, observe) {
+                Ok(()) => left.push(run),
+                Err(error) => {
+                    observe(&SweepEvent::Fail(run, &error));
+                    failed += 1;
+                }
+            }
+        }
         let mut reported = false;
         while !left.is_empty() {
             let work = |run: &&PlannedRun| match self.attempt(run, observe) {
@@ -185,6 +223,92 @@ impl<'a> Sweep<'a> {
             }
         }
         Ok(failed)
+    }
+
+    /// Fails, before any training, where the training images or what a run is measured on is not there,
+    /// or the class names do not fit the CLIP. No image is opened.
+    fn check(
+        &self,
+        run: &PlannedRun,
+        checked: &mut Checked,
+        observe: &(dyn Fn(&SweepEvent) + Sync),
+    ) -> Result<(), SweepError> {
+        let folder = self.folder(&run.id);
+        let warn = |text: &str| observe(&SweepEvent::Warn(run, text));
+        let result = RunResult::load(&folder)?;
+        if let Some(result) = &result
+            && self.is_finished(run, &folder, result, &warn)?
+        {
+            return Ok(());
+        }
+        if let Some(config) = &run.config {
+            self.images.training(run, config.seed, &warn)?;
+        }
+        for target in &run.targets {
+            let key = (target.data_set.clone(), target.classes.to_string());
+            if !checked.contains_key(&key) {
+                let names = self.images.target(target, &warn)?.subset.class_names;
+                checked.insert(key.clone(), names);
+            }
+            let names = checked.get(&key).map_or(&[][..], Vec::as_slice);
+            match &run.config {
+                Some(config) => {
+                    training::check_names(self.clip, config, names).map_err(TrainError::from)?;
+                }
+                None => {
+                    let template = self.images.collection.template(&target.data_set);
+                    tokens(self.clip, &template, names).map_err(ClassifierError::from)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run is finished, and its measurements are of all images that would be measured now.
+    fn is_finished(
+        &self,
+        run: &PlannedRun,
+        folder: &Path,
+        result: &RunResult,
+        warn: &dyn Fn(&str),
+    ) -> Result<bool, SweepError> {
+        if self.state(run)? != RunState::Finished {
+            return Ok(false);
+        }
+        let facts = result.facts.as_ref();
+        if let Some(trained_on) = facts.and_then(|facts| facts.trained_on.as_ref())
+            && trained_on.left_out > 0
+        {
+            // Whether the images are the same ones is found when they are read.
+            return Ok(false);
+        }
+        if let Some(difference) = self.images.check_few_shot_cache(run, result, warn)? {
+            return Err(SweepError::Changed {
+                path: folder.to_path_buf(),
+                difference,
+            });
+        }
+        Ok(self.outdated(run, result, warn)?.is_empty())
+    }
+
+    /// The targets whose measurements left out images that may not be left out now, or that have been
+    /// added.
+    fn outdated(
+        &self,
+        run: &PlannedRun,
+        result: &RunResult,
+        warn: &dyn Fn(&str),
+    ) -> Result<BTreeSet<(String, String)>, SweepError> {
+        let missing_were_allowed = result.configuration.allow_missing;
+        let mut outdated = BTreeSet::new();
+        for target in &run.targets {
+            if let Some(measured) = result.of(target)
+                && (self.images).is_outdated(measured, target, missing_were_allowed, warn)?
+            {
+                outdated.insert((target.data_set.clone(), target.classes.to_string()));
+            }
+        }
+        Ok(outdated)
     }
 
     fn attempt(
@@ -229,16 +353,18 @@ impl<'a> Sweep<'a> {
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<bool, SweepError> {
-        if self.state(run)? != RunState::Finished {
+        let warn = |text: &str| observe(&SweepEvent::Warn(run, text));
+        let Some(result) = RunResult::load(folder)? else {
+            return Ok(false);
+        };
+        if !self.is_finished(run, folder, &result, &warn)? {
             return Ok(false);
         }
-        if let Some(result) = RunResult::load(folder)? {
-            observe(&SweepEvent::End {
-                run,
-                result: &result,
-                already_finished: true,
-            });
-        }
+        observe(&SweepEvent::End {
+            run,
+            result: &result,
+            already_finished: true,
+        });
         Ok(true)
     }
 
@@ -251,17 +377,22 @@ impl<'a> Sweep<'a> {
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<Trained, SweepError> {
         let name = &run.id.data_set;
-        let classes = run.id.protocol.learned();
-        let opened = self.data_set(name, run, observe)?;
-        let data = |source| SweepError::data(name, source);
-        let sampled = opened.dataset.sampled(run.id.shots, config.seed);
-        let subset = sampled.select(classes).map_err(data)?;
-        let images = TrainingImages::of(&subset, self.allow_missing).map_err(data)?;
-        let facts = ImageFacts {
-            used: images.items.len(),
-            left_out: subset.samples(Part::Train).len() - images.items.len(),
-            split: opened.split.clone(),
-        };
+        let warn = |text: &str| observe(&SweepEvent::Warn(run, text));
+        let (images, mut facts) = self.images.training(run, config.seed, &warn)?;
+        if !run_folder::is_finished(folder) {
+            for target in &run.targets {
+                let begin = |data_set: &str, images| {
+                    observe(&SweepEvent::Decode { data_set, images });
+                };
+                self.images.check_decodable(target, &warn, &begin)?;
+            }
+        }
+        let images = images
+            .readable(self.images.allow_unreadable)
+            .map_err(|source| SweepError::data(name, source))?;
+        facts.used = images.items.len();
+        facts.unreadable = images.record.unreadable;
+        facts.left_out += facts.unreadable;
         for warning in &images.warnings {
             observe(&SweepEvent::Warn(run, warning));
         }
@@ -269,7 +400,7 @@ impl<'a> Sweep<'a> {
             clip: self.clip,
             images,
             place: DataPlace {
-                path: self.collection.location(name),
+                path: self.images.collection.location(name),
                 ..DataPlace::default()
             },
             config: config.clone(),
@@ -338,9 +469,24 @@ impl<'a> Sweep<'a> {
             None => RunResult::load(folder)?,
         };
         let asked = self.configuration(run);
-        let usable =
-            saved.filter(|saved| saved.configuration == asked && saved.trained_on == trained_on);
-        let mut result = usable.unwrap_or_else(|| RunResult {
+        let usable = saved.filter(|saved| {
+            saved.configuration.of_same_images() == asked.of_same_images()
+                && saved.trained_on == trained_on
+        });
+        let warn = |text: &str| observe(&SweepEvent::Warn(run, text));
+        let mut result = match usable {
+            Some(mut saved) => {
+                let outdated = self.outdated(run, &saved, &warn)?;
+                saved.measured.retain(|measured| {
+                    let key = (measured.data_set.clone(), measured.classes.clone());
+                    !outdated.contains(&key)
+                });
+                saved.configuration = asked.clone();
+                Some(saved)
+            }
+            None => None,
+        }
+        .unwrap_or_else(|| RunResult {
             facts: Some(Facts {
                 program: program(),
                 clip: self.clip.record().clone(),
@@ -355,22 +501,15 @@ impl<'a> Sweep<'a> {
             .collect();
         let mut chosen = Vec::new();
         for target in left {
-            chosen.push((
-                target,
-                self.test_images(run, target, adapter.as_ref(), observe)?,
-            ));
+            let of_target = self.images.target(target, &warn)?;
+            self.warn_of(&of_target, adapter.as_ref(), &warn);
+            chosen.push((target, of_target));
         }
-        let total = chosen.iter().map(|(_, (_, items, _))| items.len()).sum();
+        let total = chosen.iter().map(|(_, of)| of.images.items.len()).sum();
         let mut before = 0;
         let several = chosen.len() > 1;
-        for (target, (names, items, image_facts)) in chosen {
-            let classifier = match &adapter {
-                Some(adapter) => adapter.classifier(self.clip, &names)?,
-                None => {
-                    let template = self.collection.template(&target.data_set);
-                    Classifier::zero_shot(self.clip, &names, &[template])?
-                }
-            };
+        for (target, of_target) in chosen {
+            let images = of_target.images.items.len();
             let mut progress = |done| {
                 observe(&SweepEvent::Measure {
                     run,
@@ -378,18 +517,10 @@ impl<'a> Sweep<'a> {
                     total,
                 });
             };
-            let evaluation = classifier.evaluate(&items, self.threads, &mut progress)?;
-            before += items.len();
-            result.measured.push(Measured {
-                data_set: target.data_set.clone(),
-                classes: target.classes.to_string(),
-                names: names.len(),
-                correct: evaluation.correct,
-                total: evaluation.total,
-                macro_f1: evaluation.macro_f1,
-                images: fingerprint(&names, &items),
-                image_facts: Some(image_facts),
-            });
+            let measured =
+                self.measure_target(target, of_target, adapter.as_ref(), &mut progress, &warn)?;
+            result.measured.push(measured);
+            before += images;
             if several {
                 make_folder(&measuring)?;
                 result.save(&measuring)?;
@@ -412,59 +543,75 @@ impl<'a> Sweep<'a> {
         Ok(result)
     }
 
-    /// The class names and test images of a target, and facts about these.
-    fn test_images(
+    /// Measures one target.
+    fn measure_target(
         &self,
-        run: &PlannedRun,
         target: &Target,
+        of_target: TargetImages,
         adapter: Option<&Adapter>,
-        observe: &(dyn Fn(&SweepEvent) + Sync),
-    ) -> Result<(Vec<String>, Vec<Item>, ImageFacts), SweepError> {
-        let data = |source| SweepError::data(&target.data_set, source);
-        // All training images; which classes are base does not depend on shots or seed.
-        let opened = self.data_set(&target.data_set, run, observe)?;
-        let subset = opened.dataset.whole();
-        let subset = subset.select(target.classes).map_err(data)?;
-        subset.check_classes().map_err(data)?;
-        let images = subset
-            .images(Part::Test, self.allow_missing)
-            .map_err(data)?;
-        if let Some(warning) = missing_warning(&subset, Part::Test, &images) {
-            observe(&SweepEvent::Warn(run, &warning));
-        }
-        if let Some(adapter) = adapter {
-            for warning in overlap_warnings(&adapter.meta, &subset, Part::Test, &images.items) {
-                observe(&SweepEvent::Warn(run, &warning));
+        progress: &mut dyn FnMut(usize),
+        warn: &dyn Fn(&str),
+    ) -> Result<Measured, SweepError> {
+        let TargetImages {
+            opened,
+            subset,
+            images,
+        } = of_target;
+        let (names, items) = (subset.class_names, images.items);
+        let classifier = match adapter {
+            Some(adapter) => adapter.classifier(self.clip, &names)?,
+            None => {
+                let template = self.images.collection.template(&target.data_set);
+                Classifier::zero_shot(self.clip, &names, &[template])?
             }
-        }
-        let facts = ImageFacts {
-            used: images.items.len(),
-            left_out: images.missing,
-            split: opened.split.clone(),
         };
-        Ok((subset.class_names, images.items, facts))
+        let (evaluation, failures) = match self.images.allow_unreadable {
+            true => classifier.evaluate_readable(&items, self.threads, progress)?,
+            false => {
+                let evaluation = classifier.evaluate(&items, self.threads, progress)?;
+                (evaluation, Vec::new())
+            }
+        };
+        let wanted = items.len();
+        let unreadable: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+        let errors = failures.into_iter().map(|(_, error)| error).collect();
+        let warning = unreadable_warning(errors, wanted, true)
+            .map_err(|source| SweepError::data(&target.data_set, source))?;
+        if let Some(warning) = warning {
+            warn(&format!("{}: {warning}", target.data_set));
+        }
+        let items = items.into_iter().enumerate();
+        let items = items.filter(|(place, _)| !unreadable.contains(place));
+        let items: Vec<Item> = items.map(|(_, item)| item).collect();
+        Ok(Measured {
+            data_set: target.data_set.clone(),
+            classes: target.classes.to_string(),
+            names: names.len(),
+            correct: evaluation.correct,
+            total: evaluation.total,
+            macro_f1: evaluation.macro_f1,
+            images: fingerprint(&names, &items),
+            image_facts: Some(ImageFacts {
+                used: items.len(),
+                left_out: images.missing + unreadable.len(),
+                unreadable: unreadable.len(),
+                split: opened.split.clone(),
+                few_shot_cache: None,
+            }),
+        })
     }
 
-    /// A data set, which is read only once; what a person should know about it is said then.
-    fn data_set(
-        &self,
-        name: &str,
-        run: &PlannedRun,
-        observe: &(dyn Fn(&SweepEvent) + Sync),
-    ) -> Result<Arc<OpenedDataset>, SweepError> {
-        let mut read = self
-            .data_sets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(dataset) = read.get(name) {
-            return Ok(dataset.clone());
+    /// Says what a person should know about the images of a target.
+    fn warn_of(&self, of_target: &TargetImages, adapter: Option<&Adapter>, warn: &dyn Fn(&str)) {
+        if let Some(warning) = of_target.warning() {
+            warn(&warning);
         }
-        let dataset = Arc::new(self.collection.open(name)?);
-        for warning in &dataset.warnings {
-            observe(&SweepEvent::Warn(run, &format!("{name}: {warning}")));
+        if let Some(adapter) = adapter {
+            let (subset, items) = (&of_target.subset, &of_target.images.items);
+            for warning in overlap_warnings(&adapter.meta, subset, Part::Test, items) {
+                warn(&warning);
+            }
         }
-        read.insert(name.to_string(), dataset.clone());
-        Ok(dataset)
     }
 
     fn configuration(&self, run: &PlannedRun) -> Configuration {
@@ -473,7 +620,8 @@ impl<'a> Sweep<'a> {
             clip_settings: self.clip.record().settings.clone(),
             preprocessing: Some(self.clip.preprocessing_record()),
             precision: self.clip.precision().to_string(),
-            allow_missing: self.allow_missing,
+            allow_missing: self.images.allow_missing,
+            exif: self.images.upright,
             train: run.config.clone(),
         }
     }
@@ -484,8 +632,9 @@ impl<'a> Sweep<'a> {
         saved: &Configuration,
         run: &PlannedRun,
     ) -> Result<(), SweepError> {
-        let value =
-            |configuration: &Configuration| serde_json::to_value(configuration).unwrap_or_default();
+        let value = |configuration: &Configuration| {
+            serde_json::to_value(configuration.of_same_images()).unwrap_or_default()
+        };
         let mut asked = self.configuration(run);
         if saved.clip_settings.is_none() {
             (asked.clip_settings, asked.preprocessing) = (None, None);

@@ -128,7 +128,7 @@ impl WorldSet {
             train: part(Part::Train),
             val: part(Part::Val),
             test: part(Part::Test),
-            is_divided: false,
+            ..Dataset::default()
         }
     }
 

@@ -88,6 +88,16 @@ pub struct BenchArgs {
     /// Leave out images that are missing instead of failing.
     #[arg(long)]
     pub allow_missing: bool,
+    /// Leave out images that cannot be decoded instead of failing.
+    #[arg(long)]
+    pub allow_unreadable: bool,
+    /// Turn images by their EXIF orientation, which the Python reference does not.
+    #[arg(long)]
+    pub exif: bool,
+    /// Draw the few-shot images even where the Python reference saved some for these shots and
+    /// seed (split_fewshot/shot_K-seed_S.pkl), which are used otherwise, as by the reference.
+    #[arg(long)]
+    pub ignore_few_shot_cache: bool,
     #[command(flatten)]
     pub overrides: OverrideArgs,
 }

@@ -21,4 +21,16 @@ pub struct EmbedArgs {
     /// File to write, with the tensors image_features and text_features.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Leave out images that cannot be decoded instead of failing; rows are those of the others.
+    #[arg(long)]
+    pub allow_unreadable: bool,
+    /// Turn images by their EXIF orientation; the Python reference does not.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub exif: Option<bool>,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use promptsrc::{Classes, Part};
+use promptsrc::{Classes, Parts};
 
 use super::labelled::DataArgs;
 
@@ -27,9 +27,10 @@ pub struct EvalArgs {
     /// Classes to evaluate, and to classify among.
     #[arg(long, default_value = "all")]
     pub classes: Classes,
-    /// Images to evaluate on.
+    /// Images to evaluate on; all takes those of all parts as one, for a folder that was held out as
+    /// a whole.
     #[arg(long, default_value = "test")]
-    pub part: Part,
+    pub part: Parts,
     /// Templates of zero-shot CLIP [default: single].
     #[arg(long, conflicts_with = "run")]
     pub templates: Option<TemplatesArg>,

@@ -28,4 +28,17 @@ pub struct DataOptions {
     /// Leave out images that are missing instead of failing.
     #[arg(long)]
     pub allow_missing: bool,
+    /// Leave out images that cannot be decoded instead of failing.
+    #[arg(long)]
+    pub allow_unreadable: bool,
+    /// Turn images by their EXIF orientation; the Python reference does not
+    /// [default: as in the training of the adapter; without one, images are used as they are stored].
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub exif: Option<bool>,
 }

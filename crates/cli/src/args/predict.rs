@@ -39,4 +39,17 @@ pub struct PredictArgs {
         allow_negative_numbers = true
     )]
     pub top_k: usize,
+    /// Succeed although some images cannot be decoded; warn of these.
+    #[arg(long)]
+    pub allow_unreadable: bool,
+    /// Turn images by their EXIF orientation; the Python reference does not
+    /// [default: as in the training of the adapter; without one, images are used as they are stored].
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub exif: Option<bool>,
 }

@@ -29,6 +29,10 @@ pub struct SampleArgs {
         allow_negative_numbers = true
     )]
     pub seed: u64,
+    /// Draw the few-shot images even where the Python reference saved some for this number of shots and
+    /// this seed (split_fewshot/shot_K-seed_S.pkl), which are used otherwise, as by the reference.
+    #[arg(long)]
+    pub ignore_few_shot_cache: bool,
     /// Classes to keep after the sampling, as the reference does.
     #[arg(long, default_value = "all")]
     pub classes: Classes,

@@ -36,6 +36,10 @@ pub struct TrainArgs {
         allow_negative_numbers = true
     )]
     pub seed: u64,
+    /// Draw the few-shot images even where the Python reference saved some for this number of shots and
+    /// this seed (split_fewshot/shot_K-seed_S.pkl), which are used otherwise, as by the reference.
+    #[arg(long)]
+    pub ignore_few_shot_cache: bool,
     /// Classes to learn.
     #[arg(long, default_value = "all")]
     pub classes: Classes,

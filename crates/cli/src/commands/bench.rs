@@ -35,6 +35,9 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     let (at_once, decoding) = threads(&clip);
     let sweep = Sweep::new(&clip, &*settings.collection, out)
         .allow_missing(settings.allow_missing)
+        .allow_unreadable(settings.allow_unreadable)
+        .upright(settings.exif)
+        .ignore_few_shot_caches(settings.ignore_few_shot_caches)
         .threads(at_once, decoding);
     let progress = SweepProgress::new(part, printer);
     let failed = sweep.make(&part.runs, &|event| progress.show(event));

@@ -65,6 +65,13 @@ pub fn run(settings: ConvertSettings, printer: &Printer) -> Result<(), Failure> 
                 check_for(&adapter, &clip, &input)?;
                 warn_of_other_weights(&input, &adapter.meta.clip, &clip, printer);
             }
+            if adapter.meta.data.exif {
+                printer.warning(&format!(
+                    "{} was trained on images turned by their EXIF orientation, but the reference \
+                     uses images as they are stored: turn them before it reads them",
+                    input.display()
+                ));
+            }
             let saved = checkpoint::save(&adapter, &output, epoch, force).map_err(occupied)?;
             let folder = match output.file_name() {
                 Some(name) if name == checkpoint::FOLDER => output.join(".."),

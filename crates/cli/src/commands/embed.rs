@@ -1,9 +1,11 @@
 //! `promptsrc embed`: writes features of images and texts to a safetensors file.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use promptsrc::{Clip, ImageBatches, Item};
 use promptsrc_clip::{Tokenizer, values};
+use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::tensor_file::{self, NamedTensor, Values};
 use serde::Serialize;
 
@@ -17,6 +19,9 @@ struct Record {
     fingerprint: String,
     images: Vec<String>,
     texts: Vec<String>,
+    /// Whether the images were turned by their EXIF orientation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    exif: bool,
 }
 
 #[derive(Serialize)]
@@ -25,12 +30,15 @@ struct Summary {
     images: usize,
     texts: usize,
     embed_dim: usize,
+    /// Images that could not be decoded and were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<String>,
 }
 
 pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
-    let EmbedSettings {
-        images, texts, out, ..
-    } = settings;
+    let EmbedSettings { texts, out, .. } = settings;
+    let mut images: Vec<&PathBuf> = settings.images.iter().collect();
+    let mut unreadable = Vec::new();
     let clip = settings.clip.open(printer)?;
     let embed_dim = clip.config().embed_dim;
 
@@ -43,7 +51,16 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
         });
     };
     if !images.is_empty() {
-        let features = image_features(&clip, images, printer)?;
+        let (features, left_out) = image_features(&clip, settings, printer)?;
+        let mut place = 0;
+        images.retain(|path| {
+            place += 1;
+            let is_left_out = left_out.contains(&(place - 1));
+            if is_left_out {
+                unreadable.push(path.display().to_string());
+            }
+            !is_left_out
+        });
         add("image_features", images.len(), features);
     }
     if !texts.is_empty() {
@@ -68,6 +85,7 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
         fingerprint: clip.record().fingerprint.clone(),
         images: images.iter().map(|p| p.display().to_string()).collect(),
         texts: texts.clone(),
+        exif: settings.exif && !images.is_empty(),
     };
     tensor_file::save(out, &tensors, Some(&record))?;
     let summary = Summary {
@@ -75,6 +93,7 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
         images: images.len(),
         texts: texts.len(),
         embed_dim,
+        unreadable,
     };
     printer.answer(&summary, || {
         format!(
@@ -84,18 +103,36 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
     })
 }
 
-fn image_features(clip: &Clip, images: &[PathBuf], printer: &Printer) -> Result<Vec<f32>, Failure> {
+/// The features of the images that can be decoded, and the places of the others.
+fn image_features(
+    clip: &Clip,
+    settings: &EmbedSettings,
+    printer: &Printer,
+) -> Result<(Vec<f32>, BTreeSet<usize>), Failure> {
+    let images = &settings.images;
     let bar = printer.bar(images.len() as u64, "images");
-    let items = images.iter().map(|path| Item::new(path, 0)).collect();
+    let item = |path| Item::new(path, 0).upright(settings.exif);
+    let items = images.iter().map(item).collect();
     let mut features = Vec::new();
-    for batch in ImageBatches::new(clip, items, decoding_threads())? {
-        let batch = batch?;
-        let images = clip.vision().images(batch.images, batch.n);
-        features.extend(values(clip.image_features(images)));
-        bar.inc(batch.n as u64);
+    let mut failures = Vec::new();
+    let mut batches = ImageBatches::new(clip, items, decoding_threads())?;
+    while let Some((batch, failed)) = batches.next_with_failures() {
+        bar.inc((batch.n + failed.len()) as u64);
+        failures.extend(failed);
+        // Without the option, the others are decoded only to name all that cannot be.
+        if batch.n > 0 && (settings.allow_unreadable || failures.is_empty()) {
+            let images = clip.vision().images(batch.images, batch.n);
+            features.extend(values(clip.image_features(images)));
+        }
     }
     bar.finish_and_clear();
-    Ok(features)
+    let left_out = failures.iter().map(|(place, _)| *place).collect();
+    let errors = failures.into_iter().map(|(_, error)| error).collect();
+    let allow = settings.allow_unreadable;
+    if let Some(warning) = unreadable_warning(errors, images.len(), allow)? {
+        printer.warning(&warning);
+    }
+    Ok((features, left_out))
 }
 
 fn text_features(clip: &Clip, texts: &[String], truncate: bool) -> Result<Vec<f32>, Failure> {

@@ -33,14 +33,18 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
         images,
         what,
         top_k,
+        allow_unreadable,
+        exif,
     } = settings;
     let predictions = match what {
         Predicting::ZeroShot { clip, names } => {
             let clip = clip.open(printer)?;
             let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
-            predict(&classifier, &images, top_k, printer)?
+            let exif = exif.unwrap_or(false);
+            predict(&classifier, &images, exif, top_k, printer)?
         }
         Predicting::Adapter { source, names } => {
+            let exif = source.exif(exif, printer);
             let path = source.path().display().to_string();
             let loaded = source.load(printer)?;
             let names = names.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
@@ -51,20 +55,22 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
                 )));
             }
             let classifier = loaded.adapter.classifier(&loaded.clip, &names)?;
-            predict(&classifier, &images, top_k, printer)?
+            predict(&classifier, &images, exif, top_k, printer)?
         }
     };
-    print(&predictions, printer)
+    print(&predictions, allow_unreadable, printer)
 }
 
 fn predict(
     classifier: &Classifier,
     images: &[PathBuf],
+    exif: bool,
     top_k: usize,
     printer: &Printer,
 ) -> Result<Vec<Predicted>, Failure> {
     let bar = printer.bar(images.len() as u64, "images");
-    let items = images.iter().map(|path| Item::new(path, 0)).collect();
+    let item = |path| Item::new(path, 0).upright(exif);
+    let items = images.iter().map(item).collect();
     let mut predictions = Vec::with_capacity(images.len());
     classifier.predict_each(items, decoding_threads(), &mut |result| {
         predictions.push(match result {
@@ -96,7 +102,11 @@ impl Predicted {
     }
 }
 
-fn print(predictions: &[Predicted], printer: &Printer) -> Result<(), Failure> {
+fn print(
+    predictions: &[Predicted],
+    allow_unreadable: bool,
+    printer: &Printer,
+) -> Result<(), Failure> {
     if printer.is_json() {
         printer.json(&predictions)?;
     } else if predictions.iter().any(|p| p.top.is_some()) {
@@ -128,10 +138,14 @@ fn print(predictions: &[Predicted], printer: &Printer) -> Result<(), Failure> {
         .filter_map(|p| p.error.as_deref())
         .collect();
     for error in &failed {
-        printer.error(error);
+        match allow_unreadable {
+            true => printer.warning(error),
+            false => printer.error(error),
+        }
     }
     match failed.len() {
         0 => Ok(()),
+        n if allow_unreadable && n < predictions.len() => Ok(()),
         n => Err(Failure::failed(format!(
             "{n} of {} images could not be read",
             predictions.len()

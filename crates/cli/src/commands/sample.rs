@@ -25,9 +25,18 @@ pub fn run(settings: &SampleSettings, printer: &Printer) -> Result<(), Failure> 
             dataset.test.len()
         )));
     }
-    let subset = dataset
-        .few_shot(settings.shots, settings.seed)
-        .select(settings.classes)?;
+    let subset = match settings.ignore_few_shot_cache {
+        true => dataset.few_shot(settings.shots, settings.seed),
+        false => dataset.sampled_as_saved(Some(settings.shots), settings.seed)?,
+    };
+    if let Some(cache) = &subset.few_shot_cache {
+        printer.warning(&format!(
+            "the few-shot images are those that the reference saved in {}; with \
+             --ignore-few-shot-cache they are drawn",
+            cache.file.display()
+        ));
+    }
+    let subset = subset.select(settings.classes)?;
     let positions = |part| subset.samples(part).iter().map(|s| s.index).collect();
     let picks = Picks {
         train: positions(Part::Train),

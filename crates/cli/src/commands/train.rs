@@ -3,7 +3,8 @@
 mod progress;
 
 use promptsrc::training::TrainingError;
-use promptsrc::{Adapter, Event, RunSpec, TrainError, TrainingImages, run_folder};
+use promptsrc::{Adapter, Event, Part, RunSpec, Subset, TrainError, TrainingImages, run_folder};
+use promptsrc_datasets::Presence;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -59,10 +60,17 @@ fn learn(
     // The images are read before the weights, because loading the weights is slowest.
     let (dataset, files) = settings.data.read(printer)?;
     let config = settings.config(&dataset.name)?;
-    let subset = dataset
-        .sampled(settings.shots, settings.seed)
-        .select(settings.classes)?;
-    let mut images = TrainingImages::of(&subset, settings.data.allow_missing)?;
+    let sampled = match settings.ignore_few_shot_cache {
+        true => dataset.sampled(settings.shots, settings.seed),
+        false => dataset.sampled_as_saved(settings.shots, settings.seed)?,
+    };
+    let subset = sampled.select(settings.classes)?;
+    let images = TrainingImages::of(&subset, settings.data.allow_missing)?;
+    warn_of_missing_test_images(&subset, printer);
+    let bar = printer.bar(images.items.len() as u64, "images checked");
+    let progress = |done| bar.set_position(done as u64);
+    let mut images = images.readable_with(settings.data.allow_unreadable, &progress)?;
+    bar.finish_and_clear();
     images.record.split = DataFiles::name(files.split.as_deref());
     images.record.class_names_file = DataFiles::name(files.class_names.as_deref());
     for warning in &images.warnings {
@@ -81,4 +89,21 @@ fn learn(
             TrainError::Training(TrainingError::Config(error)) => config_usage(error),
             error => error.into(),
         })
+}
+
+/// Training does not need test images; better to know now than after it that they are missing.
+fn warn_of_missing_test_images(subset: &Subset, printer: &Printer) {
+    let test = subset.samples(Part::Test);
+    let missing = test
+        .iter()
+        .filter(|sample| sample.item.presence != Presence::Present)
+        .count();
+    if missing > 0 {
+        printer.warning(&format!(
+            "{missing} of {} test images of {} are missing: the training does not use them, but \
+             promptsrc eval will fail without --allow-missing",
+            test.len(),
+            subset.data_set
+        ));
+    }
 }

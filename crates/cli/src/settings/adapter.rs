@@ -71,6 +71,35 @@ impl AdapterSource {
         &self.path
     }
 
+    /// Whether images are turned by their EXIF orientation: as asked, otherwise as in the training.
+    /// Warns where these differ.
+    pub fn exif(&self, asked: Option<bool>, printer: &Printer) -> bool {
+        let trained = match &self.kind {
+            Kind::Checkpoint(checkpoint, _) => {
+                let record = checkpoint.record.as_ref();
+                record.is_some_and(|record| record.data.exif)
+            }
+            Kind::Adapter(adapter, ..) => adapter.meta.data.exif,
+        };
+        let is_turned = |exif| match exif {
+            true => "turned by their EXIF orientation",
+            false => "as they are stored, whatever their EXIF orientation",
+        };
+        match asked {
+            Some(asked) if asked != trained => {
+                printer.warning(&format!(
+                    "{} was trained on images {}, and is used on images {}: leave out --exif for \
+                     the same as in the training",
+                    self.path.display(),
+                    is_turned(trained),
+                    is_turned(asked)
+                ));
+                asked
+            }
+            _ => trained,
+        }
+    }
+
     /// Loads adapter and CLIP, and warns if they do not belong together.
     pub fn load(self, printer: &Printer) -> Result<LoadedAdapter, Failure> {
         match self.kind {

@@ -29,6 +29,9 @@ pub struct SweepSettings {
     pub part: Plan,
     pub out: PathBuf,
     pub allow_missing: bool,
+    pub allow_unreadable: bool,
+    pub exif: bool,
+    pub ignore_few_shot_caches: bool,
     /// Whether the runs are only listed.
     pub list: bool,
 }
@@ -111,6 +114,9 @@ impl SweepSettings {
             part,
             out: args.out.clone(),
             allow_missing: args.allow_missing,
+            allow_unreadable: args.allow_unreadable,
+            exif: args.exif,
+            ignore_few_shot_caches: args.ignore_few_shot_cache,
             list: args.plan,
         })
     }

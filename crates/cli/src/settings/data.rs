@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc::{DataPlace, DataSource, Dataset};
+use promptsrc_datasets::DIVIDED;
 use promptsrc_world::WorldSet;
 
 use super::files::absolute;
@@ -18,6 +19,12 @@ pub struct DataSettings {
     pub place: DataPlace,
     /// Whether missing images are left out instead of failing.
     pub allow_missing: bool,
+    /// Whether images that cannot be decoded are left out instead of failing.
+    pub allow_unreadable: bool,
+    /// Whether images are turned by their EXIF orientation; `None`: not said.
+    pub exif: Option<bool>,
+    /// Whether all parts are used as one, so that it does not matter how images are divided.
+    pub parts_as_one: bool,
 }
 
 /// The files that a data set was read from, for the record of a run.
@@ -64,6 +71,9 @@ impl DataSettings {
                     ..DataPlace::default()
                 },
                 allow_missing,
+                allow_unreadable: args.more.allow_unreadable,
+                exif: args.more.exif,
+                parts_as_one: false,
             });
         }
         Ok(Self {
@@ -72,6 +82,7 @@ impl DataSettings {
                 split: args.more.split.clone(),
                 class_names: args.more.class_names.clone(),
                 allow_missing,
+                upright: false,
             }),
             place: DataPlace {
                 path: absolute(&args.data),
@@ -79,6 +90,9 @@ impl DataSettings {
                 class_names: args.more.class_names.as_deref().map(absolute),
             },
             allow_missing,
+            allow_unreadable: args.more.allow_unreadable,
+            exif: args.more.exif,
+            parts_as_one: false,
         })
     }
 
@@ -98,7 +112,11 @@ impl DataSettings {
             Source::World(set) => return Ok((set.dataset(), DataFiles::default())),
             Source::Files(source) => source,
         };
-        let (dataset, report) = source.read()?;
+        let (dataset, mut report) = source.read()?;
+        let dataset = dataset.upright(self.exif.unwrap_or(false));
+        if self.parts_as_one {
+            report.notes.retain(|note| note != DIVIDED);
+        }
         for finding in report.findings() {
             printer.warning(&finding);
         }

@@ -16,6 +16,10 @@ pub struct EmbedSettings {
     /// Whether texts that are too long are truncated.
     pub truncate: bool,
     pub out: PathBuf,
+    /// Whether images that cannot be decoded are left out instead of failing.
+    pub allow_unreadable: bool,
+    /// Whether images are turned by their EXIF orientation.
+    pub exif: bool,
 }
 
 impl EmbedSettings {
@@ -33,6 +37,8 @@ impl EmbedSettings {
             clip: ClipSettings::new(&args.clip, common)?,
             truncate: args.truncate,
             out: args.out.clone(),
+            allow_unreadable: args.allow_unreadable,
+            exif: args.exif.unwrap_or(false),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of `promptsrc eval`.
 
-use promptsrc::{Classes, Part};
+use promptsrc::{Classes, Parts};
 use promptsrc_clip::templates;
 
 use super::adapter::AdapterSource;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub struct EvalSettings {
     pub data: DataSettings,
     pub classes: Classes,
-    pub part: Part,
+    pub part: Parts,
     pub what: Evaluated,
 }
 
@@ -42,7 +42,8 @@ impl EvalSettings {
     /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
     /// CLIP is downloaded.
     pub fn new(args: &EvalArgs, common: &Common) -> Result<Self, Failure> {
-        let data = DataSettings::new(&args.data)?;
+        let mut data = DataSettings::new(&args.data)?;
+        data.parts_as_one = args.part == Parts::All;
         let what = match &args.run {
             Some(run) => Evaluated::Adapter(AdapterSource::new(run, args.clip.as_deref(), common)?),
             None => Evaluated::ZeroShot {

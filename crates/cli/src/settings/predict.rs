@@ -16,6 +16,10 @@ pub struct PredictSettings {
     pub what: Predicting,
     /// Number of class names to print per image.
     pub top_k: usize,
+    /// Whether images that cannot be decoded are no failure.
+    pub allow_unreadable: bool,
+    /// Whether images are turned by their EXIF orientation; `None`: not said.
+    pub exif: Option<bool>,
 }
 
 /// The classifier of a prediction.
@@ -61,6 +65,8 @@ impl PredictSettings {
             images: images(inputs)?,
             what,
             top_k: args.top_k,
+            allow_unreadable: args.allow_unreadable,
+            exif: args.exif,
         })
     }
 }

@@ -15,6 +15,8 @@ pub struct SampleSettings {
     pub shots: usize,
     pub seed: u64,
     pub classes: Classes,
+    /// Whether the images are drawn even where the reference saved some.
+    pub ignore_few_shot_cache: bool,
 }
 
 impl SampleSettings {
@@ -34,11 +36,14 @@ impl SampleSettings {
                     split: args.split.clone(),
                     class_names: args.class_names.clone(),
                     allow_missing: true,
+                    allow_unreadable: true,
+                    exif: None,
                 },
             })?,
             shots: args.shots,
             seed: args.seed,
             classes: args.classes,
+            ignore_few_shot_cache: args.ignore_few_shot_cache,
         })
     }
 }

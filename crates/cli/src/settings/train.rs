@@ -25,6 +25,8 @@ pub struct TrainSettings {
     /// Folder of the run.
     pub out: PathBuf,
     pub resume: bool,
+    /// Whether few-shot images are drawn even where the reference saved some.
+    pub ignore_few_shot_cache: bool,
     start: Start,
     overrides: Overrides,
 }
@@ -55,6 +57,7 @@ impl TrainSettings {
             classes: args.classes,
             out: args.out.clone(),
             resume: args.resume,
+            ignore_few_shot_cache: args.ignore_few_shot_cache,
             start: match &args.config {
                 Some(path) => Start::File(Box::new(config_file(path)?)),
                 None => Start::Preset {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::datum;
 use super::entries::CATALOGUE;
 use super::open::Saving;
 use super::set::{CatalogueSet, Download};
+use crate::few_shot_cache::few_shot_files;
 use crate::split_origin::{Split, SplitOrigin};
 use crate::{Classes, Dataset, Part, Report, folders};
 
@@ -162,11 +162,10 @@ impl SetCheck {
             ));
         }
         self.notes = report.findings();
-        let files = datum::few_shot_files(&self.folder);
-        for (file, shots, seed) in files {
-            let images = report.images.as_path();
-            match datum::few_shot(&file, dataset, images, shots) {
-                Ok(picks) => self.few_shot_files.push(FewShotFile {
+        for (file, shots, seed) in few_shot_files(&self.folder) {
+            match dataset.saved_few_shot(shots, seed) {
+                Ok(None) => {}
+                Ok(Some((_, picks))) => self.few_shot_files.push(FewShotFile {
                     equal: picks.train == dataset.few_shot_picks(shots, seed).train,
                     file,
                     shots,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::annotation::Annotation;
 use super::set::CatalogueSet;
-use super::{datum, listing};
+use super::{listing, preprocessed};
 use crate::{DataError, Dataset, Part, folders, text};
 
 /// The file in which the reference caches ImageNet's lists train and test, in the order in which
@@ -69,10 +69,10 @@ impl ClassNames {
 /// If the reference has saved its `preprocessed.pkl`, the lists are taken from it: few-shot picks
 /// depend on their order, which is that of the reference's file system.
 pub(super) fn read(set: &CatalogueSet, folder: &Path) -> Result<Annotation, DataError> {
-    let preprocessed = folder.join(PREPROCESSED);
-    if preprocessed.symlink_metadata().is_ok() {
-        let file = folders::reach(&preprocessed)?;
-        let mut dataset = datum::lists(&file)?;
+    let cached = folder.join(PREPROCESSED);
+    if cached.symlink_metadata().is_ok() {
+        let file = folders::reach(&cached)?;
+        let mut dataset = preprocessed::lists(&file)?;
         dataset.val = dataset.test.clone();
         let mut read = Annotation::new(dataset, file);
         read.notes.push(format!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::annotation::Annotation;
 use super::set::{CatalogueSet, Format};
 use super::{aircraft, cars, class_folders, flowers, imagenet, pets, sun397, ucf101};
+use crate::cache_folder::CacheFolder;
 use crate::presence::Checker;
 use crate::split_origin::{Split, SplitOrigin};
 use crate::{DataError, Dataset, Part, Report, folders, same_names, split_file};
@@ -146,6 +147,11 @@ impl CatalogueSet {
                 name(first),
             ));
         }
+        dataset.caches = Some(CacheFolder {
+            folders: vec![folder.to_path_buf()],
+            images: images.clone(),
+            other_names: false,
+        });
         report.images = images;
         dataset.name = folders::name_of(folder);
         report.take_stock(&dataset);

@@ -1,10 +1,12 @@
 //! Where a data set is read from: a split file, a folder of class folders, or a list.
 
+mod columns;
 mod folder;
 mod list;
 
 use std::path::{Path, PathBuf};
 
+use crate::cache_folder::CacheFolder;
 use crate::presence::Checker;
 use crate::{
     CatalogueSet, DataError, Dataset, Part, Presence, Report, class_names, folders, split_file,
@@ -54,6 +56,8 @@ pub struct DataSource {
     /// Whether a run may continue without missing images. Reading only counts them; with this set,
     /// it succeeds even if none exists.
     pub allow_missing: bool,
+    /// Whether images are turned by their EXIF orientation, which the reference ignores.
+    pub upright: bool,
 }
 
 impl Dataset {
@@ -79,6 +83,7 @@ impl DataSource {
             split: None,
             class_names: None,
             allow_missing: false,
+            upright: false,
         }
     }
 
@@ -90,6 +95,28 @@ impl DataSource {
     /// # Errors
     /// Any [`DataError`] except those of loading.
     pub fn read(&self) -> Result<(Dataset, Report), DataError> {
+        let (dataset, report) = self.read_as_stored()?;
+        let mut dataset = dataset.upright(self.upright);
+        let caches = dataset.caches.get_or_insert_with(|| {
+            let folder_of = |file: &PathBuf| folders::folder_of(file).to_path_buf();
+            let mut folders: Vec<PathBuf> = match self.data.is_dir() {
+                true => vec![self.data.clone()],
+                false => vec![folder_of(&self.data)],
+            };
+            let listing = report.listing.iter().chain(&self.split).map(folder_of);
+            folders.extend(listing);
+            CacheFolder {
+                folders,
+                images: report.images.clone(),
+                other_names: false,
+            }
+        });
+        caches.other_names = report.class_names.is_some();
+        Ok((dataset, report))
+    }
+
+    /// Reads the lists; images are as they are stored.
+    fn read_as_stored(&self) -> Result<(Dataset, Report), DataError> {
         let data = &self.data;
         let metadata = std::fs::metadata(data).map_err(DataError::read(data))?;
         let mut report = Report::default();

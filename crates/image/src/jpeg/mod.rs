@@ -25,6 +25,7 @@ use headers::Headers;
 use markers::{Marker, Markers};
 use scan::Scan;
 
+use crate::exif::Metadata;
 use crate::{Image, ImageError, Limits};
 
 pub(crate) use convert::inverted_cmyk_to_rgb;
@@ -82,4 +83,25 @@ pub(crate) fn decode_as(
     let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
     let colors = colors.unwrap_or_else(|| headers.colors(&ids));
     Image::new(width as u32, height as u32, to_rgb(&frame, colors))
+}
+
+/// The EXIF and XMP data of a JPEG; segments of the same kind are joined, as in Pillow.
+pub(crate) fn metadata(bytes: &[u8]) -> Metadata {
+    const APP1: u8 = 0xe1;
+    let mut found = Metadata::default();
+    let mut markers = Markers::new(bytes);
+    loop {
+        match markers.next() {
+            Ok(Marker::Other(APP1, segment)) => {
+                if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+                    found.exif.get_or_insert_default().extend(exif);
+                } else if let Some(xmp) = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+                    found.xmp = Some(xmp.to_vec());
+                }
+            }
+            Ok(Marker::Other(..) | Marker::Frame(..)) => {}
+            // Both come before the pixels.
+            Ok(Marker::Scan(_) | Marker::EndOfImage) | Err(_) => return found,
+        }
+    }
 }

@@ -53,6 +53,9 @@ impl SweepProgress {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             SweepEvent::Begin(_) => {}
+            SweepEvent::Decode { data_set, images } => self.line(&format!(
+                "decoding {images} test images of {data_set} once, to find any that cannot be"
+            )),
             SweepEvent::Train(run, event) => match event {
                 Event::Start {
                     epochs,
