@@ -48,7 +48,9 @@ impl AdapterSource {
                         file.display()
                     )));
                 };
-                Kind::Checkpoint(Box::new(checkpoint), ClipSettings::new(spec, common)?)
+                let clip =
+                    ClipSettings::new(spec, common)?.for_adapter(&file, checkpoint.precision());
+                Kind::Checkpoint(Box::new(checkpoint), clip)
             }
             None => {
                 let (file, folder) = adapter_at(path)?;
@@ -57,7 +59,9 @@ impl AdapterSource {
                     Some(spec) => spec.to_string(),
                     None => remembered_clip(folder, &file, &adapter)?,
                 };
-                Kind::Adapter(adapter, file, ClipSettings::new(&spec, common)?)
+                let clip = ClipSettings::new(&spec, common)?
+                    .for_adapter(&file, &adapter.meta.precision);
+                Kind::Adapter(adapter, file, clip)
             }
         };
         Ok(Self {
