@@ -216,13 +216,7 @@ impl<'a> Classifier<'a> {
     /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).
     pub fn probabilities(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let mut rows = self.logits(images, batch);
-        for row in rows.chunks_exact_mut(self.names.len()) {
-            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
-            for value in row {
-                *value = (f64::from(*value - top).exp() / sum) as f32;
-            }
-        }
+        rows.chunks_exact_mut(self.names.len()).for_each(softmax);
         rows
     }
 
@@ -306,8 +300,42 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, EvaluateError> {
-        let mut builder = EvaluationBuilder::new(self.names.clone());
         let mut done = 0;
+        self.evaluate_batches(items, threads, &mut |indices, _| {
+            done += indices.len();
+            progress(done);
+        })
+    }
+
+    /// As [`evaluate`](Self::evaluate); `each` receives every image in order, its class and the
+    /// probability of that class.
+    ///
+    /// # Errors
+    /// [`EvaluateError`].
+    pub fn evaluate_each(
+        &self,
+        items: &[Item],
+        threads: usize,
+        each: &mut dyn FnMut(&Item, usize, f32),
+    ) -> Result<Evaluation, EvaluateError> {
+        self.evaluate_batches(items, threads, &mut |indices, logits| {
+            for (index, row) in indices.iter().zip(logits.chunks_exact(self.names.len())) {
+                let answer = first_largest(row);
+                let mut row = row.to_vec();
+                softmax(&mut row);
+                each(&items[*index], answer, row[answer]);
+            }
+        })
+    }
+
+    /// `finished` receives the indices and logits of each batch.
+    fn evaluate_batches(
+        &self,
+        items: &[Item],
+        threads: usize,
+        finished: &mut dyn FnMut(&[usize], &[f32]),
+    ) -> Result<Evaluation, EvaluateError> {
+        let mut builder = EvaluationBuilder::new(self.names.clone());
         for batch in ImageBatches::new(self.clip, items.to_vec(), threads)? {
             let batch = batch?;
             let logits = self.logits(batch.images, batch.n);
@@ -315,11 +343,30 @@ impl<'a> Classifier<'a> {
             for (label, row) in batch.labels.iter().zip(rows) {
                 builder.add(*label, row)?;
             }
-            done += batch.n;
-            progress(done);
+            finished(&batch.indices, &logits);
         }
         Ok(builder.finish()?)
     }
+}
+
+/// Turns logits into probabilities.
+fn softmax(row: &mut [f32]) {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
+    for value in row {
+        *value = (f64::from(*value - top).exp() / sum) as f32;
+    }
+}
+
+/// The index of the largest value; of equal ones, the first, as an [`Evaluation`] counts.
+fn first_largest(row: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = index;
+        }
+    }
+    best
 }
 
 fn owned(names: &[impl AsRef<str>]) -> Vec<String> {

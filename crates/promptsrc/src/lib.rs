@@ -48,6 +48,7 @@ pub mod metrics;
 mod overlap;
 mod parameters;
 mod prompt_model;
+pub mod provenance;
 pub mod records;
 pub mod run_folder;
 mod run_spec;

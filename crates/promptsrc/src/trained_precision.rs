@@ -90,7 +90,12 @@ mod tests {
     #[test]
     fn another_precision_than_that_of_the_training_is_said() {
         let cases = [
-            (PrecisionChoice::Auto, "bf16", false, "cannot be computed in"),
+            (
+                PrecisionChoice::Auto,
+                "bf16",
+                false,
+                "cannot be computed in",
+            ),
             (PrecisionChoice::Auto, "f16", true, "no arithmetic"),
             (GIVEN_F32, "bf16", true, "as asked for"),
         ];

@@ -24,7 +24,7 @@ pub use eval::{EvalArgs, TemplatesArg};
 pub use inspect::InspectArgs;
 pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
-pub use predict::PredictArgs;
+pub use predict::{PredictArgs, PredictFormat};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 pub use values::Shots;

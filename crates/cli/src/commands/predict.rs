@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use promptsrc::{Classifier, Item, Prediction};
+use promptsrc::{Classifier, Item, Prediction, PredictionResult};
 use promptsrc_clip::templates;
 use serde::Serialize;
 
+use crate::args::PredictFormat;
 use crate::failure::{Failure, with_causes};
 use crate::output::Printer;
 use crate::settings::{PredictSettings, Predicting, decoding_threads};
@@ -33,12 +34,19 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
         images,
         what,
         top_k,
+        format,
     } = settings;
-    let predictions = match what {
+    let classify = |classifier: &Classifier| match format {
+        PredictFormat::Text => print(&predict(classifier, &images, top_k, printer)?, printer),
+        PredictFormat::Csv | PredictFormat::Jsonl => {
+            stream(classifier, &images, top_k, format, printer)
+        }
+    };
+    match what {
         Predicting::ZeroShot { clip, names } => {
             let clip = clip.open(printer)?;
             let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
-            predict(&classifier, &images, top_k, printer)?
+            classify(&classifier)
         }
         Predicting::Adapter { source, names } => {
             let path = source.path().display().to_string();
@@ -51,10 +59,74 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
                 )));
             }
             let classifier = loaded.adapter.classifier(&loaded.clip, &names)?;
-            predict(&classifier, &images, top_k, printer)?
+            classify(&classifier)
         }
-    };
-    print(&predictions, printer)
+    }
+}
+
+/// Prints each prediction as soon as it is known, in the order of the images.
+fn stream(
+    classifier: &Classifier,
+    images: &[PathBuf],
+    top_k: usize,
+    format: PredictFormat,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    /// Images after which it is checked whether somebody still reads.
+    const AT_ONCE: usize = 512;
+    if format == PredictFormat::Csv {
+        printer.result("image,rank,class,probability")?;
+    }
+    let bar = printer.bar(images.len() as u64, "images");
+    let mut failed = 0;
+    for images in images.chunks(AT_ONCE) {
+        let items = images.iter().map(|path| Item::new(path, 0)).collect();
+        let mut printed = Ok(());
+        classifier.predict_each(items, decoding_threads(), &mut |result| {
+            bar.inc(1);
+            let predicted = Predicted::from_result(result, top_k);
+            if let Some(error) = &predicted.error {
+                failed += 1;
+                bar.suspend(|| printer.error(error));
+            }
+            if printed.is_ok() {
+                printed = match format {
+                    PredictFormat::Csv => csv_lines(&predicted),
+                    _ => serde_json::to_string(&predicted).map_err(Failure::from),
+                }
+                .and_then(|lines| match lines.is_empty() {
+                    true => Ok(()),
+                    false => bar.suspend(|| printer.result(&lines)),
+                });
+            }
+        })?;
+        printed?;
+    }
+    bar.finish_and_clear();
+    unread(failed, images.len())
+}
+
+/// The lines of an image; none if it cannot be read.
+fn csv_lines(predicted: &Predicted) -> Result<String, Failure> {
+    let problem = |e: &dyn std::fmt::Display| Failure::failed(format!("csv: {e}"));
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    for (place, named) in predicted.top.iter().flatten().enumerate() {
+        let (rank, probability) = ((place + 1).to_string(), named.probability.to_string());
+        lines
+            .write_record([&predicted.image, &rank, &named.name, &probability])
+            .map_err(|e| problem(&e))?;
+    }
+    let bytes = lines.into_inner().map_err(|e| problem(&e))?;
+    String::from_utf8(bytes).map_err(|e| problem(&e))
+}
+
+fn unread(failed: usize, images: usize) -> Result<(), Failure> {
+    match failed {
+        0 => Ok(()),
+        n => Err(Failure::failed(format!(
+            "{n} of {images} images could not be read"
+        ))),
+    }
 }
 
 fn predict(
@@ -67,14 +139,7 @@ fn predict(
     let items = images.iter().map(|path| Item::new(path, 0)).collect();
     let mut predictions = Vec::with_capacity(images.len());
     classifier.predict_each(items, decoding_threads(), &mut |result| {
-        predictions.push(match result {
-            Ok(prediction) => Predicted::new(&prediction, top_k),
-            Err((path, error)) => Predicted {
-                image: path.display().to_string(),
-                top: None,
-                error: Some(with_causes(&error)),
-            },
-        });
+        predictions.push(Predicted::from_result(result, top_k));
         bar.inc(1);
     })?;
     bar.finish_and_clear();
@@ -82,6 +147,17 @@ fn predict(
 }
 
 impl Predicted {
+    fn from_result(result: PredictionResult, top_k: usize) -> Self {
+        match result {
+            Ok(prediction) => Self::new(&prediction, top_k),
+            Err((path, error)) => Self {
+                image: path.display().to_string(),
+                top: None,
+                error: Some(with_causes(&error)),
+            },
+        }
+    }
+
     /// The `top_k` most probable names.
     pub fn new(prediction: &Prediction, top_k: usize) -> Self {
         let named = |(name, probability): &(String, f32)| Named {
@@ -130,11 +206,5 @@ fn print(predictions: &[Predicted], printer: &Printer) -> Result<(), Failure> {
     for error in &failed {
         printer.error(error);
     }
-    match failed.len() {
-        0 => Ok(()),
-        n => Err(Failure::failed(format!(
-            "{n} of {} images could not be read",
-            predictions.len()
-        ))),
-    }
+    unread(failed.len(), predictions.len())
 }

@@ -59,8 +59,8 @@ impl AdapterSource {
                     Some(spec) => spec.to_string(),
                     None => remembered_clip(folder, &file, &adapter)?,
                 };
-                let clip = ClipSettings::new(&spec, common)?
-                    .for_adapter(&file, &adapter.meta.precision);
+                let clip =
+                    ClipSettings::new(&spec, common)?.for_adapter(&file, &adapter.meta.precision);
                 Kind::Adapter(adapter, file, clip)
             }
         };
@@ -73,6 +73,14 @@ impl AdapterSource {
     /// The path as given.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file of the adapter.
+    pub fn file(&self) -> &Path {
+        match &self.kind {
+            Kind::Checkpoint(checkpoint, _) => &checkpoint.path,
+            Kind::Adapter(_, file, _) => file,
+        }
     }
 
     /// Loads adapter and CLIP, and warns if they do not belong together.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::adapter::AdapterSource;
 use super::clip::ClipSettings;
-use super::files::{images, lines};
+use super::files::{images, lines, with_standard_input};
 use super::names;
-use crate::args::{Common, PredictArgs};
+use crate::args::{Common, PredictArgs, PredictFormat};
 use crate::failure::Failure;
 
 /// A prediction.
@@ -16,6 +16,7 @@ pub struct PredictSettings {
     pub what: Predicting,
     /// Number of class names to print per image.
     pub top_k: usize,
+    pub format: PredictFormat,
 }
 
 /// The classifier of a prediction.
@@ -58,9 +59,10 @@ impl PredictSettings {
             (inputs, Predicting::Adapter { source, names })
         };
         Ok(Self {
-            images: images(inputs)?,
+            images: images(&with_standard_input(inputs)?)?,
             what,
             top_k: args.top_k,
+            format: args.format,
         })
     }
 }

@@ -51,8 +51,7 @@ pub fn find(
 
 /// The folder directly below `path` that has checkpoints, or else `path`, if it has some.
 fn folder_of_checkpoints(path: &Path) -> Result<Option<PathBuf>, ReferenceCheckpointError> {
-    let has_checkpoints =
-        |folder: &Path| !epochs(folder).is_empty() || best(folder).is_some();
+    let has_checkpoints = |folder: &Path| !epochs(folder).is_empty() || best(folder).is_some();
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let mut below: Vec<PathBuf> = entries
         .map(|entry| entry.path())
