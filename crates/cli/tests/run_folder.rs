@@ -208,7 +208,7 @@ fn a_run_can_be_used_after_its_clip_has_moved() {
         .fails(2, &["adapter.safetensors", "--clip"])
         .silent();
     let alone = promptsrc(&[&eval[..], &["--clip", &new]].concat()).done();
-    assert_eq!(before.stdout, alone.stdout);
+    assert_eq!(before.measured(), alone.measured());
 }
 
 /// Blocks of the shell's limit that the configuration fits in and the state does not, whether a
