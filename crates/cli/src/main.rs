@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod output;
 mod reference_files;
+mod report;
 mod settings;
 
 use std::process::ExitCode;

@@ -65,7 +65,7 @@ fn a_run_converted_to_a_checkpoint_and_back_is_the_same_adapter() {
     let data = images();
     let measure = |run: &str| {
         let args = ["eval", run, "--clip", &clip(), "--data", &data, "--json"];
-        promptsrc(&args).done().stdout
+        promptsrc(&args).done().measured()
     };
     assert_eq!(measure(&out), measure(&run));
     let predict = |run: &str| {
@@ -153,7 +153,10 @@ fn a_checkpoint_of_the_reference_becomes_an_adapter() {
         "--names",
         "cat,dog",
     ]);
-    only_assumes(&ending.done().stderr);
+    let said = ending.done().stderr;
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("assumed: QuickGELU"), "{said}");
+    assert!(said.contains("trained in f16, evaluated in f32"), "{said}");
     let ending = promptsrc(&["eval", &run, "--data", &images()]);
     ending.fails(2, &["model.pth.tar-3", "--clip"]).silent();
 

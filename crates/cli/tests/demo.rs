@@ -139,7 +139,9 @@ fn the_built_in_clip_is_an_ordinary_weight_file() {
     assert!(embed("mini", "a") == embed(&file, "b"));
     let evaluate = |clip: &str| {
         let options = ["--part", "val", "--json"];
-        zero_shot(clip, "world:surfaces", &options).done().json()
+        zero_shot(clip, "world:surfaces", &options)
+            .done()
+            .measured()
     };
     assert_eq!(evaluate("mini"), evaluate(&file));
 }

@@ -195,7 +195,7 @@ fn a_run_can_be_used_after_its_clip_has_moved() {
         .fails(1, &["old.safetensors", "--clip"])
         .silent();
     let after = promptsrc(&[&eval[..], &["--clip", &new]].concat()).done();
-    assert_eq!(before.stdout, after.stdout);
+    assert_eq!(before.measured(), after.measured());
     assert!(!after.stderr.contains("other weights"), "{after}");
     promptsrc(&["predict", &run, &image, "--clip", &new]).done();
     train_on(&new, &data, &run, &["--resume"]).done();
@@ -208,7 +208,7 @@ fn a_run_can_be_used_after_its_clip_has_moved() {
         .fails(2, &["adapter.safetensors", "--clip"])
         .silent();
     let alone = promptsrc(&[&eval[..], &["--clip", &new]].concat()).done();
-    assert_eq!(before.stdout, alone.stdout);
+    assert_eq!(before.measured(), alone.measured());
 }
 
 /// Blocks of the shell's limit that the configuration fits in and the state does not, whether a
@@ -289,9 +289,6 @@ fn features_are_not_saved_over_what_is_not_a_file() {
     let embed =
         |out: &str| promptsrc(&["embed", "--clip", &clip, "--images", &image, "--out", out]);
     embed(&text(&folder)).fails(1, &["--out", "file"]).silent();
-    embed(&below(&folder, "nowhere/f"))
-        .fails(1, &["--out", "nowhere"])
-        .silent();
     // Renaming a file over a pipe or a device would replace it.
     let pipe = below(&folder, "pipe");
     shell("mkfifo \"$1\"", &[&pipe]).done();

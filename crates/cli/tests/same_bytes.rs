@@ -21,7 +21,16 @@ fn the_number_of_threads_changes_no_byte() {
                 let args = [args, &["--threads", threads, "--json"]].concat();
                 promptsrc(&args).done().stdout.into_bytes()
             };
-            let evaluation = json(&["eval", &run, "--data", &data]);
+            let args = [
+                "eval",
+                &run,
+                "--data",
+                &data,
+                "--threads",
+                threads,
+                "--json",
+            ];
+            let evaluation = promptsrc(&args).done().measured().to_string().into_bytes();
             let options = ["--templates", "ensemble", "--threads", threads, "--json"];
             let zero_shot = zero_shot(&clip, &data, &options).done().stdout.into_bytes();
             let prediction = json(&["predict", &run, &data, "--names", "a,b,c"]);

@@ -225,13 +225,7 @@ impl<'a> Classifier<'a> {
     /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).
     pub fn probabilities(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
         let mut rows = self.logits(images, batch);
-        for row in rows.chunks_exact_mut(self.names.len()) {
-            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
-            for value in row {
-                *value = (f64::from(*value - top).exp() / sum) as f32;
-            }
-        }
+        rows.chunks_exact_mut(self.names.len()).for_each(softmax);
         rows
     }
 
@@ -325,15 +319,13 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, EvaluateError> {
-        let (builder, failures) = self.count(items, threads, false, progress)?;
-        if !failures.is_empty() {
-            return Err(DataError::Undecodable {
-                wanted: items.len(),
-                errors: failures.into_iter().map(|(_, error)| error).collect(),
-            }
-            .into());
+        let (builder, failures) = self.count(items, threads, false, &mut |done, _, _| {
+            progress(done);
+        })?;
+        match failures.is_empty() {
+            true => Ok(builder.finish()?),
+            false => Err(undecodable(items, failures)),
         }
-        Ok(builder.finish()?)
     }
 
     /// As [`evaluate`](Self::evaluate), on those of the images that can be decoded; the places of the
@@ -347,26 +339,50 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-        let (builder, mut failures) = self.count(items, threads, true, progress)?;
-        if failures.len() == items.len() && !failures.is_empty() {
-            let (_, first) = failures.swap_remove(0);
-            return Err(DataError::NoneDecodable {
-                wanted: items.len(),
-                first: Box::new(first),
+        let report = &mut |done, _: &[usize], _: &[f32]| progress(done);
+        let (builder, failures) = self.count(items, threads, true, report)?;
+        readable(items, builder, failures)
+    }
+
+    /// As [`evaluate_readable`](Self::evaluate_readable) or, without `allow_unreadable`,
+    /// [`evaluate`](Self::evaluate); `each` receives every image in order, its class and the
+    /// probability of that class.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn evaluate_each(
+        &self,
+        items: &[Item],
+        threads: usize,
+        allow_unreadable: bool,
+        progress: &mut dyn FnMut(usize),
+        each: &mut dyn FnMut(&Item, usize, f32),
+    ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
+        let report = &mut |done, indices: &[usize], logits: &[f32]| {
+            for (index, row) in indices.iter().zip(logits.chunks_exact(self.names.len())) {
+                let answer = first_largest(row);
+                let mut row = row.to_vec();
+                softmax(&mut row);
+                each(&items[*index], answer, row[answer]);
             }
-            .into());
+            progress(done);
+        };
+        let (builder, failures) = self.count(items, threads, allow_unreadable, report)?;
+        match allow_unreadable || failures.is_empty() {
+            true => readable(items, builder, failures),
+            false => Err(undecodable(items, failures)),
         }
-        Ok((builder.finish()?, failures))
     }
 
     /// Counts the images that can be decoded. Unless `go_on`, nothing is classified after the first
-    /// that cannot: the others are decoded only, to find all that cannot.
+    /// that cannot: the others are decoded only, to find all that cannot. `report` receives the number
+    /// of finished images after each batch, and the places and logits of the batch.
     fn count(
         &self,
         items: &[Item],
         threads: usize,
         go_on: bool,
-        progress: &mut dyn FnMut(usize),
+        report: &mut dyn FnMut(usize, &[usize], &[f32]),
     ) -> Result<(EvaluationBuilder, Vec<(usize, ImageError)>), EvaluateError> {
         let mut builder = EvaluationBuilder::new(self.names.clone());
         let mut all_failures = Vec::new();
@@ -381,11 +397,58 @@ impl<'a> Classifier<'a> {
                 for (label, row) in batch.labels.iter().zip(rows) {
                     builder.add(*label, row)?;
                 }
+                report(done, &batch.indices, &logits);
+            } else {
+                report(done, &[], &[]);
             }
-            progress(done);
         }
         Ok((builder, all_failures))
     }
+}
+
+fn undecodable(items: &[Item], failures: Vec<(usize, ImageError)>) -> EvaluateError {
+    DataError::Undecodable {
+        wanted: items.len(),
+        errors: failures.into_iter().map(|(_, error)| error).collect(),
+    }
+    .into()
+}
+
+/// The evaluation of the images that can be decoded, if there are any.
+fn readable(
+    items: &[Item],
+    builder: EvaluationBuilder,
+    mut failures: Vec<(usize, ImageError)>,
+) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
+    if failures.len() == items.len() && !failures.is_empty() {
+        let (_, first) = failures.swap_remove(0);
+        return Err(DataError::NoneDecodable {
+            wanted: items.len(),
+            first: Box::new(first),
+        }
+        .into());
+    }
+    Ok((builder.finish()?, failures))
+}
+
+/// Turns logits into probabilities.
+fn softmax(row: &mut [f32]) {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
+    for value in row {
+        *value = (f64::from(*value - top).exp() / sum) as f32;
+    }
+}
+
+/// The index of the largest value; of equal ones, the first, as an [`Evaluation`] counts.
+fn first_largest(row: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = index;
+        }
+    }
+    best
 }
 
 fn owned(names: &[impl AsRef<str>]) -> Vec<String> {

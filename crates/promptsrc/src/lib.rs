@@ -49,12 +49,14 @@ pub mod metrics;
 mod overlap;
 mod parameters;
 mod prompt_model;
+pub mod provenance;
 pub mod records;
 pub mod run_folder;
 mod run_spec;
 pub mod sgd;
 mod state_file;
 mod trained_images;
+mod trained_precision;
 pub mod training;
 
 pub use adapter::{Adapter, AdapterError};
@@ -75,4 +77,5 @@ pub use promptsrc_image::{Image, Limits, Preprocess, decode, open as open_image}
 pub use run_folder::DataPlace;
 pub use run_spec::{RunSpec, TrainError, TrainingImages, missing_warning};
 pub use trained_images::{InvalidHash, TrainedImages};
+pub use trained_precision::TrainedPrecision;
 pub use training::Training;

@@ -284,6 +284,29 @@ fn the_checkpoint_of_a_folder_is_the_one_it_names_or_the_newest() {
 }
 
 #[test]
+fn the_folder_of_any_trainer_is_found_in_the_folder_of_its_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path();
+    for trainer in ["prompt_learner", "MultiModalPromptLearner"] {
+        let inner = run.join(trainer);
+        std::fs::create_dir(&inner).expect("room");
+        std::fs::write(inner.join("model.pth.tar-5"), "").expect("room");
+        let found = find(run, None).expect("one folder");
+        assert_eq!(found, Some(inner.join("model.pth.tar-5")));
+        std::fs::remove_dir_all(&inner).expect("removed");
+    }
+    for trainer in ["prompt_learner", FOLDER] {
+        std::fs::create_dir(run.join(trainer)).expect("room");
+        std::fs::write(run.join(trainer).join("model.pth.tar-5"), "").expect("room");
+    }
+    let error = find(run, None).expect_err("two folders").to_string();
+    assert!(
+        error.contains("prompt_learner") && error.contains(FOLDER),
+        "{error}"
+    );
+}
+
+#[test]
 fn files_are_replaced_only_with_force() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join(FOLDER);

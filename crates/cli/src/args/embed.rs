@@ -18,7 +18,8 @@ pub struct EmbedArgs {
     /// Truncate texts that are longer than the context instead of failing.
     #[arg(long)]
     pub truncate: bool,
-    /// File to write, with the tensors image_features and text_features.
+    /// File to write, with the tensors image_features and text_features; its folder is created if
+    /// it does not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Leave out images that cannot be decoded instead of failing; rows are those of the others.

@@ -37,6 +37,13 @@ pub struct EvalArgs {
     /// Template with {} for the class name; can be given more than once.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
     pub template: Vec<String>,
+    /// Folder for the tables as files: per_class.csv, confusion.csv (a row per true class, a column
+    /// per predicted class), predictions.csv and result.json.
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
+    /// Replace existing files in --report-dir.
+    #[arg(long, requires = "report_dir")]
+    pub force: bool,
 }
 
 /// Templates of zero-shot CLIP.

@@ -24,7 +24,7 @@ pub use eval::{EvalArgs, TemplatesArg};
 pub use inspect::InspectArgs;
 pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
-pub use predict::PredictArgs;
+pub use predict::{PredictArgs, PredictFormat};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 pub use values::Shots;
@@ -69,8 +69,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
     pub device: String,
     /// Precision of the matrix products in the towers; auto is bf16 if the processor has
-    /// instructions for it (AVX512-BF16), otherwise f32. An adapter records the precision of its
-    /// training.
+    /// instructions for it (AVX512-BF16), otherwise f32. An adapter is evaluated in the precision of
+    /// its training, which it records, unless another one is given here.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Activation of a CLIP whose weights have no configuration beside them: quick-gelu (OpenAI's,

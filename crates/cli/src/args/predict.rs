@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::values::positive;
 
@@ -13,8 +13,9 @@ use super::values::positive;
                       <IMAGE>..."
 )]
 pub struct PredictArgs {
-    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images or
-    /// folders of images; with --zero-shot only images.
+    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images,
+    /// folders of images, or - for a list of their paths on standard input, one per line (blank
+    /// lines are skipped); with --zero-shot without the run.
     #[arg(value_name = "RUN IMAGE", required = true, num_args = 1..)]
     pub inputs: Vec<PathBuf>,
     /// Predict with CLIP without prompts.
@@ -52,4 +53,24 @@ pub struct PredictArgs {
         require_equals = true
     )]
     pub exif: Option<bool>,
+    /// Form of the result. csv and jsonl are written as they are computed, in the order of the
+    /// images.
+    #[arg(
+        long,
+        value_name = "F",
+        default_value = "text",
+        conflicts_with = "json"
+    )]
+    pub format: PredictFormat,
+}
+
+/// Form of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PredictFormat {
+    /// A table.
+    Text,
+    /// A line per image and class, the most probable first: image,rank,class,probability.
+    Csv,
+    /// A JSON object per image and line, as the elements of --json.
+    Jsonl,
 }

@@ -17,6 +17,8 @@ use crate::settings::{EmbedSettings, decoding_threads};
 struct Record {
     clip: String,
     fingerprint: String,
+    precision: String,
+    version: &'static str,
     images: Vec<String>,
     texts: Vec<String>,
     /// Whether the images were turned by their EXIF orientation.
@@ -83,10 +85,16 @@ pub fn run(settings: &EmbedSettings, printer: &Printer) -> Result<(), Failure> {
     let record = Record {
         clip: clip.record().name.clone(),
         fingerprint: clip.record().fingerprint.clone(),
+        precision: clip.precision().to_string(),
+        version: env!("CARGO_PKG_VERSION"),
         images: images.iter().map(|p| p.display().to_string()).collect(),
         texts: texts.clone(),
         exif: settings.exif && !images.is_empty(),
     };
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::failed(format!("--out {}: {e}", out.display())))?;
+    }
     tensor_file::save(out, &tensors, Some(&record))?;
     let summary = Summary {
         out: out.display().to_string(),

@@ -1,16 +1,18 @@
 //! `promptsrc eval`: evaluates an adapter, or zero-shot CLIP, on labelled images.
 
+use promptsrc::provenance::{AdapterProvenance, DataProvenance, Provenance};
 use promptsrc::{Classifier, Evaluation, Item, Part, missing_warning, overlap_warnings};
 use promptsrc_datasets::unreadable_warning;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::settings::{EvalSettings, Evaluated, decoding_threads};
+use crate::report::{self, Predicted};
+use crate::settings::{EvalSettings, Evaluated as What, decoding_threads};
 
-/// An evaluation, and how many images it does not cover.
+/// An evaluation, how many images it does not cover, and how it was computed.
 #[derive(Serialize)]
-struct Answer {
+struct Evaluated {
     #[serde(flatten)]
     evaluation: Evaluation,
     /// Images that are missing and were left out.
@@ -22,6 +24,9 @@ struct Answer {
     /// Whether the images were turned by their EXIF orientation.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     exif: bool,
+    provenance: Provenance,
+    #[serde(skip)]
+    predictions: Vec<Predicted>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -29,18 +34,22 @@ fn is_zero(count: &usize) -> bool {
 }
 
 pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
-    let answer = evaluation(settings, printer)?;
-    let evaluation = &answer.evaluation;
+    let report_dir = settings.report_dir.clone();
+    let evaluated = evaluate(settings, printer)?;
+    let evaluation = &evaluated.evaluation;
+    if let Some(folder) = report_dir {
+        report::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
+    }
     // A table of more classes is too long to be useful.
     const TABLE: usize = 50;
-    printer.answer(&answer, || match evaluation.per_class.len() {
+    printer.answer(&evaluated, || match evaluation.per_class.len() {
         0..=TABLE => format!("{evaluation:#}"),
         _ => format!("{evaluation}"),
     })
 }
 
-fn evaluation(mut settings: EvalSettings, printer: &Printer) -> Result<Answer, Failure> {
-    if let Evaluated::Adapter(source) = &settings.what {
+fn evaluate(mut settings: EvalSettings, printer: &Printer) -> Result<Evaluated, Failure> {
+    if let What::Adapter(source) = &settings.what {
         settings.data.exif = Some(source.exif(settings.data.exif, printer));
     }
     let (dataset, _) = settings.data.read(printer)?;
@@ -66,61 +75,89 @@ fn evaluation(mut settings: EvalSettings, printer: &Printer) -> Result<Answer, F
         printer.warning(&warning);
     }
     let (names, items) = (&subset.class_names, &images.items);
-    let allow_unreadable = settings.data.allow_unreadable;
-    let (evaluation, unreadable) = match settings.what {
-        Evaluated::Adapter(source) => {
+    let data = DataProvenance::of(
+        &dataset.name,
+        settings.part,
+        settings.classes,
+        &subset,
+        items,
+    );
+    let left_out = LeftOut {
+        missing: images.missing,
+        allow_unreadable: settings.data.allow_unreadable,
+        exif: settings.data.exif.unwrap_or(false),
+    };
+    match settings.what {
+        What::Adapter(source) => {
+            let file = source.file().to_path_buf();
             let loaded = source.load(printer)?;
             let meta = &loaded.adapter.meta;
             for warning in overlap_warnings(meta, &subset, part, items) {
                 printer.warning(&warning);
             }
-            measure(
-                &loaded.adapter.classifier(&loaded.clip, names)?,
-                items,
-                allow_unreadable,
-                printer,
-            )
+            let prefix = meta.prompt_model()?.prompt_prefix();
+            let mut provenance = Provenance::new(&loaded.clip, vec![format!("{prefix} {{}}.")]);
+            let adapter = AdapterProvenance::of(&file, &meta.method, &meta.precision)
+                .map_err(|e| Failure::failed(format!("{}: {e}", file.display())))?;
+            provenance.adapter = Some(adapter);
+            provenance.data = Some(data);
+            let classifier = loaded.adapter.classifier(&loaded.clip, names)?;
+            measure(&classifier, items, &left_out, provenance, printer)
         }
-        Evaluated::ZeroShot { clip, templates } => {
+        What::ZeroShot { clip, templates } => {
             let templates = templates.of(&dataset.name)?;
             let clip = clip.open(printer)?;
-            measure(
-                &Classifier::zero_shot(&clip, names, &templates)?,
-                items,
-                allow_unreadable,
-                printer,
-            )
+            let classifier = Classifier::zero_shot(&clip, names, &templates)?;
+            let mut provenance = Provenance::new(&clip, templates);
+            provenance.data = Some(data);
+            measure(&classifier, items, &left_out, provenance, printer)
         }
-    }?;
-    Ok(Answer {
-        evaluation,
-        missing: images.missing,
-        unreadable,
-        exif: settings.data.exif.unwrap_or(false),
-    })
+    }
 }
 
-/// The evaluation, and how many images could not be decoded and were left out.
+/// Which images an evaluation does not cover, and how it reads the others.
+struct LeftOut {
+    missing: usize,
+    allow_unreadable: bool,
+    exif: bool,
+}
+
 fn measure(
     classifier: &Classifier,
     items: &[Item],
-    allow_unreadable: bool,
+    left_out: &LeftOut,
+    provenance: Provenance,
     printer: &Printer,
-) -> Result<(Evaluation, usize), Failure> {
+) -> Result<Evaluated, Failure> {
     let bar = printer.bar(items.len() as u64, "images");
-    let mut progress = |done| bar.set_position(done as u64);
-    let (evaluation, failures) = match allow_unreadable {
-        true => classifier.evaluate_readable(items, decoding_threads(), &mut progress)?,
-        false => {
-            let evaluation = classifier.evaluate(items, decoding_threads(), &mut progress)?;
-            (evaluation, Vec::new())
-        }
-    };
+    let mut predictions = Vec::with_capacity(items.len());
+    let allow_unreadable = left_out.allow_unreadable;
+    let (evaluation, failures) = classifier.evaluate_each(
+        items,
+        decoding_threads(),
+        allow_unreadable,
+        &mut |done| bar.set_position(done as u64),
+        &mut |item, answer, probability| {
+            predictions.push(Predicted {
+                path: item.path.clone(),
+                label: item.label,
+                answer,
+                probability,
+            });
+        },
+    )?;
     bar.finish_and_clear();
     let unreadable = failures.len();
     let errors = failures.into_iter().map(|(_, error)| error).collect();
     if let Some(warning) = unreadable_warning(errors, items.len(), allow_unreadable)? {
         printer.warning(&warning);
     }
-    Ok((evaluation, unreadable))
+    Ok(Evaluated {
+        evaluation,
+        missing: left_out.missing,
+        unreadable,
+        exif: left_out.exif,
+        provenance,
+        predictions,
+    })
 }

@@ -1,11 +1,10 @@
 //! `promptsrc predict`: classifies images and prints the probabilities of class names.
 
-use std::path::PathBuf;
-
-use promptsrc::{Classifier, Item, Prediction};
+use promptsrc::{Classifier, Item, Prediction, PredictionResult};
 use promptsrc_clip::templates;
 use serde::Serialize;
 
+use crate::args::PredictFormat;
 use crate::failure::{Failure, with_causes};
 use crate::output::Printer;
 use crate::settings::{PredictSettings, Predicting, decoding_threads};
@@ -35,13 +34,28 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
         top_k,
         allow_unreadable,
         exif,
+        format,
     } = settings;
-    let predictions = match what {
+    let classify = |classifier: &Classifier, exif: bool| {
+        let items: Vec<Item> = images
+            .iter()
+            .map(|path| Item::new(path, 0).upright(exif))
+            .collect();
+        match format {
+            PredictFormat::Text => {
+                let predictions = predict(classifier, items, top_k, printer)?;
+                print(&predictions, allow_unreadable, printer)
+            }
+            PredictFormat::Csv | PredictFormat::Jsonl => {
+                stream(classifier, &items, top_k, format, allow_unreadable, printer)
+            }
+        }
+    };
+    match what {
         Predicting::ZeroShot { clip, names } => {
             let clip = clip.open(printer)?;
             let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
-            let exif = exif.unwrap_or(false);
-            predict(&classifier, &images, exif, top_k, printer)?
+            classify(&classifier, exif.unwrap_or(false))
         }
         Predicting::Adapter { source, names } => {
             let exif = source.exif(exif, printer);
@@ -55,32 +69,90 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
                 )));
             }
             let classifier = loaded.adapter.classifier(&loaded.clip, &names)?;
-            predict(&classifier, &images, exif, top_k, printer)?
+            classify(&classifier, exif)
         }
-    };
-    print(&predictions, allow_unreadable, printer)
+    }
+}
+
+/// Prints each prediction as soon as it is known, in the order of the images.
+fn stream(
+    classifier: &Classifier,
+    items: &[Item],
+    top_k: usize,
+    format: PredictFormat,
+    allow_unreadable: bool,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    /// Images after which it is checked whether somebody still reads.
+    const AT_ONCE: usize = 512;
+    if format == PredictFormat::Csv {
+        printer.result("image,rank,class,probability")?;
+    }
+    let bar = printer.bar(items.len() as u64, "images");
+    let mut failed = 0;
+    for items in items.chunks(AT_ONCE) {
+        let mut printed = Ok(());
+        classifier.predict_each(items.to_vec(), decoding_threads(), &mut |result| {
+            bar.inc(1);
+            let predicted = Predicted::from_result(result, top_k);
+            if let Some(error) = &predicted.error {
+                failed += 1;
+                bar.suspend(|| match allow_unreadable {
+                    true => printer.warning(error),
+                    false => printer.error(error),
+                });
+            }
+            if printed.is_ok() {
+                printed = match format {
+                    PredictFormat::Csv => csv_lines(&predicted),
+                    _ => serde_json::to_string(&predicted).map_err(Failure::from),
+                }
+                .and_then(|lines| match lines.is_empty() {
+                    true => Ok(()),
+                    false => bar.suspend(|| printer.result(&lines)),
+                });
+            }
+        })?;
+        printed?;
+    }
+    bar.finish_and_clear();
+    unread(failed, items.len(), allow_unreadable)
+}
+
+/// The lines of an image; none if it cannot be read.
+fn csv_lines(predicted: &Predicted) -> Result<String, Failure> {
+    let problem = |e: &dyn std::fmt::Display| Failure::failed(format!("csv: {e}"));
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    for (place, named) in predicted.top.iter().flatten().enumerate() {
+        let (rank, probability) = ((place + 1).to_string(), named.probability.to_string());
+        lines
+            .write_record([&predicted.image, &rank, &named.name, &probability])
+            .map_err(|e| problem(&e))?;
+    }
+    let bytes = lines.into_inner().map_err(|e| problem(&e))?;
+    String::from_utf8(bytes).map_err(|e| problem(&e))
+}
+
+fn unread(failed: usize, images: usize, allow_unreadable: bool) -> Result<(), Failure> {
+    match failed {
+        0 => Ok(()),
+        n if allow_unreadable && n < images => Ok(()),
+        n => Err(Failure::failed(format!(
+            "{n} of {images} images could not be read"
+        ))),
+    }
 }
 
 fn predict(
     classifier: &Classifier,
-    images: &[PathBuf],
-    exif: bool,
+    items: Vec<Item>,
     top_k: usize,
     printer: &Printer,
 ) -> Result<Vec<Predicted>, Failure> {
-    let bar = printer.bar(images.len() as u64, "images");
-    let item = |path| Item::new(path, 0).upright(exif);
-    let items = images.iter().map(item).collect();
-    let mut predictions = Vec::with_capacity(images.len());
+    let bar = printer.bar(items.len() as u64, "images");
+    let mut predictions = Vec::with_capacity(items.len());
     classifier.predict_each(items, decoding_threads(), &mut |result| {
-        predictions.push(match result {
-            Ok(prediction) => Predicted::new(&prediction, top_k),
-            Err((path, error)) => Predicted {
-                image: path.display().to_string(),
-                top: None,
-                error: Some(with_causes(&error)),
-            },
-        });
+        predictions.push(Predicted::from_result(result, top_k));
         bar.inc(1);
     })?;
     bar.finish_and_clear();
@@ -88,6 +160,17 @@ fn predict(
 }
 
 impl Predicted {
+    fn from_result(result: PredictionResult, top_k: usize) -> Self {
+        match result {
+            Ok(prediction) => Self::new(&prediction, top_k),
+            Err((path, error)) => Self {
+                image: path.display().to_string(),
+                top: None,
+                error: Some(with_causes(&error)),
+            },
+        }
+    }
+
     /// The `top_k` most probable names.
     pub fn new(prediction: &Prediction, top_k: usize) -> Self {
         let named = |(name, probability): &(String, f32)| Named {
@@ -143,12 +226,5 @@ fn print(
             false => printer.error(error),
         }
     }
-    match failed.len() {
-        0 => Ok(()),
-        n if allow_unreadable && n < predictions.len() => Ok(()),
-        n => Err(Failure::failed(format!(
-            "{n} of {} images could not be read",
-            predictions.len()
-        ))),
-    }
+    unread(failed.len(), predictions.len(), allow_unreadable)
 }

@@ -48,7 +48,9 @@ impl AdapterSource {
                         file.display()
                     )));
                 };
-                Kind::Checkpoint(Box::new(checkpoint), ClipSettings::new(spec, common)?)
+                let clip =
+                    ClipSettings::new(spec, common)?.for_adapter(&file, checkpoint.precision());
+                Kind::Checkpoint(Box::new(checkpoint), clip)
             }
             None => {
                 let (file, folder) = adapter_at(path)?;
@@ -57,6 +59,7 @@ impl AdapterSource {
                     Some(spec) => ClipSettings::new(spec, common)?,
                     None => remembered_clip(folder, &file, &adapter, common)?,
                 };
+                let clip = clip.for_adapter(&file, &adapter.meta.precision);
                 Kind::Adapter(adapter, file, clip)
             }
         };
@@ -97,6 +100,14 @@ impl AdapterSource {
                 asked
             }
             _ => trained,
+        }
+    }
+
+    /// The file of the adapter.
+    pub fn file(&self) -> &Path {
+        match &self.kind {
+            Kind::Checkpoint(checkpoint, _) => &checkpoint.path,
+            Kind::Adapter(_, file, _) => file,
         }
     }
 

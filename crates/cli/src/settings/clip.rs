@@ -1,5 +1,7 @@
 //! The CLIP, its device and its precision.
 
+use std::path::Path;
+
 use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
 use promptsrc_clip::weights::WeightOptions;
@@ -14,6 +16,8 @@ pub struct ClipSettings {
     /// The value of `--clip`.
     pub spec: String,
     options: ClipOptions,
+    /// How the evaluation of an adapter differs from its training.
+    difference: Option<String>,
 }
 
 impl ClipSettings {
@@ -43,7 +47,21 @@ impl ClipSettings {
         Ok(Self {
             spec: spec.to_string(),
             options,
+            difference: None,
         })
+    }
+
+    /// The same, in the precision that the adapter in a file was trained in, unless the options
+    /// say another one.
+    pub fn for_adapter(self, file: &Path, precision: &str) -> Self {
+        let chosen = self.options.trained_in(precision);
+        Self {
+            options: chosen.options,
+            difference: chosen
+                .difference
+                .map(|difference| format!("{}: {difference}", file.display())),
+            ..self
+        }
     }
 
     /// Whether it is the built-in CLIP.
@@ -54,6 +72,9 @@ impl ClipSettings {
     /// Finds the CLIP, downloads it if necessary, and opens it; prints warnings about its weight
     /// file.
     pub fn open(&self, printer: &Printer) -> Result<Clip, Failure> {
+        if let Some(difference) = &self.difference {
+            printer.warning(difference);
+        }
         let spec = &self.spec;
         let mut bar = indicatif::ProgressBar::hidden();
         let clip = Clip::open_with(spec, &self.options, &mut |event| match event {

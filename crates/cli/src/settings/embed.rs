@@ -46,21 +46,23 @@ impl EmbedSettings {
 /// Fails if a file cannot be saved at a path. Saving replaces what exists at the path, so this must
 /// be a regular file, not a device or a pipe.
 fn check_out(path: &Path) -> Result<(), Failure> {
-    let problem = if path.exists() && !path.is_file() {
-        "is not a regular file; give the name of a file to write".to_string()
-    } else {
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                format!(
-                    "the folder {} does not exist; create it first",
-                    folder.display()
-                )
-            }
-            _ => return Ok(()),
-        }
-    };
-    Err(Failure::failed(format!(
-        "--out {}: {problem}",
-        path.display()
-    )))
+    if path.exists() && !path.is_file() {
+        return Err(Failure::failed(format!(
+            "--out {}: is not a regular file; give the name of a file to write",
+            path.display()
+        )));
+    }
+    // The folder is created when the file is saved; what is in its way is found before.
+    let in_the_way = path
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.exists() && !folder.is_dir());
+    match in_the_way {
+        Some(file) => Err(Failure::failed(format!(
+            "--out {}: {} is a file, not a folder",
+            path.display(),
+            file.display()
+        ))),
+        None => Ok(()),
+    }
 }

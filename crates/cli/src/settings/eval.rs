@@ -1,13 +1,17 @@
 //! The settings of `promptsrc eval`.
 
+use std::path::PathBuf;
+
 use promptsrc::{Classes, Parts};
 use promptsrc_clip::templates;
 
 use super::adapter::AdapterSource;
 use super::clip::ClipSettings;
 use super::data::DataSettings;
+use super::files::refuse_file;
 use crate::args::{Common, EvalArgs, TemplatesArg};
 use crate::failure::Failure;
+use crate::report;
 
 /// An evaluation.
 #[derive(Clone, Debug)]
@@ -16,6 +20,8 @@ pub struct EvalSettings {
     pub classes: Classes,
     pub part: Parts,
     pub what: Evaluated,
+    /// Folder for the tables as files.
+    pub report_dir: Option<PathBuf>,
 }
 
 /// What is evaluated.
@@ -51,7 +57,12 @@ impl EvalSettings {
                 templates: zero_shot_templates(args)?,
             },
         };
+        if let Some(folder) = &args.report_dir {
+            refuse_file("--report-dir", folder, "it")?;
+            report::check(folder, args.force)?;
+        }
         Ok(Self {
+            report_dir: args.report_dir.clone(),
             data,
             classes: args.classes,
             part: args.part,

@@ -77,3 +77,36 @@ pub fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     }
     Ok(found)
 }
+
+/// The inputs, with the paths on standard input, one per line, in place of `-`. Blank lines are
+/// skipped; the end of a line may be that of Windows.
+pub fn with_standard_input(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let is_list = |input: &&PathBuf| input.as_os_str() == "-";
+    match inputs.iter().filter(is_list).count() {
+        0 => return Ok(inputs.to_vec()),
+        1 => {}
+        _ => {
+            return Err(Failure::usage(
+                "- is given twice: standard input is one list",
+            ));
+        }
+    }
+    let text = std::io::read_to_string(std::io::stdin())
+        .map_err(|e| Failure::failed(format!("the list on standard input: {e}")))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let listed: Vec<PathBuf> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(PathBuf::from)
+        .collect();
+    if listed.is_empty() {
+        return Err(Failure::failed("the list on standard input has no paths"));
+    }
+    Ok(inputs
+        .iter()
+        .flat_map(|input| match is_list(&input) {
+            true => listed.clone(),
+            false => vec![input.clone()],
+        })
+        .collect())
+}

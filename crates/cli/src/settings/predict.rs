@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::adapter::AdapterSource;
 use super::clip::ClipSettings;
-use super::files::{images, lines};
+use super::files::{images, lines, with_standard_input};
 use super::names;
-use crate::args::{Common, PredictArgs};
+use crate::args::{Common, PredictArgs, PredictFormat};
 use crate::failure::Failure;
 
 /// A prediction.
@@ -20,6 +20,7 @@ pub struct PredictSettings {
     pub allow_unreadable: bool,
     /// Whether images are turned by their EXIF orientation; `None`: not said.
     pub exif: Option<bool>,
+    pub format: PredictFormat,
 }
 
 /// The classifier of a prediction.
@@ -62,11 +63,12 @@ impl PredictSettings {
             (inputs, Predicting::Adapter { source, names })
         };
         Ok(Self {
-            images: images(inputs)?,
+            images: images(&with_standard_input(inputs)?)?,
             what,
             top_k: args.top_k,
             allow_unreadable: args.allow_unreadable,
             exif: args.exif,
+            format: args.format,
         })
     }
 }

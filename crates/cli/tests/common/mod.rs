@@ -119,6 +119,15 @@ impl Ending {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}\n{self}"))
     }
+
+    /// What an evaluation measured: its JSON without the record of names and paths.
+    #[track_caller]
+    pub fn measured(&self) -> Value {
+        let mut found = self.json();
+        let object = found.as_object_mut().expect("an object");
+        object.remove("provenance").expect("a provenance");
+        found
+    }
 }
 
 /// A temporary folder, removed when the test ends.

@@ -162,6 +162,14 @@ pub enum ReferenceCheckpointError {
         /// The expected prompt prefix.
         prefix: String,
     },
+    /// Several folders below the given one have checkpoints.
+    #[error("{}: several folders in it have checkpoints ({folders}); name one of them", path.display())]
+    SeveralFolders {
+        /// The folder.
+        path: PathBuf,
+        /// Their names.
+        folders: String,
+    },
     /// There is no such checkpoint in the folder.
     #[error("{}: there is no checkpoint {expected} in it", path.display())]
     NotThere {

@@ -16,13 +16,14 @@ pub(super) fn file_name(epoch: usize) -> String {
     format!("{STEM}{epoch}")
 }
 
-/// The checkpoint at a path. A file is returned as it is. In a folder (of a run, or [`FOLDER`] in
-/// it), it is the checkpoint of `epoch`; without `epoch`, the one that the file `checkpoint` names,
-/// or else the newest. `None` where the folder has no checkpoints.
+/// The checkpoint at a path. A file is returned as it is. In a folder (of a run, or the one in it
+/// in which a trainer saves: [`FOLDER`], `prompt_learner`, `MultiModalPromptLearner` or another),
+/// it is the checkpoint of `epoch`; without `epoch`, the one that the file `checkpoint` names, or
+/// else the newest. `None` where the folder has no checkpoints.
 ///
 /// # Errors
 ///
-/// Where there are checkpoints, but none of `epoch`.
+/// Where there are checkpoints, but none of `epoch`, or several folders of checkpoints.
 pub fn find(
     path: &Path,
     epoch: Option<usize>,
@@ -30,26 +31,47 @@ pub fn find(
     if !path.is_dir() {
         return Ok(path.is_file().then(|| path.to_path_buf()));
     }
-    for folder in [path.join(FOLDER), path.to_path_buf()] {
-        let epochs = epochs(&folder);
-        let best = Some(folder.join(BEST)).filter(|file| file.is_file());
-        if epochs.is_empty() && best.is_none() {
-            continue;
-        }
-        let of = |epoch: usize| folder.join(file_name(epoch));
-        return match epoch {
-            Some(epoch) if epochs.contains(&epoch) => Ok(Some(of(epoch))),
-            Some(epoch) => Err(ReferenceCheckpointError::NotThere {
-                path: folder.clone(),
-                expected: file_name(epoch),
-            }),
-            None => Ok(named(&folder)
-                .filter(|file| file.is_file())
-                .or_else(|| epochs.iter().max().map(|epoch| of(*epoch)))
-                .or(best)),
-        };
+    let Some(folder) = folder_of_checkpoints(path)? else {
+        return Ok(None);
+    };
+    let epochs = epochs(&folder);
+    let of = |epoch: usize| folder.join(file_name(epoch));
+    match epoch {
+        Some(epoch) if epochs.contains(&epoch) => Ok(Some(of(epoch))),
+        Some(epoch) => Err(ReferenceCheckpointError::NotThere {
+            path: folder.clone(),
+            expected: file_name(epoch),
+        }),
+        None => Ok(named(&folder)
+            .filter(|file| file.is_file())
+            .or_else(|| epochs.iter().max().map(|epoch| of(*epoch)))
+            .or_else(|| best(&folder))),
     }
-    Ok(None)
+}
+
+/// The folder directly below `path` that has checkpoints, or else `path`, if it has some.
+fn folder_of_checkpoints(path: &Path) -> Result<Option<PathBuf>, ReferenceCheckpointError> {
+    let has_checkpoints = |folder: &Path| !epochs(folder).is_empty() || best(folder).is_some();
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut below: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|folder| folder.is_dir() && has_checkpoints(folder))
+        .collect();
+    below.sort();
+    if below.len() > 1 {
+        let name = |folder: &PathBuf| folder.file_name().map(|n| n.to_string_lossy().into_owned());
+        return Err(ReferenceCheckpointError::SeveralFolders {
+            path: path.to_path_buf(),
+            folders: below.iter().filter_map(name).collect::<Vec<_>>().join(", "),
+        });
+    }
+    Ok(below
+        .pop()
+        .or_else(|| has_checkpoints(path).then(|| path.to_path_buf())))
+}
+
+fn best(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(BEST)).filter(|file| file.is_file())
 }
 
 fn epochs(folder: &Path) -> Vec<usize> {

@@ -53,6 +53,16 @@ pub struct ReferenceCheckpoint {
 }
 
 impl ReferenceCheckpoint {
+    /// Precision of the training: the recorded one, or else that of the text context, `f16` or
+    /// `f32`.
+    pub fn precision(&self) -> &str {
+        match &self.record {
+            Some(record) => &record.precision,
+            None if self.half => "f16",
+            None => "f32",
+        }
+    }
+
     /// Reads a checkpoint of PromptSRC or IVLP.
     ///
     /// # Errors

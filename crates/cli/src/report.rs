@@ -1,0 +1,128 @@
+//! The files of `eval --report-dir`: the tables of an evaluation as CSV, and its result as JSON.
+
+use std::path::{Path, PathBuf};
+
+use promptsrc::Evaluation;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+const CONFUSION: &str = "confusion.csv";
+const PER_CLASS: &str = "per_class.csv";
+const PREDICTIONS: &str = "predictions.csv";
+const RESULT: &str = "result.json";
+
+/// The most probable class of an image.
+pub struct Predicted {
+    pub path: PathBuf,
+    pub label: usize,
+    pub answer: usize,
+    pub probability: f32,
+}
+
+/// Fails if a file exists that would be replaced.
+pub fn check(folder: &Path, force: bool) -> Result<(), Failure> {
+    let there = [CONFUSION, PER_CLASS, PREDICTIONS, RESULT]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|file| !force && file.exists());
+    match there {
+        Some(file) => Err(Failure::failed(format!(
+            "{} already exists: give --force to replace it, or choose another folder",
+            file.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Writes the files.
+pub fn write(
+    folder: &Path,
+    evaluation: &Evaluation,
+    predictions: &[Predicted],
+    result: &impl Serialize,
+) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|e| Failure::failed(format!("--report-dir {}: {e}", folder.display())))?;
+    table(&folder.join(CONFUSION), &confusion(evaluation))?;
+    table(&folder.join(PER_CLASS), &per_class(evaluation))?;
+    table(&folder.join(PREDICTIONS), &answers(evaluation, predictions))?;
+    let json = serde_json::to_string_pretty(result)? + "\n";
+    save(&folder.join(RESULT), json.as_bytes())
+}
+
+/// Rows are true classes, columns predicted ones.
+fn confusion(evaluation: &Evaluation) -> Vec<Vec<String>> {
+    let names = evaluation.per_class.iter().map(|class| class.name.clone());
+    let corner = "true class \\ predicted class".to_string();
+    let mut rows = vec![std::iter::once(corner).chain(names.clone()).collect()];
+    for (name, counts) in names.zip(&evaluation.confusion_matrix) {
+        let counts = counts.iter().map(u64::to_string);
+        rows.push(std::iter::once(name).chain(counts).collect());
+    }
+    rows
+}
+
+/// Ratios whose denominator is 0 are 0, as scikit-learn has them.
+fn per_class(evaluation: &Evaluation) -> Vec<Vec<String>> {
+    let head = [
+        "class",
+        "precision",
+        "recall",
+        "f1",
+        "images",
+        "correct",
+        "predicted",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for (place, class) in evaluation.per_class.iter().enumerate() {
+        let column = evaluation.confusion_matrix.iter();
+        let predicted: u64 = column.filter_map(|row| row.get(place)).sum();
+        let ratio = |part: u64, whole: u64| match whole {
+            0 => 0.0,
+            _ => part as f64 / whole as f64,
+        };
+        let (images, correct) = (class.total, class.correct);
+        rows.push(vec![
+            class.name.clone(),
+            ratio(correct, predicted).to_string(),
+            ratio(correct, images).to_string(),
+            ratio(2 * correct, images + predicted).to_string(),
+            images.to_string(),
+            correct.to_string(),
+            predicted.to_string(),
+        ]);
+    }
+    rows
+}
+
+fn answers(evaluation: &Evaluation, predictions: &[Predicted]) -> Vec<Vec<String>> {
+    let head = ["image", "true class", "predicted class", "probability"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    let name = |class: usize| {
+        let class = evaluation.per_class.get(class);
+        class.map(|class| class.name.clone()).unwrap_or_default()
+    };
+    rows.extend(predictions.iter().map(|predicted| {
+        vec![
+            predicted.path.display().to_string(),
+            name(predicted.label),
+            name(predicted.answer),
+            predicted.probability.to_string(),
+        ]
+    }));
+    rows
+}
+
+fn table(path: &Path, rows: &[Vec<String>]) -> Result<(), Failure> {
+    let problem = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", path.display()));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).map_err(|e| problem(&e))?;
+    }
+    save(path, &writer.into_inner().map_err(|e| problem(&e))?)
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    Ok(promptsrc_files::write_atomically(path, bytes)?)
+}
