@@ -41,7 +41,7 @@ fn a_built_in_data_set_and_its_exported_copy_give_the_same_adapter() {
         let more = ["--classes", "base", "--epochs", "1", "--out", &run];
         promptsrc(&[&args[..], &more].concat()).done();
         let args = ["eval", &run, "--data", data, "--classes", "novel", "--json"];
-        let evaluation = promptsrc(&args).done().json();
+        let evaluation = promptsrc(&args).done().measured();
         (adapter_tensors(&run), evaluation)
     };
     let built_in = adapter("built-in", "world:scenes");

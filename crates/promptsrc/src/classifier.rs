@@ -319,8 +319,8 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, EvaluateError> {
-        let (builder, failures) = self.count(items, threads, false, &mut |done, _, _| {
-            progress(done);
+        let (builder, failures) = self.count(items, threads, false, &mut |batch| {
+            progress(batch.done);
         })?;
         match failures.is_empty() {
             true => Ok(builder.finish()?),
@@ -339,7 +339,7 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-        let report = &mut |done, _: &[usize], _: &[f32]| progress(done);
+        let report = &mut |batch: BatchLogits| progress(batch.done);
         let (builder, failures) = self.count(items, threads, true, report)?;
         readable(items, builder, failures)
     }
@@ -358,14 +358,15 @@ impl<'a> Classifier<'a> {
         progress: &mut dyn FnMut(usize),
         each: &mut dyn FnMut(&Item, usize, f32),
     ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-        let report = &mut |done, indices: &[usize], logits: &[f32]| {
-            for (index, row) in indices.iter().zip(logits.chunks_exact(self.names.len())) {
+        let report = &mut |batch: BatchLogits| {
+            let rows = batch.logits.chunks_exact(self.names.len());
+            for (index, row) in batch.indices.iter().zip(rows) {
                 let answer = first_largest(row);
                 let mut row = row.to_vec();
                 softmax(&mut row);
                 each(&items[*index], answer, row[answer]);
             }
-            progress(done);
+            progress(batch.done);
         };
         let (builder, failures) = self.count(items, threads, allow_unreadable, report)?;
         match allow_unreadable || failures.is_empty() {
@@ -375,14 +376,13 @@ impl<'a> Classifier<'a> {
     }
 
     /// Counts the images that can be decoded. Unless `go_on`, nothing is classified after the first
-    /// that cannot: the others are decoded only, to find all that cannot. `report` receives the number
-    /// of finished images after each batch, and the places and logits of the batch.
+    /// that cannot: the others are decoded only, to find all that cannot.
     fn count(
         &self,
         items: &[Item],
         threads: usize,
         go_on: bool,
-        report: &mut dyn FnMut(usize, &[usize], &[f32]),
+        report: &mut dyn FnMut(BatchLogits),
     ) -> Result<(EvaluationBuilder, Vec<(usize, ImageError)>), EvaluateError> {
         let mut builder = EvaluationBuilder::new(self.names.clone());
         let mut all_failures = Vec::new();
@@ -397,13 +397,32 @@ impl<'a> Classifier<'a> {
                 for (label, row) in batch.labels.iter().zip(rows) {
                     builder.add(*label, row)?;
                 }
-                report(done, &batch.indices, &logits);
+                let indices = &batch.indices;
+                report(BatchLogits {
+                    done,
+                    indices,
+                    logits: &logits,
+                });
             } else {
-                report(done, &[], &[]);
+                report(BatchLogits {
+                    done,
+                    indices: &[],
+                    logits: &[],
+                });
             }
         }
         Ok((builder, all_failures))
     }
+}
+
+/// A batch of an evaluation.
+struct BatchLogits<'a> {
+    /// Images that are finished, those of earlier batches included.
+    done: usize,
+    /// Places of the images that were classified.
+    indices: &'a [usize],
+    /// Their logits, row by row.
+    logits: &'a [f32],
 }
 
 fn undecodable(items: &[Item], failures: Vec<(usize, ImageError)>) -> EvaluateError {
