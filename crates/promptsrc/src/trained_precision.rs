@@ -16,7 +16,7 @@ pub struct TrainedPrecision {
 
 impl ClipOptions {
     /// The options for an adapter that was trained in `precision`
-    /// ([`AdapterMeta::precision`](crate::AdapterMeta)). [`PrecisionChoice::Auto`] becomes that
+    /// ([`AdapterMeta::precision`](crate::adapter::AdapterMeta::precision)). [`PrecisionChoice::Auto`] becomes that
     /// precision, or f32 where it cannot be computed in; a precision that is given stays.
     ///
     /// An open [`Clip`](crate::Clip) keeps its precision, whatever adapter is used with it.
