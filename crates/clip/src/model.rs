@@ -6,6 +6,7 @@ use promptsrc_kernels::Precision;
 use crate::reader::Reader;
 use crate::tensors::{unit, values};
 use crate::text::TextTower;
+use crate::tokenizer::Tokenizer;
 use crate::vision::VisionTower;
 use crate::weights::{ClipConfig, ClipWeights, WeightError};
 
@@ -15,6 +16,7 @@ pub struct ClipModel {
     config: ClipConfig,
     vision: VisionTower,
     text: TextTower,
+    tokenizer: Tokenizer,
     logit_scale: f32,
     device: Device,
     precision: Precision,
@@ -39,14 +41,20 @@ impl ClipModel {
     ) -> Result<Self, WeightError> {
         let frozen = has_kernels(device).then_some(precision);
         let reader = Reader::of_file(weights, device);
-        Self::read(&reader, weights.config(), device, frozen)
+        Self::read(
+            &reader,
+            weights.config(),
+            weights.tokenizer(),
+            device,
+            frozen,
+        )
     }
 
     /// Reads both towers from a weight file onto a device, with blocks of plain tensor operations
     /// in f32: what devices without kernels compute with.
     pub fn plain(weights: &ClipWeights, device: &Device) -> Result<Self, WeightError> {
         let reader = Reader::of_file(weights, device);
-        Self::read(&reader, weights.config(), device, None)
+        Self::read(&reader, weights.config(), weights.tokenizer(), device, None)
     }
 
     /// Makes both towers of tensors in memory: `tensors` gives each of [`ClipConfig::tensors`]
@@ -61,13 +69,14 @@ impl ClipModel {
         tensors: &dyn Fn(&str) -> Tensor<1>,
     ) -> Result<Self, WeightError> {
         let reader = Reader::of_tensors(config, tensors, device);
-        Self::read(&reader, config, device, None)
+        Self::read(&reader, config, Tokenizer::clip(), device, None)
     }
 
     /// With a precision the blocks of both towers are the kernels'.
     fn read(
         reader: &Reader,
         config: &ClipConfig,
+        tokenizer: &Tokenizer,
         device: &Device,
         frozen: Option<Precision>,
     ) -> Result<Self, WeightError> {
@@ -81,6 +90,7 @@ impl ClipModel {
                 .unwrap_or(0.0)
                 .exp(),
             config: config.clone(),
+            tokenizer: tokenizer.clone(),
             device: device.clone(),
             precision: frozen.unwrap_or_default(),
         })
@@ -89,6 +99,11 @@ impl ClipModel {
     /// Dimensions and settings of the towers.
     pub fn config(&self) -> &ClipConfig {
         &self.config
+    }
+
+    /// The tokenizer of the text tower.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The number format of the blocks' weights.

@@ -11,7 +11,6 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Shape, Tensor, TensorData};
 
 use crate::layers::activate;
-use crate::tokenizer::eot_position;
 use crate::weights::{ClipConfig, ClipWeights, WeightError};
 
 /// The two towers of a CLIP in their plain form, in f32.
@@ -82,7 +81,7 @@ impl PlainClip {
         }
         let x = self.layer_norm(x, "ln_final");
         let ends = tokens.iter().enumerate().map(|(text, tokens)| {
-            let end = eot_position(tokens);
+            let end = self.config.text.end_of_text.position(tokens);
             x.clone()
                 .slice([text..text + 1, end..end + 1, 0..width]) // [1, 1, width]
                 .reshape([1, width]) // [1, width]

@@ -26,7 +26,7 @@ use crate::reader::Reader;
 use crate::rows::{Rows, indices};
 use crate::tensors::values;
 use crate::text_input::{StartOfText, TextInput, TextInputError, up_to_end};
-use crate::tokenizer::START_OF_TEXT;
+use crate::tokenizer::EndOfText;
 use crate::weights::{ClipConfig, WeightError};
 
 /// Texts that [`TextTower::encode`] encodes at once: bounds the memory, changes no number.
@@ -49,7 +49,8 @@ pub struct TextTower {
     width: usize,
     context_length: usize,
     vocab_size: usize,
-    /// None where the vocabulary lacks CLIP's start-of-text token.
+    end_of_text: EndOfText,
+    /// None where the vocabulary lacks the start-of-text token.
     start_of_text: Option<StartOfText>,
 }
 
@@ -78,10 +79,11 @@ impl TextTower {
             width: text.width,
             context_length: text.context_length,
             vocab_size: text.vocab_size,
+            end_of_text: text.end_of_text,
             start_of_text: None,
         };
-        if (START_OF_TEXT as usize) < tower.vocab_size {
-            tower.start_of_text = Some(tower.start(START_OF_TEXT));
+        if (text.start_of_text as usize) < tower.vocab_size {
+            tower.start_of_text = Some(tower.start(text.start_of_text));
         }
         Ok(tower)
     }
@@ -138,7 +140,13 @@ impl TextTower {
     /// what follows the first occurrence of its greatest id (the end-of-text token) is dropped.
     /// The `n_ctx` tokens after start-of-text are the slots of the learnable context (0: none).
     pub fn prepare(&self, tokens: &[Vec<u32>], n_ctx: usize) -> Result<TextInput, TextInputError> {
-        let texts = up_to_end(tokens, n_ctx, self.context_length, self.vocab_size)?;
+        let texts = up_to_end(
+            tokens,
+            n_ctx,
+            self.context_length,
+            self.vocab_size,
+            self.end_of_text,
+        )?;
         let Some(first) = texts.first() else {
             return Err(TextInputError::Empty);
         };
@@ -244,7 +252,13 @@ impl TextTower {
     /// similar length are encoded together.
     pub fn encode(&self, tokens: &[Vec<u32>]) -> Result<Tensor<2>, TextInputError> {
         // Checked as a whole first, so that an error names the text's place in the list.
-        up_to_end(tokens, 0, self.context_length, self.vocab_size)?;
+        up_to_end(
+            tokens,
+            0,
+            self.context_length,
+            self.vocab_size,
+            self.end_of_text,
+        )?;
         if tokens.is_empty() {
             return Err(TextInputError::Empty);
         }

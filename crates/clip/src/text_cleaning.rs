@@ -4,18 +4,55 @@ mod ftfy;
 mod html;
 mod mojibake;
 
-/// Repairs mojibake and odd characters, decodes HTML entities twice, collapses white space to
-/// single spaces, and makes everything lower case.
-///
-/// This is `whitespace_clean(basic_clean(text)).lower()` of CLIP's `simple_tokenizer.py`.
-pub(crate) fn clean(text: &str) -> String {
-    if is_plain(text) {
-        return collapse_white_space(text).to_lowercase();
+/// How a text is cleaned before it is tokenised; named as OpenCLIP's `clean`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cleaning {
+    /// Mojibake and HTML entities decoded, white space collapsed, lower case: CLIP's own.
+    #[default]
+    Lower,
+    /// The same without lower case.
+    Whitespace,
+    /// As `Lower`, with underscores as blanks and without ASCII punctuation.
+    Canonicalize,
+}
+
+impl Cleaning {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lower, Self::Whitespace, Self::Canonicalize];
+
+    /// OpenCLIP's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Whitespace => "whitespace",
+            Self::Canonicalize => "canonicalize",
+        }
     }
-    let text = ftfy::fix_text(text);
-    let text = collapse_white_space(&html::unescape(&html::unescape(&text)));
+}
+
+/// Repairs mojibake and odd characters, decodes HTML entities twice, and collapses white space to
+/// single spaces; the rest is as the cleaning says.
+///
+/// With `Lower` this is `whitespace_clean(basic_clean(text)).lower()` of CLIP's
+/// `simple_tokenizer.py`.
+pub(crate) fn clean(text: &str, cleaning: Cleaning) -> String {
+    let text = match is_plain(text) {
+        true => collapse_white_space(text),
+        false => {
+            let text = ftfy::fix_text(text);
+            collapse_white_space(&html::unescape(&html::unescape(&text)))
+        }
+    };
     // On a whole string, not character by character: a final sigma has its own lower-case form.
-    text.to_lowercase()
+    match cleaning {
+        Cleaning::Lower => text.to_lowercase(),
+        Cleaning::Whitespace => text,
+        Cleaning::Canonicalize => {
+            let text = text.replace('_', " ");
+            let words: String = text.chars().filter(|c| !c.is_ascii_punctuation()).collect();
+            collapse_white_space(&words.to_lowercase())
+        }
+    }
 }
 
 /// Whether only white space and case can change: nearly every class name, at a fraction of the
@@ -38,6 +75,10 @@ fn collapse_white_space(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn clean(text: &str) -> String {
+        super::clean(text, Cleaning::Lower)
+    }
 
     #[test]
     fn white_space_is_collapsed_because_the_reference_splits_on_single_spaces() {

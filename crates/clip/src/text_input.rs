@@ -5,7 +5,7 @@ use promptsrc_kernels as kernels;
 
 use crate::block::{Form, PlainProjected, Projected};
 use crate::rows::Rows;
-use crate::tokenizer::eot_position;
+use crate::tokenizer::EndOfText;
 
 /// A list of tokenised texts, made ready for the tower: all that depends on no learned value.
 ///
@@ -123,6 +123,7 @@ pub(crate) fn up_to_end(
     n_ctx: usize,
     context_length: usize,
     vocab_size: usize,
+    end: EndOfText,
 ) -> Result<Vec<&[u32]>, TextInputError> {
     let expected = tokens
         .first()
@@ -131,7 +132,7 @@ pub(crate) fn up_to_end(
         .unwrap_or_default();
     let mut texts = Vec::with_capacity(tokens.len());
     for (text, ids) in tokens.iter().enumerate() {
-        let Some(kept) = ids.get(..=eot_position(ids)).filter(|kept| kept.len() >= 2) else {
+        let Some(kept) = ids.get(..=end.position(ids)).filter(|kept| kept.len() >= 2) else {
             return Err(TextInputError::TooShort {
                 text,
                 tokens: ids.len(),

@@ -1,20 +1,19 @@
-//! CLIP's byte-pair tokenizer.
+//! The tokenizer of a CLIP's text tower: CLIP's own byte-pair encoding, or another one from its
+//! `tokenizer.json`.
 
-use std::collections::HashMap;
-use std::io::Read;
-use std::sync::{LazyLock, OnceLock};
+mod byte_pair;
+mod json;
 
-use regex::Regex;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use crate::text_cleaning::clean;
+use byte_pair::BytePair;
+pub use byte_pair::{END_OF_TEXT, START_OF_TEXT};
+use json::Json;
+pub use json::TokenizerError;
 
-/// Token that begins every text.
-pub const START_OF_TEXT: u32 = 49406;
-/// Token that ends every text; the text feature is read at its position.
-pub const END_OF_TEXT: u32 = 49407;
+pub use crate::text_cleaning::Cleaning;
 
-/// Number of merges that CLIP uses, of the file's 262,145 lines.
-const MERGES: usize = 49152 - 256 - 2;
 /// Number of characters of a text that an error shows.
 const SHOWN: usize = 60;
 
@@ -35,13 +34,20 @@ pub enum TokenizeError {
         /// Positions of the text tower.
         context_length: usize,
     },
+    /// The tokenizer of a `tokenizer.json` has no tokens for the text.
+    #[error("the text {text:?} cannot be tokenised: {problem}")]
+    Impossible {
+        /// The text, shortened where it is very long.
+        text: String,
+        /// What the tokenizer says.
+        problem: String,
+    },
 }
 
-/// Byte-pair encoding over CLIP's vocabulary of 49,408 tokens.
-///
-/// Ids 0..256 are the bytes, 256..512 the bytes that end a word, followed by the merges, best
-/// first, and the two special tokens. The ids are those of OpenAI's `simple_tokenizer.py` (with
-/// `ftfy`).
+/// A tokenizer. That of nearly every CLIP, [`clip`](Self::clip), is byte-pair encoding over a
+/// vocabulary of 49,408 tokens: ids 0..256 are the bytes, 256..512 the bytes that end a word,
+/// followed by the merges, best first, and the two special tokens. The ids are those of OpenAI's
+/// `simple_tokenizer.py` (with `ftfy`). Any other comes from a `tokenizer.json`.
 ///
 /// Characters that were added to Unicode recently may be split differently by a Python with other
 /// Unicode tables.
@@ -55,76 +61,128 @@ pub enum TokenizeError {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
-    /// Id of each byte inside a word; 256 more where it ends one.
-    bytes: [u32; 256],
-    /// Rank (best first) and id of each pair that merges.
-    merges: HashMap<(u32, u32), Merge>,
+    kind: Kind,
+    /// `None`: texts are taken as they are.
+    cleaning: Option<Cleaning>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Merge {
-    rank: u32,
-    id: u32,
+#[derive(Clone, Debug)]
+enum Kind {
+    Clip,
+    Json(Arc<Json>),
 }
 
 impl Tokenizer {
-    /// CLIP's tokenizer; the vocabulary is unpacked on the first call.
+    /// CLIP's tokenizer.
     pub fn clip() -> &'static Self {
         static CLIP: OnceLock<Tokenizer> = OnceLock::new();
-        CLIP.get_or_init(|| {
-            let packed = include_bytes!("../assets/bpe_simple_vocab_16e6.txt.gz");
-            let mut merges = String::new();
-            flate2::read::GzDecoder::new(packed.as_slice())
-                .read_to_string(&mut merges)
-                .expect("the vocabulary inside this crate is complete");
-            // The first line names the format.
-            Self::from_merges(merges.lines().skip(1).take(MERGES))
+        CLIP.get_or_init(|| Self::clip_with(Cleaning::Lower))
+    }
+
+    /// CLIP's tokenizer with another cleaning of texts, as OpenCLIP has it.
+    pub fn clip_with(cleaning: Cleaning) -> Self {
+        Self {
+            kind: Kind::Clip,
+            cleaning: Some(cleaning),
+        }
+    }
+
+    /// The tokenizer of a `tokenizer.json`; with `cleaning` texts are cleaned first, as OpenCLIP does.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the file cannot be read, or does not put one token before and one after
+    /// every text.
+    pub fn json(path: &Path, cleaning: Option<Cleaning>) -> Result<Self, TokenizerError> {
+        Ok(Self {
+            kind: Kind::Json(Arc::new(Json::read(path)?)),
+            cleaning,
         })
     }
 
-    /// From lines of two symbols that merge, best first.
-    fn from_merges<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
-        let glyphs = glyphs();
-        let mut bytes = [0; 256];
-        let mut ids = HashMap::with_capacity(512 + MERGES);
-        for (id, (byte, glyph)) in (0..).zip(&glyphs) {
-            bytes[usize::from(*byte)] = id;
-            ids.insert(glyph.to_string(), id);
-            ids.insert(format!("{glyph}</w>"), id + 256);
+    /// Whether a `tokenizer.json` has CLIP's own vocabulary and merges.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the file cannot be read.
+    pub fn is_clip_json(path: &Path) -> Result<bool, TokenizerError> {
+        json::is_clip(path)
+    }
+
+    /// Whether a `vocab.json` has CLIP's own vocabulary.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the file cannot be read.
+    pub fn is_clip_vocabulary(path: &Path) -> Result<bool, TokenizerError> {
+        json::is_clip_vocabulary(path)
+    }
+
+    /// Whether a `merges.txt` has CLIP's own merges.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the file cannot be read.
+    pub fn is_clip_merges(path: &Path) -> Result<bool, TokenizerError> {
+        json::is_clip_merges(path)
+    }
+
+    /// Token that begins every text.
+    pub fn start(&self) -> u32 {
+        match &self.kind {
+            Kind::Clip => START_OF_TEXT,
+            Kind::Json(json) => json.start,
         }
-        let pairs: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(' ')).collect();
-        // Where two pairs spell the same symbol, the later one names it.
-        for (id, (left, right)) in (512..).zip(&pairs) {
-            ids.insert(format!("{left}{right}"), id);
+    }
+
+    /// Token that ends every text.
+    pub fn end(&self) -> u32 {
+        match &self.kind {
+            Kind::Clip => END_OF_TEXT,
+            Kind::Json(json) => json.end,
         }
-        let merge = |(rank, (left, right)): (u32, &(&str, &str))| {
-            let id = *ids.get(&format!("{left}{right}"))?;
-            Some(((*ids.get(*left)?, *ids.get(*right)?), Merge { rank, id }))
+    }
+
+    /// Number of ids.
+    pub fn vocab_size(&self) -> usize {
+        match &self.kind {
+            Kind::Clip => END_OF_TEXT as usize + 1,
+            Kind::Json(json) => json.vocab_size,
+        }
+    }
+
+    /// What tells it from other tokenizers: the hash of its file and its cleaning. `None` for CLIP's
+    /// own with its usual cleaning.
+    pub fn identity(&self) -> Option<String> {
+        let cleaning = match self.cleaning {
+            Some(cleaning) => format!("cleaned: {}", cleaning.name()),
+            None => "not cleaned".to_string(),
         };
-        let merges = (0..).zip(&pairs).filter_map(merge).collect();
-        Self { bytes, merges }
+        match &self.kind {
+            Kind::Clip if self.cleaning == Some(Cleaning::Lower) => None,
+            Kind::Clip => Some(format!("CLIP's, {cleaning}")),
+            Kind::Json(json) => Some(format!("{}, {cleaning}", json.hash)),
+        }
     }
 
     /// Ids of a text, without start and end tokens.
     ///
-    /// The text is cleaned first: mojibake and HTML entities decoded, white space collapsed, lower
-    /// case. A literal `<|startoftext|>` or `<|endoftext|>` becomes that special token.
-    pub fn encode(&self, text: &str) -> Vec<u32> {
-        static PIECE: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(
-                r"(?i)<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
-            )
-            .expect("a constant pattern")
-        });
-        let mut ids = Vec::new();
-        for piece in PIECE.find_iter(&clean(text)) {
-            match piece.as_str() {
-                "<|startoftext|>" => ids.push(START_OF_TEXT),
-                "<|endoftext|>" => ids.push(END_OF_TEXT),
-                word => ids.extend(self.encode_word(word)),
+    /// CLIP's own cleans the text first: mojibake and HTML entities decoded, white space collapsed,
+    /// lower case. A literal `<|startoftext|>` or `<|endoftext|>` becomes that special token.
+    ///
+    /// # Errors
+    /// [`TokenizeError::Impossible`]; CLIP's own has ids for every text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        match &self.kind {
+            Kind::Clip => {
+                let cleaning = self.cleaning.unwrap_or_default();
+                Ok(BytePair::clip().encode(text, cleaning))
+            }
+            Kind::Json(json) => {
+                let cleaned = self.cleaning.map(|c| crate::text_cleaning::clean(text, c));
+                json.encode(cleaned.as_deref().unwrap_or(text))
+                    .map_err(|problem| TokenizeError::Impossible {
+                        text: shorten(text),
+                        problem,
+                    })
             }
         }
-        ids
     }
 
     /// `[start, ids of the text, end]`, without padding.
@@ -138,9 +196,9 @@ impl Tokenizer {
         context_length: usize,
         truncate: bool,
     ) -> Result<Vec<u32>, TokenizeError> {
-        let mut tokens = vec![START_OF_TEXT];
-        tokens.extend(self.encode(text));
-        tokens.push(END_OF_TEXT);
+        let mut tokens = vec![self.start()];
+        tokens.extend(self.encode(text)?);
+        tokens.push(self.end());
         if tokens.len() > context_length {
             if !truncate || context_length == 0 {
                 return Err(TokenizeError::TooLong {
@@ -150,78 +208,35 @@ impl Tokenizer {
                 });
             }
             tokens.truncate(context_length - 1);
-            tokens.push(END_OF_TEXT);
+            tokens.push(self.end());
         }
         Ok(tokens)
     }
+}
 
-    /// Ids of one word: its bytes, merged pair by pair, the best pair first.
-    fn encode_word(&self, word: &str) -> Vec<u32> {
-        let mut symbols: Vec<u32> = word
-            .bytes()
-            .map(|byte| self.bytes[usize::from(byte)])
-            .collect();
-        if let Some(last) = symbols.last_mut() {
-            *last += 256;
-        }
-        // The merge of each symbol with the next, looked up again only if one of the two is new.
-        let merge = |left: u32, right: u32| self.merges.get(&(left, right)).copied();
-        let mut merges: Vec<Option<Merge>> = symbols
-            .windows(2)
-            .map(|pair| merge(pair[0], pair[1]))
-            .collect();
-        while let Some(best) = merges.iter().flatten().map(|m| m.rank).min() {
-            let is_best = |m: &Option<Merge>| m.is_some_and(|m| m.rank == best);
-            let mut merged = Vec::with_capacity(symbols.len());
-            // For each symbol, the old merge with the next one, if both are old.
-            let mut kept = Vec::with_capacity(symbols.len());
-            let mut at = 0;
-            while let Some(&symbol) = symbols.get(at) {
-                match merges.get(at) {
-                    Some(Some(m)) if m.rank == best => {
-                        merged.push(m.id);
-                        kept.push(None);
-                        at += 2;
-                    }
-                    old => {
-                        merged.push(symbol);
-                        let next_is_old = !merges.get(at + 1).is_some_and(is_best);
-                        kept.push(old.copied().filter(|_| next_is_old));
-                        at += 1;
-                    }
-                }
-            }
-            merges = merged
-                .windows(2)
-                .zip(&kept)
-                .map(|(pair, old)| old.unwrap_or_else(|| merge(pair[0], pair[1])))
-                .collect();
-            symbols = merged;
-        }
-        symbols
+/// Where a text's feature is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndOfText {
+    /// At the first of the greatest ids, as the reference pools by `argmax`: CLIP's end token has the
+    /// greatest id. A literal `<|endoftext|>` inside a text therefore ends it early.
+    #[default]
+    Greatest,
+    /// At the first token of this id.
+    First(u32),
+}
+
+impl EndOfText {
+    /// The position in a text; 0 where it is not found.
+    pub fn position(self, tokens: &[u32]) -> usize {
+        let wanted = match self {
+            Self::Greatest => tokens.iter().copied().max(),
+            Self::First(id) => Some(id),
+        };
+        tokens
+            .iter()
+            .position(|id| Some(*id) == wanted)
+            .unwrap_or(0)
     }
-}
-
-/// Position of the end token: the first of the greatest ids, as the reference pools by `argmax`.
-///
-/// A literal `<|endoftext|>` inside a text therefore ends it early. 0 for no tokens.
-pub fn eot_position(tokens: &[u32]) -> usize {
-    let greatest = tokens.iter().max();
-    tokens
-        .iter()
-        .position(|id| Some(id) == greatest)
-        .unwrap_or(0)
-}
-
-/// The bytes in the order of their ids, with the characters that the merges spell them with:
-/// printable ones by themselves, then the others by characters from U+0100 on.
-fn glyphs() -> Vec<(u8, char)> {
-    let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
-    let own = (0..=255)
-        .filter(printable)
-        .map(|byte| (byte, char::from(byte)));
-    let others = (0..=255).filter(|byte| !printable(byte)).zip('\u{100}'..);
-    own.chain(others).collect()
 }
 
 fn shorten(text: &str) -> String {
@@ -280,26 +295,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_has_ids_of_the_vocabulary(text in odd_text()) {
-            prop_assert!(Tokenizer::clip().encode(&text).iter().all(|id| *id <= END_OF_TEXT));
+            prop_assert!(Tokenizer::clip().encode(&text).unwrap().iter().all(|id| *id <= END_OF_TEXT));
             let tokens = Tokenizer::clip().tokenize(&text, 9, true).unwrap();
             prop_assert!((2..=9).contains(&tokens.len()));
             prop_assert_eq!(tokens.last(), Some(&END_OF_TEXT));
         }
-    }
-
-    #[test]
-    fn the_vocabulary_is_whole() {
-        let tokenizer = Tokenizer::clip();
-        assert_eq!(tokenizer.merges.len(), MERGES);
-        let mut bytes = tokenizer.bytes;
-        bytes.sort_unstable();
-        assert!((0..256).eq(bytes));
-        assert!(
-            tokenizer
-                .merges
-                .values()
-                .all(|m| (512..START_OF_TEXT).contains(&m.id))
-        );
     }
 
     #[test]
@@ -355,8 +355,8 @@ mod tests {
             .tokenize("a<|endoftext|>b", 77, false)
             .unwrap();
         assert_eq!(tokens, [49406, 320, 49407, 321, 49407]);
-        assert_eq!(eot_position(&tokens), 2);
-        assert_eq!(eot_position(&[]), 0);
+        assert_eq!(EndOfText::Greatest.position(&tokens), 2);
+        assert_eq!(EndOfText::Greatest.position(&[]), 0);
     }
 
     #[test]
@@ -365,6 +365,63 @@ mod tests {
         let letters =
             std::iter::successors(Some(1), next).map(|n| char::from(b'a' + (n % 26) as u8));
         let word: String = letters.take(20_000).collect();
-        assert!(Tokenizer::clip().encode(&word).len() > 5_000);
+        assert!(Tokenizer::clip().encode(&word).unwrap().len() > 5_000);
+    }
+
+    /// Of `SimpleTokenizer(clean=...)` of open_clip 3.3.
+    #[test]
+    fn each_cleaning_gives_the_ids_of_open_clip() {
+        let file = include_str!("../../cli/tests/fixtures/tokenizers.json");
+        let file: serde_json::Value = serde_json::from_str(file).unwrap();
+        for cleaning in Cleaning::ALL {
+            let tokenizer = Tokenizer::clip_with(cleaning);
+            let texts = file["odd_texts"].as_array().unwrap();
+            for (place, text) in texts.iter().enumerate() {
+                let expected = &file["odd_ids"][cleaning.name()][place];
+                let expected: Vec<u32> = serde_json::from_value(expected.clone()).unwrap();
+                let found = tokenizer.tokenize(text.as_str().unwrap(), 77, false);
+                assert_eq!(found, Ok(expected), "{text} {}", cleaning.name());
+            }
+        }
+    }
+
+    #[test]
+    fn clips_own_files_are_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let vocabulary: serde_json::Map<String, serde_json::Value> = (0..)
+            .zip(BytePair::symbols())
+            .map(|(id, symbol): (u32, String)| (symbol, id.into()))
+            .collect();
+        let merges = BytePair::pairs();
+        std::fs::write(
+            path("merges.txt"),
+            format!("#version: 0.2\n{}\n", merges.join("\n")),
+        )
+        .unwrap();
+        std::fs::write(
+            path("vocab.json"),
+            serde_json::to_string(&vocabulary).unwrap(),
+        )
+        .unwrap();
+        assert!(Tokenizer::is_clip_merges(&path("merges.txt")).unwrap());
+        assert!(Tokenizer::is_clip_vocabulary(&path("vocab.json")).unwrap());
+        let pairs: Vec<Vec<&str>> = merges.iter().map(|m| m.split(' ').collect()).collect();
+        let mut file = serde_json::json!({
+            "added_tokens": [{"id": 49406, "content": "<|startoftext|>"}, {"id": 49407, "content": "<|endoftext|>"}],
+            "model": {"type": "BPE", "vocab": vocabulary, "merges": pairs},
+        });
+        let recognised = |file: &serde_json::Value| {
+            std::fs::write(path("tokenizer.json"), file.to_string()).unwrap();
+            Tokenizer::is_clip_json(&path("tokenizer.json")).unwrap()
+        };
+        assert!(recognised(&file));
+        file["model"]["merges"] = merges.clone().into();
+        assert!(recognised(&file));
+        file["model"]["merges"][7] = merges[8].clone().into();
+        assert!(!recognised(&file));
+        file["model"]["merges"][7] = merges[7].clone().into();
+        file["added_tokens"][1] = serde_json::json!({"id": 49408, "content": "<new>"});
+        assert!(!recognised(&file));
     }
 }

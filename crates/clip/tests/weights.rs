@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use promptsrc_clip::tokenizer::{EndOfText, START_OF_TEXT};
 use promptsrc_clip::weights::{
     Activation, ClipConfig, ClipWeights, Container, FloatType, Naming, TextConfig, VisionConfig,
     WeightError,
@@ -158,6 +159,8 @@ fn small() -> ClipConfig {
             mlp_width: 40,
             context_length: 7,
             vocab_size: 11,
+            start_of_text: START_OF_TEXT,
+            end_of_text: EndOfText::Greatest,
         },
         activation: Activation::QuickGelu,
         layer_norm_eps: 1e-5,
@@ -168,7 +171,8 @@ fn small() -> ClipConfig {
 /// The note on its weights where no configuration is beside them.
 fn assumed() -> String {
     "there is no open_clip_config.json beside these weights; assumed: QuickGELU (--activation), 1 and \
-     1 attention heads (--heads), images of 12 x 12 pixels (--image-size), OpenAI's preprocessing"
+     1 attention heads (--heads), images of 12 x 12 pixels (--image-size), OpenAI's preprocessing and \
+     tokenizer"
         .to_string()
 }
 
@@ -380,7 +384,10 @@ fn a_hugging_face_folder_says_heads_and_activation() {
         ),
         (1e-6, [0.5; 3], [0.25; 3])
     );
-    assert_eq!(weights.notes(), [] as [String; 0]);
+    assert_eq!(
+        weights.notes(),
+        ["there is no tokenizer.json beside the weights: CLIP's tokenizer is assumed"]
+    );
     for (name, (shape, values)) in tensors() {
         assert_eq!(weights.shape(&name), Some(&*shape), "{name}");
         assert_eq!(weights.f32(&name).unwrap(), values, "{name}");

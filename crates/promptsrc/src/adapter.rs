@@ -156,7 +156,7 @@ impl Adapter {
         let trained = (self.meta.clip.settings.as_ref(), &self.meta.preprocessing);
         let config = clip.config();
         let here = (
-            Some(&ClipSettingsRecord::of(config)),
+            Some(&ClipSettingsRecord::of(config, clip.tokenizer())),
             &PreprocessingRecord::of(&config.preprocess),
         );
         match other_settings(trained, here) {

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::templates::fill;
-use promptsrc_clip::{
-    ClipModel, TextInput, TextInputError, TokenizeError, Tokenizer, unit, values,
-};
+use promptsrc_clip::{ClipModel, TextInput, TextInputError, TokenizeError, unit, values};
 
 /// A list of class names that cannot be turned into features.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +39,17 @@ pub enum ClassTextError {
         name: String,
         /// The tokenizer's error.
         source: TokenizeError,
+    },
+    /// The words of the context are other tokens before a class name than alone.
+    #[error(
+        "the tokenizer of this CLIP does not split {prefix:?} from the class name {name:?}, so the \
+         learnable context would overwrite a part of the name: use other words for the context"
+    )]
+    Prefix {
+        /// The words of the context.
+        prefix: String,
+        /// The class name.
+        name: String,
     },
     /// The text tower cannot process the texts.
     #[error("class texts: {0}")]
@@ -78,7 +87,7 @@ pub fn tokens(
     let tokens: Vec<Vec<u32>> = names
         .iter()
         .map(|name| {
-            Tokenizer::clip()
+            clip.tokenizer()
                 .tokenize(&fill(template, name), length, false)
                 .map_err(|source| ClassTextError::TooLong {
                     name: name.clone(),
@@ -115,9 +124,21 @@ pub fn prompt_input(
     n_ctx: usize,
     names: &[String],
 ) -> Result<TextInput, ClassTextError> {
-    Ok(clip
-        .text()
-        .prepare(&prompt_tokens(clip, prompt_prefix, names)?, n_ctx)?)
+    let tokens = prompt_tokens(clip, prompt_prefix, names)?;
+    let prefix = clip.tokenizer().encode(prompt_prefix);
+    let prefix = prefix.map_err(|source| ClassTextError::TooLong {
+        name: prompt_prefix.to_string(),
+        source,
+    })?;
+    let context = prefix.get(..n_ctx).unwrap_or(&prefix);
+    let differs = |tokens: &Vec<u32>| !tokens.get(1..).is_some_and(|t| t.starts_with(context));
+    if let Some(place) = tokens.iter().position(differs) {
+        return Err(ClassTextError::Prefix {
+            prefix: prompt_prefix.to_string(),
+            name: names.get(place).cloned().unwrap_or_default(),
+        });
+    }
+    Ok(clip.text().prepare(&tokens, n_ctx)?)
 }
 
 /// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of

@@ -173,7 +173,7 @@ impl Clip {
                 embed_dim: config.embed_dim,
                 vision: [config.vision.width, config.vision.layers],
                 text: [config.text.width, config.text.layers],
-                settings: Some(ClipSettingsRecord::of(config)),
+                settings: Some(ClipSettingsRecord::of(config, weights.tokenizer())),
             },
             stated: WeightOptions::default(),
             notes: weights.notes().to_vec(),

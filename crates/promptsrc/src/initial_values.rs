@@ -1,6 +1,6 @@
 //! Initial values of parameters: random numbers, or embeddings of words.
 
-use promptsrc_clip::{ClipModel, Tokenizer, values};
+use promptsrc_clip::{ClipModel, values};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -34,7 +34,7 @@ pub(crate) fn embedded_words(
     words: &str,
     n_ctx: usize,
 ) -> Result<Vec<f32>, ConfigError> {
-    let ids = Tokenizer::clip().encode(words);
+    let ids = clip.tokenizer().encode(words).map_err(ConfigError::Words)?;
     let Some(first) = ids.get(..n_ctx) else {
         return Err(ConfigError::FewWords {
             n_ctx,

@@ -1,7 +1,7 @@
 //! Records in runs and adapters of the CLIP, its preprocessing and the images.
 
-use promptsrc_clip::ClipConfig;
 use promptsrc_clip::weights::Activation;
+use promptsrc_clip::{ClipConfig, Tokenizer};
 use promptsrc_datasets::FewShotCache;
 use promptsrc_image::{CropOffset, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
@@ -38,15 +38,19 @@ pub struct ClipSettingsRecord {
     pub layer_norm_eps: f32,
     /// Attention heads of the image and of the text tower.
     pub heads: [usize; 2],
+    /// The tokenizer, unless it is CLIP's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
 }
 
 impl ClipSettingsRecord {
     /// The record of a CLIP.
-    pub fn of(config: &ClipConfig) -> Self {
+    pub fn of(config: &ClipConfig, tokenizer: &Tokenizer) -> Self {
         Self {
             activation: config.activation,
             layer_norm_eps: config.layer_norm_eps,
             heads: [config.vision.heads, config.text.heads],
+            tokenizer: tokenizer.identity(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use promptsrc_clip::{ClipModel, TextInput, Tokenizer, unit, values};
+use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, TrainLoader};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
@@ -379,7 +379,7 @@ pub fn check(
     config.check_for(clip.config())?;
     let model = prompt_model(config)?;
     let prefix = model.prompt_prefix();
-    Tokenizer::clip()
+    clip.tokenizer()
         .tokenize(&prefix, clip.text().context_length(), false)
         .map_err(ConfigError::Words)?;
     prompt_input(clip, &prefix, model.n_ctx_text(), names)?;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use promptsrc_clip::tokenizer::{EndOfText, START_OF_TEXT};
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
 use promptsrc_clip::{ClipConfig, ClipWeights};
 use promptsrc_goldens::noise_stream;
@@ -30,6 +31,8 @@ pub fn vit_b_16() -> ClipConfig {
             mlp_width: 2048,
             context_length: 77,
             vocab_size: 49408,
+            start_of_text: START_OF_TEXT,
+            end_of_text: EndOfText::Greatest,
         },
         activation: Activation::QuickGelu,
         layer_norm_eps: ClipConfig::LAYER_NORM_EPS,

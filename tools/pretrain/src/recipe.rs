@@ -1,6 +1,7 @@
 //! What determines the weights of a pretrained CLIP: its size, and how it is trained.
 
 use promptsrc_clip::ClipConfig;
+use promptsrc_clip::tokenizer::{EndOfText, START_OF_TEXT};
 use promptsrc_clip::weights::{Activation, TextConfig, VisionConfig};
 use promptsrc_image::Preprocess;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,8 @@ impl Recipe {
                 mlp_width: 4 * self.text_width,
                 context_length: CONTEXT_LENGTH,
                 vocab_size,
+                start_of_text: START_OF_TEXT,
+                end_of_text: EndOfText::Greatest,
             },
             activation: Activation::QuickGelu,
             layer_norm_eps: ClipConfig::LAYER_NORM_EPS,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use promptsrc::{Clip, ImageBatches, Item};
-use promptsrc_clip::{Tokenizer, values};
+use promptsrc_clip::values;
 use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::tensor_file::{self, NamedTensor, Values};
 use serde::Serialize;
@@ -147,7 +147,7 @@ fn text_features(clip: &Clip, texts: &[String], truncate: bool) -> Result<Vec<f3
     let length = clip.text().context_length();
     let tokens = texts
         .iter()
-        .map(|text| Tokenizer::clip().tokenize(text, length, truncate))
+        .map(|text| clip.tokenizer().tokenize(text, length, truncate))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| Failure::failed(format!("{e}; give --truncate to cut such texts")))?;
     Ok(values(clip.text().encode(&tokens)?))

@@ -35,8 +35,14 @@ const SETS: [[&str; 2]; 4] = [
     ["open_clip_config.json", "open_clip_pytorch_model.bin"],
     ["config.json", "pytorch_model.bin"],
 ];
-/// Descriptions of the image processor.
-const IMAGES: [&str; 2] = ["processor_config.json", "preprocessor_config.json"];
+/// Descriptions of the image processor, and tokenizers.
+const BESIDE: [&str; 5] = [
+    "processor_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+];
 
 /// The folder of the cache that holds the weights of a model, if they are complete.
 pub(super) fn cached(cache: &Path, repo: &str) -> Option<PathBuf> {
@@ -94,8 +100,8 @@ pub(super) fn download(
         })?;
     let mut fetch = |file: &str| fetch(&api, file, progress).map_err(|source| failed(file, source));
     fetch(config)?;
-    for images in IMAGES.into_iter().filter(|file| has(file)) {
-        fetch(images)?;
+    for file in BESIDE.into_iter().filter(|file| has(file)) {
+        fetch(file)?;
     }
     let weights = fetch(weights)?;
     Ok(weights

@@ -3,6 +3,8 @@
 use promptsrc_image::Preprocess;
 use promptsrc_kernels::Activation;
 
+use crate::tokenizer::EndOfText;
+
 /// Dimensions and settings of a CLIP: everything that its tensors' values do not say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClipConfig {
@@ -66,6 +68,10 @@ pub struct TextConfig {
     pub context_length: usize,
     /// Number of tokens in the vocabulary.
     pub vocab_size: usize,
+    /// Token that begins every text.
+    pub start_of_text: u32,
+    /// Where a text's feature is read.
+    pub end_of_text: EndOfText,
 }
 
 impl ClipConfig {

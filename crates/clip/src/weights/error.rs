@@ -6,6 +6,8 @@ use promptsrc_pickle::TorchFileError;
 use safetensors::SafeTensorError;
 use thiserror::Error;
 
+use crate::tokenizer::TokenizerError;
+
 /// A weight file or folder that cannot be opened as a CLIP.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -79,6 +81,9 @@ pub enum WeightError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The tokenizer beside the weights cannot be used.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// A JSON file beside the weights has an invalid value.
     #[error("{}: {problem}", path.display())]
     Config {

@@ -16,6 +16,7 @@ mod naming;
 mod options;
 mod sidecar;
 mod source;
+mod tokenizer_files;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,7 @@ pub use format::{Container, Naming, WeightFormat};
 pub use options::WeightOptions;
 pub use promptsrc_kernels::Activation;
 
+use crate::tokenizer::Tokenizer;
 use naming::{Found, Origin, Tensor};
 use source::Source;
 
@@ -41,6 +43,7 @@ pub struct ClipWeights {
     path: PathBuf,
     format: WeightFormat,
     config: ClipConfig,
+    tokenizer: Tokenizer,
     notes: Vec<String>,
     source: Source,
     tensors: BTreeMap<String, Tensor>,
@@ -102,6 +105,7 @@ impl ClipWeights {
         let Found {
             format,
             config,
+            tokenizer,
             notes,
             tensors,
         } = naming::resolve(path, &source, options)?;
@@ -109,6 +113,7 @@ impl ClipWeights {
             path: path.to_path_buf(),
             format,
             config,
+            tokenizer,
             notes,
             source,
             tensors,
@@ -129,6 +134,11 @@ impl ClipWeights {
     /// The model's dimensions.
     pub fn config(&self) -> &ClipConfig {
         &self.config
+    }
+
+    /// The tokenizer of the text tower.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// What was assumed or left out when the file was opened, for people to read.

@@ -13,11 +13,14 @@ use super::known;
 use super::options::WeightOptions;
 use super::sidecar::{self, Dimension, Heads, Sidecar};
 use super::source::Source;
+use super::tokenizer_files;
+use crate::tokenizer::{EndOfText, START_OF_TEXT, Tokenizer};
 
 /// A whole CLIP that was found in a file.
 pub(super) struct Found {
     pub(super) format: WeightFormat,
     pub(super) config: ClipConfig,
+    pub(super) tokenizer: Tokenizer,
     /// What was assumed or left out, for people to read.
     pub(super) notes: Vec<String>,
     /// By name, in OpenAI's naming.
@@ -86,10 +89,19 @@ pub(super) fn resolve(
 ) -> Result<Found, WeightError> {
     let names = Names::find(path, source, options)?;
     let sidecar = names.sidecar()?;
-    let config = names.config(sidecar.as_ref(), options)?;
-    let mut notes = match &sidecar {
-        Some(sidecar) => sidecar.notes.clone(),
-        None => names.assumptions(options, &config),
+    let mut config = names.config(sidecar.as_ref(), options)?;
+    let (mut notes, tokenizer) = match &sidecar {
+        Some(sidecar) => {
+            let mut notes = sidecar.notes.clone();
+            let vocab_size = config.text.vocab_size;
+            let (tokenizer, end) = tokenizer_files::open(sidecar, vocab_size, &mut notes)?;
+            (config.text.start_of_text, config.text.end_of_text) = (tokenizer.start(), end);
+            (notes, tokenizer)
+        }
+        None => (
+            names.assumptions(options, &config),
+            Tokenizer::clip().clone(),
+        ),
     };
 
     let mut tensors = BTreeMap::new();
@@ -111,6 +123,7 @@ pub(super) fn resolve(
             container: source.container,
         },
         config,
+        tokenizer,
         notes,
         tensors,
     })
@@ -405,6 +418,8 @@ impl<'s> Names<'s> {
                 mlp_width: text_mlp,
                 context_length,
                 vocab_size,
+                start_of_text: START_OF_TEXT,
+                end_of_text: EndOfText::Greatest,
             },
             activation: match sidecar {
                 Some(sidecar) => sidecar.activation,
@@ -465,7 +480,7 @@ impl<'s> Names<'s> {
             let side = config.vision.resolution;
             assumed.push(format!("images of {side} x {side} pixels (--image-size)"));
         }
-        assumed.push("OpenAI's preprocessing".to_string());
+        assumed.push("OpenAI's preprocessing and tokenizer".to_string());
         let file = match self.naming {
             Naming::HuggingFace => sidecar::HUGGING_FACE,
             _ if self.source.container == Container::TorchScript => "configuration",

@@ -82,6 +82,7 @@ impl ClipShape {
                 activation: Activation::QuickGelu,
                 layer_norm_eps: ClipConfig::LAYER_NORM_EPS,
                 heads: [self.vision[0], self.text[0]].map(ClipConfig::openai_heads),
+                tokenizer: None,
             }),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use promptsrc_image::{Preprocess, Resize};
 use promptsrc_kernels::Activation;
 
+use crate::tokenizer::{Cleaning, EndOfText};
 use crate::weights::config::ClipConfig;
 use crate::weights::error::WeightError;
 
@@ -19,10 +20,34 @@ pub(in crate::weights) struct Sidecar {
     /// Side of the images in pixels, with its key.
     pub(in crate::weights) image_size: Option<(&'static str, usize)>,
     pub(in crate::weights) preprocess: Processing,
+    pub(in crate::weights) texts: Texts,
     /// Dimensions that the tensors have as well, to be compared with them.
     pub(in crate::weights) stated: Vec<(&'static str, Dimension, usize)>,
     /// What was assumed, for people to read.
     pub(in crate::weights) notes: Vec<String>,
+}
+
+/// How texts become tokens, and where their feature is read.
+#[derive(Clone, Debug)]
+pub(in crate::weights) struct Texts {
+    pub(in crate::weights) tokenizer: TokenizerSource,
+    pub(in crate::weights) end: EndOfText,
+    /// The key that says where the feature is read.
+    pub(in crate::weights) end_key: &'static str,
+}
+
+/// Where the tokenizer is.
+#[derive(Clone, Debug)]
+pub(in crate::weights) enum TokenizerSource {
+    /// CLIP's own, with this cleaning.
+    Clip(Cleaning),
+    /// The one whose files are beside the weights, as transformers reads it.
+    Folder {
+        /// Whether CLIP's own is meant where there are none.
+        or_clip: bool,
+    },
+    /// The one that OpenCLIP takes from the hub under this name.
+    Named { name: String, cleaning: Cleaning },
 }
 
 /// Preprocessing as a file describes it; the side of the input may be missing in it.

@@ -5,10 +5,10 @@ use std::path::Path;
 use promptsrc_kernels::Activation;
 use serde_json::{Value, json};
 
-use super::description::{Dimension, Heads, Sidecar, eps, only_stated};
+use super::description::{Dimension, Heads, Sidecar, Texts, TokenizerSource, eps, only_stated};
 use super::image_processor;
 use super::section::Section;
-use crate::tokenizer::END_OF_TEXT;
+use crate::tokenizer::{END_OF_TEXT, EndOfText};
 use crate::weights::error::WeightError;
 
 /// What every configuration of transformers may have and no frozen CLIP computes with: dropout and
@@ -85,16 +85,26 @@ pub(super) fn read(path: &Path) -> Result<Sidecar, WeightError> {
     let mut vision = tower(&mut file, "vision_config", "vision_config_dict")?;
 
     let embed_dim = file.count("projection_dim")?;
-    file.only(&["model_type"], &[json!("clip")])?;
+    let kind = file.text("model_type")?;
+    let is_metaclip = match kind.as_deref() {
+        None | Some("clip") => false,
+        Some("metaclip_2") => true,
+        Some(other) => return Err(file.unsupported("model_type", &other.into())),
+    };
     common(&mut file)?;
     file.finish()?;
 
-    text.only(&["model_type"], &[json!("clip_text_model")])?;
-    vision.only(&["model_type"], &[json!("clip_vision_model")])?;
+    for (section, tower) in [(&mut text, "text"), (&mut vision, "vision")] {
+        let family = if is_metaclip { "metaclip_2" } else { "clip" };
+        section.only(&["model_type"], &[json!(format!("{family}_{tower}_model"))])?;
+    }
     vision.only(&["num_channels"], &[json!(3)])?;
-    // The text feature is read at CLIP's end of text; transformers takes 2 for it too, as early files
-    // have it.
-    text.only(&["eos_token_id"], &[json!(2), json!(END_OF_TEXT)])?;
+    let end = match text.count("eos_token_id")? {
+        // Early files of CLIP have 2, for which transformers takes the greatest id.
+        Some(2) if !is_metaclip => EndOfText::Greatest,
+        Some(id) => EndOfText::First(u32::try_from(id).unwrap_or(u32::MAX)),
+        None => EndOfText::First(END_OF_TEXT),
+    };
     let of_text = activation(&mut text)?;
     let of_vision = activation(&mut vision)?;
     if of_text != of_vision {
@@ -188,6 +198,13 @@ pub(super) fn read(path: &Path) -> Result<Sidecar, WeightError> {
         text_heads,
         image_size,
         preprocess,
+        texts: Texts {
+            tokenizer: TokenizerSource::Folder {
+                or_clip: !is_metaclip,
+            },
+            end,
+            end_key: "text_config.eos_token_id",
+        },
         stated: only_stated_list(all),
         notes,
     })

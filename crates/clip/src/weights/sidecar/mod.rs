@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::error::WeightError;
 
-pub(super) use description::{Dimension, Heads, Sidecar};
+pub(super) use description::{Dimension, Heads, Sidecar, TokenizerSource};
 pub(super) use section::read_json;
 
 pub(super) const HUGGING_FACE: &str = "config.json";
@@ -32,7 +32,7 @@ pub(super) fn open_clip(path: &Path) -> Result<Sidecar, WeightError> {
 pub(super) fn is_clip(path: &Path) -> Result<bool, WeightError> {
     let json = read_json(path)?;
     Ok(match json.get("model_type").and_then(Value::as_str) {
-        Some(kind) => kind == "clip",
+        Some(kind) => kind == "clip" || kind == "metaclip_2",
         None => json.get("vision_config").is_some(),
     })
 }

@@ -6,8 +6,11 @@ use promptsrc_image::{Interpolation, Preprocess, Resize};
 use promptsrc_kernels::Activation;
 use serde_json::{Value, json};
 
-use super::description::{Dimension, Heads, Processing, Sidecar, colours, eps, only_stated};
+use super::description::{
+    Dimension, Heads, Processing, Sidecar, Texts, TokenizerSource, colours, eps, only_stated,
+};
 use super::section::Section;
+use crate::tokenizer::{Cleaning, EndOfText};
 use crate::weights::error::WeightError;
 
 pub(super) fn read(path: &Path) -> Result<Sidecar, WeightError> {
@@ -138,16 +141,21 @@ pub(super) fn read(path: &Path) -> Result<Sidecar, WeightError> {
         ],
         &[json!(false)],
     )?;
-    text.only(&["pool_type"], &[json!("argmax")])?;
+    let eos_id = text.count("eos_id")?.unwrap_or(2);
+    let end = match text.text("pool_type")?.as_deref() {
+        None | Some("argmax") => EndOfText::Greatest,
+        Some("eos") => EndOfText::First(u32::try_from(eos_id).unwrap_or(u32::MAX)),
+        Some(other) => return Err(text.unsupported("pool_type", &other.into())),
+    };
+    let texts = Texts {
+        tokenizer: tokenizer(&mut text)?,
+        end,
+        end_key: "model_cfg.text_cfg.pool_type",
+    };
     text.only(&["proj_type"], &[json!("linear")])?;
-    text.only(
-        &["hf_model_name", "hf_tokenizer_name", "tokenizer_mode"],
-        &[],
-    )?;
-    text.only(&["tokenizer_kwargs"], &[json!({})])?;
+    text.only(&["hf_model_name", "tokenizer_mode"], &[])?;
     text.harmless(&[
-        // Used by other kinds of pooling only.
-        "eos_id",
+        // Of what follows the end of a text, which is not read.
         "pad_id",
         "hf_model_pretrained",
         "hf_pooler_type",
@@ -167,8 +175,37 @@ pub(super) fn read(path: &Path) -> Result<Sidecar, WeightError> {
         text_heads,
         image_size,
         preprocess: processing(&mut preprocess, path)?,
+        texts,
         stated,
         notes: finished(preprocess)?,
+    })
+}
+
+/// `hf_tokenizer_name` and `tokenizer_kwargs`.
+fn tokenizer(text: &mut Section) -> Result<TokenizerSource, WeightError> {
+    let name = text.text("hf_tokenizer_name")?;
+    let mut kwargs = text.section("tokenizer_kwargs")?;
+    // OpenCLIP's own defaults.
+    let default = match name {
+        Some(_) => Cleaning::Whitespace,
+        None => Cleaning::Lower,
+    };
+    let cleaning = match kwargs.text("clean")? {
+        None => default,
+        Some(clean) => Cleaning::ALL
+            .into_iter()
+            .find(|cleaning| cleaning.name() == clean)
+            .ok_or_else(|| {
+                let expected = "\"lower\", \"whitespace\" or \"canonicalize\"";
+                kwargs.wrong("clean", &clean.into(), expected)
+            })?,
+    };
+    kwargs.only(&["strip_sep_token"], &[json!(false)])?;
+    kwargs.only(&["language", "reduction_mask", "tokenizer_mode"], &[])?;
+    kwargs.finish()?;
+    Ok(match name {
+        Some(name) => TokenizerSource::Named { name, cleaning },
+        None => TokenizerSource::Clip(cleaning),
     })
 }
 
