@@ -251,6 +251,15 @@ impl TextTower {
     /// Frozen features `[texts, embed_dim]` of any number of texts, not normalised; texts of
     /// similar length are encoded together.
     pub fn encode(&self, tokens: &[Vec<u32>]) -> Result<Tensor<2>, TextInputError> {
+        self.encode_with(tokens, &mut |_| ())
+    }
+
+    /// As [`encode`](Self::encode); `progress` receives the number of texts that are finished.
+    pub fn encode_with(
+        &self,
+        tokens: &[Vec<u32>],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Tensor<2>, TextInputError> {
         // Checked as a whole first, so that an error names the text's place in the list.
         up_to_end(
             tokens,
@@ -266,12 +275,15 @@ impl TextTower {
         order.sort_by_key(|i| tokens[*i].len());
         let [_, embed_dim] = self.projection.dims();
         let mut rows = vec![0.0f32; tokens.len() * embed_dim];
+        let mut done = 0;
         for chunk in order.chunks(CHUNK) {
             let texts: Vec<Vec<u32>> = chunk.iter().map(|i| tokens[*i].clone()).collect();
             let features = self.features(&self.prepare(&texts, 0)?, &[]); // [chunk, embed_dim]
             for (i, row) in chunk.iter().zip(values(features).chunks_exact(embed_dim)) {
                 rows[i * embed_dim..(i + 1) * embed_dim].copy_from_slice(row);
             }
+            done += chunk.len();
+            progress(done);
         }
         let shape = [tokens.len(), embed_dim];
         let device = self.token_embedding.device();

@@ -149,7 +149,17 @@ pub fn teacher_text_features(
     names: &[String],
     templates: &[String],
 ) -> Result<Tensor<2>, ClassTextError> {
-    mean_over_templates(clip, names, templates, |features| features)
+    teacher_text_features_with(clip, names, templates, &mut |_, _| ())
+}
+
+/// As [`teacher_text_features`]; `progress` receives the number of finished texts and of all.
+pub fn teacher_text_features_with(
+    clip: &ClipModel,
+    names: &[String],
+    templates: &[String],
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Tensor<2>, ClassTextError> {
+    mean_over_templates(clip, names, templates, |features| features, progress)
 }
 
 /// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: the features of each template
@@ -159,7 +169,18 @@ pub fn zero_shot_weights(
     names: &[String],
     templates: &[String],
 ) -> Result<Tensor<2>, ClassTextError> {
-    Ok(unit(mean_over_templates(clip, names, templates, unit)?))
+    zero_shot_weights_with(clip, names, templates, &mut |_, _| ())
+}
+
+/// As [`zero_shot_weights`]; `progress` receives the number of finished texts and of all.
+pub fn zero_shot_weights_with(
+    clip: &ClipModel,
+    names: &[String],
+    templates: &[String],
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Tensor<2>, ClassTextError> {
+    let mean = mean_over_templates(clip, names, templates, unit, progress)?;
+    Ok(unit(mean))
 }
 
 fn mean_over_templates(
@@ -167,14 +188,18 @@ fn mean_over_templates(
     names: &[String],
     templates: &[String],
     each: impl Fn(Tensor<2>) -> Tensor<2>,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Tensor<2>, ClassTextError> {
     if templates.is_empty() {
         return Err(ClassTextError::NoTemplates);
     }
     let mut sums: Vec<f64> = Vec::new();
     let mut shape = [0; 2];
-    for template in templates {
-        let features = each(clip.text().encode(&tokens(clip, template, names)?)?);
+    let total = templates.len() * names.len();
+    for (place, template) in templates.iter().enumerate() {
+        let tokens = tokens(clip, template, names)?;
+        let report = &mut |done| progress(place * names.len() + done, total);
+        let features = each(clip.text().encode_with(&tokens, report)?);
         shape = features.dims();
         sums.resize(shape[0] * shape[1], 0.0);
         for (sum, value) in sums.iter_mut().zip(values(features)) {

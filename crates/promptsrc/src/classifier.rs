@@ -7,7 +7,7 @@ use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, Drawing, Item};
 use promptsrc_image::{Image, ImageError};
 
-use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
+use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights_with};
 use crate::config::{ConfigError, TrainConfig};
 use crate::forward::{conditioned_text, image_by_image};
 use crate::image_batches::ImageBatches;
@@ -190,8 +190,21 @@ impl<'a> Classifier<'a> {
         names: &[impl AsRef<str>],
         templates: &[impl AsRef<str>],
     ) -> Result<Self, ClassifierError> {
+        Self::zero_shot_with(clip, names, templates, &mut |_, _| ())
+    }
+
+    /// As [`zero_shot`](Self::zero_shot); `progress` receives the number of finished texts and of all.
+    ///
+    /// # Errors
+    /// As [`zero_shot`](Self::zero_shot).
+    pub fn zero_shot_with(
+        clip: &'a ClipModel,
+        names: &[impl AsRef<str>],
+        templates: &[impl AsRef<str>],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, ClassifierError> {
         let names = owned(names);
-        let text = zero_shot_weights(clip, &names, &owned(templates))?;
+        let text = zero_shot_weights_with(clip, &names, &owned(templates), progress)?;
         Ok(Self {
             clip,
             names,

@@ -8,6 +8,13 @@ use crate::losses::LossValues;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// Before the start, the frozen CLIP encodes the templates' texts. The log does not contain it.
+    Texts {
+        /// Number of texts that are encoded.
+        done: usize,
+        /// Number of all.
+        total: usize,
+    },
     /// The run starts or resumes.
     Start {
         /// The method.
@@ -59,7 +66,7 @@ impl Event {
     pub fn epoch(&self) -> Option<usize> {
         match self {
             Event::Step { epoch, .. } | Event::Epoch { epoch, .. } => Some(*epoch),
-            Event::Start { .. } | Event::End { .. } => None,
+            Event::Texts { .. } | Event::Start { .. } | Event::End { .. } => None,
         }
     }
 }

@@ -336,10 +336,9 @@ impl RunSpec<'_> {
     ) -> Result<Adapter, TrainError> {
         let began = Instant::now();
         let (names, config) = (&self.images.class_names, self.config.clone());
-        let mut training = match state {
-            Some(state) => Training::from_state(self.clip, config, names, state)?,
-            None => Training::new(self.clip, config, names)?,
-        };
+        let mut training = Training::begin(self.clip, config, names, state, &mut |done, total| {
+            observe(&Event::Texts { done, total });
+        })?;
         let loader = self.loader()?;
         let trained_on = TrainedImages::of(&self.images.items);
         let mut reporter = Reporter { folder, observe };

@@ -8,7 +8,7 @@ use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, TrainLoader};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
-use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
+use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features_with, tokens};
 use crate::config::{ConfigError, TrainConfig};
 use crate::forward::{outputs, prompted};
 use crate::losses::{LossValues, Losses, Outputs};
@@ -114,6 +114,18 @@ pub struct Gradients {
     pub teacher: Option<Outputs>,
     /// Gradient of each parameter, in the order of [`Parameters::iter`]; without weight decay.
     pub gradients: Vec<Vec<f32>>,
+}
+
+impl TrainingState {
+    /// The state before the first epoch.
+    pub fn of(parameters: Parameters) -> Self {
+        Self {
+            epoch: 0,
+            parameters,
+            velocity: BTreeMap::new(),
+            aggregate: Aggregate::default(),
+        }
+    }
 }
 
 impl<'a> Training<'a> {
@@ -278,10 +290,28 @@ impl<'a> Training<'a> {
         config: TrainConfig,
         names: &[String],
     ) -> Result<Self, TrainingError> {
+        Self::begin(clip, config, names, None, &mut |_, _| ())
+    }
+
+    /// A training from the initial parameters of the method, or from a saved state. `progress`
+    /// receives the number of templates' texts that the frozen CLIP has encoded, and of all.
+    ///
+    /// # Errors
+    /// [`TrainingError`].
+    pub fn begin(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        names: &[String],
+        state: Option<TrainingState>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, TrainingError> {
         config.check_for(clip.config())?;
         let model = prompt_model(&config)?;
-        let parameters = model.initial(clip, config.seed)?;
-        Self::from_parameters(clip, config, names, parameters)
+        let state = match state {
+            Some(state) => state,
+            None => TrainingState::of(model.initial(clip, config.seed)?),
+        };
+        Self::assemble(clip, config, model, names, state, progress)
     }
 
     /// A training from given parameters.
@@ -294,13 +324,7 @@ impl<'a> Training<'a> {
         names: &[String],
         parameters: Parameters,
     ) -> Result<Self, TrainingError> {
-        let state = TrainingState {
-            epoch: 0,
-            parameters,
-            velocity: BTreeMap::new(),
-            aggregate: Aggregate::default(),
-        };
-        Self::from_state(clip, config, names, state)
+        Self::from_state(clip, config, names, TrainingState::of(parameters))
     }
 
     /// A training that continues from a saved state.
@@ -313,9 +337,7 @@ impl<'a> Training<'a> {
         names: &[String],
         state: TrainingState,
     ) -> Result<Self, TrainingError> {
-        config.check_for(clip.config())?;
-        let model = prompt_model(&config)?;
-        Self::with_model(clip, config, model, names, state)
+        Self::begin(clip, config, names, Some(state), &mut |_, _| ())
     }
 
     /// A training that continues from a state, with a prompt model that need not belong to a
@@ -330,12 +352,27 @@ impl<'a> Training<'a> {
         names: &[String],
         state: TrainingState,
     ) -> Result<Self, TrainingError> {
+        Self::assemble(clip, config, model, names, state, &mut |_, _| ())
+    }
+
+    fn assemble(
+        clip: &'a ClipModel,
+        config: TrainConfig,
+        model: Box<dyn PromptModel>,
+        names: &[String],
+        state: TrainingState,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, TrainingError> {
         state
             .parameters
             .check(&model.shapes(clip), &config.method)?;
         let texts = prompt_input(clip, &model.prompt_prefix(), model.n_ctx_text(), names)?;
         let teacher_text = match &config.regularisation {
-            Some(_) => Some(unit(teacher_text_features(clip, names, &config.templates)?)),
+            Some(_) => {
+                let templates = &config.templates;
+                let features = teacher_text_features_with(clip, names, templates, progress)?;
+                Some(unit(features))
+            }
             None => None,
         };
         let aggregation = config.aggregation.as_ref();

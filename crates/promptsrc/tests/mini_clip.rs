@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use promptsrc::class_texts::{teacher_text_features, teacher_text_features_with};
 use promptsrc::training::{Training, TrainingError};
 use promptsrc::{Classifier, Clip, ClipOptions, Part, Precision, PrecisionChoice, TrainConfig};
 use promptsrc_clip::templates::PHOTO;
+use promptsrc_clip::values;
 use promptsrc_world::{Purpose, WorldSet};
 use serde_json::Value;
 
@@ -96,4 +98,21 @@ fn a_training_whose_values_overflow_ends_before_they_are_saved() {
         "{error}"
     );
     assert!(error.to_string().contains("learning rate"), "{error}");
+}
+
+#[test]
+fn the_progress_of_text_features_covers_every_template_and_changes_no_number() {
+    let clip = Clip::open("mini").expect("a CLIP");
+    let names: Vec<String> = (0..150).map(|i| format!("thing {i}")).collect();
+    let templates = ["a photo of a {}.", "a {}."].map(String::from);
+    let mut seen = Vec::new();
+    let with = teacher_text_features_with(&clip, &names, &templates, &mut |done, total| {
+        seen.push((done, total));
+    });
+    assert_eq!(seen, [(128, 300), (150, 300), (278, 300), (300, 300)]);
+    let without = teacher_text_features(&clip, &names, &templates);
+    assert_eq!(
+        values(with.expect("features")),
+        values(without.expect("features"))
+    );
 }

@@ -107,7 +107,12 @@ fn evaluate(mut settings: EvalSettings, printer: &Printer) -> Result<Evaluated, 
         What::ZeroShot { clip, templates } => {
             let templates = templates.of(&dataset.name)?;
             let clip = clip.open(printer)?;
-            let classifier = Classifier::zero_shot(&clip, names, &templates)?;
+            let bar = printer.bar((names.len() * templates.len()) as u64, "texts");
+            let classifier =
+                Classifier::zero_shot_with(&clip, names, &templates, &mut |done, _| {
+                    bar.set_position(done as u64);
+                })?;
+            bar.finish_and_clear();
             let mut provenance = Provenance::new(&clip, templates);
             provenance.data = Some(data);
             measure(&classifier, items, &left_out, provenance, printer)

@@ -76,6 +76,10 @@ impl SweepProgress {
                     let steps = *steps;
                     self.advance(&mut seen, run, steps);
                 }
+                Event::Texts { done, total } => self.bar.set_message(match done == total {
+                    true => String::new(),
+                    false => format!("texts of the templates {done}/{total} "),
+                }),
                 Event::Epoch { .. } | Event::End { .. } => {}
             },
             SweepEvent::Measure { run, done, total } => {

@@ -34,6 +34,12 @@ impl TrainProgress {
 
     pub fn show(&mut self, event: &Event) {
         match event {
+            Event::Texts { done, total } => {
+                if self.bar.length() != Some(*total as u64) {
+                    self.bar = self.printer.bar(*total as u64, "texts of the templates");
+                }
+                self.bar.set_position(*done as u64);
+            }
             Event::Start {
                 method,
                 classes,
@@ -51,6 +57,7 @@ impl TrainProgress {
                 if *finished > 0 {
                     self.line(&format!("resuming after epoch {finished}"));
                 }
+                self.bar.finish_and_clear();
                 self.bar = self.printer.bar((epochs * steps) as u64, "steps");
                 self.bar.set_position((finished * steps) as u64);
                 self.bar.reset_eta();
