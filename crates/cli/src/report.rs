@@ -1,4 +1,5 @@
-//! The files of `eval --report-dir`: the tables of an evaluation as CSV, and its result as JSON.
+//! The files of `eval --report-dir`: the tables of an evaluation as text and as CSV, and its result as
+//! JSON.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,9 @@ const CONFUSION: &str = "confusion.csv";
 const PER_CLASS: &str = "per_class.csv";
 const PREDICTIONS: &str = "predictions.csv";
 const RESULT: &str = "result.json";
+const TEXT: &str = "report.txt";
+/// Classes of the largest confusion matrix that is shown as text.
+const SHOWN: usize = 50;
 
 /// The most probable class of an image.
 pub struct Predicted {
@@ -22,7 +26,7 @@ pub struct Predicted {
 
 /// Fails if a file exists that would be replaced.
 pub fn check(folder: &Path, force: bool) -> Result<(), Failure> {
-    let there = [CONFUSION, PER_CLASS, PREDICTIONS, RESULT]
+    let there = [CONFUSION, PER_CLASS, PREDICTIONS, RESULT, TEXT]
         .map(|name| folder.join(name))
         .into_iter()
         .find(|file| !force && file.exists());
@@ -44,11 +48,62 @@ pub fn write(
 ) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|e| Failure::failed(format!("--report-dir {}: {e}", folder.display())))?;
+    save(&folder.join(TEXT), text(evaluation).as_bytes())?;
     table(&folder.join(CONFUSION), &confusion(evaluation))?;
     table(&folder.join(PER_CLASS), &per_class(evaluation))?;
     table(&folder.join(PREDICTIONS), &answers(evaluation, predictions))?;
     let json = serde_json::to_string_pretty(result)? + "\n";
     save(&folder.join(RESULT), json.as_bytes())
+}
+
+/// Summary, table of the classes, and the confusion matrix, or its greatest counts where it is large.
+fn text(evaluation: &Evaluation) -> String {
+    let mut text = format!("{evaluation:#}\n\n");
+    let classes = &evaluation.per_class;
+    let matrix = &evaluation.confusion_matrix;
+    let name = |class: usize| classes.get(class).map_or("", |class| class.name.as_str());
+    if classes.len() <= SHOWN {
+        text += "confusion matrix (rows: true classes, columns: predicted ones)\n\n";
+        let counts = matrix.iter().flatten();
+        let digits = counts
+            .map(|count| count.to_string().len())
+            .max()
+            .unwrap_or(1);
+        let digits = digits.max(classes.len().to_string().len());
+        let width = classes
+            .iter()
+            .map(|class| class.name.chars().count())
+            .max()
+            .unwrap_or(0);
+        text += &" ".repeat(width + 1 + digits);
+        for column in 1..=classes.len() {
+            text += &format!("  {column:>digits$}");
+        }
+        text.push('\n');
+        for (row, counts) in matrix.iter().enumerate() {
+            text += &format!("{:width$} {:>digits$}", name(row), row + 1);
+            for count in counts {
+                text += &format!("  {count:>digits$}");
+            }
+            text.push('\n');
+        }
+        return text;
+    }
+    text +=
+        &format!("the {SHOWN} most frequent confusions (count, true class, predicted class)\n\n");
+    let mut confusions: Vec<(u64, usize, usize)> = Vec::new();
+    for (row, counts) in matrix.iter().enumerate() {
+        let wrong = counts
+            .iter()
+            .enumerate()
+            .filter(|(column, n)| *column != row && **n > 0);
+        confusions.extend(wrong.map(|(column, count)| (*count, row, column)));
+    }
+    confusions.sort_by_key(|(count, row, column)| (std::cmp::Reverse(*count), *row, *column));
+    for (count, row, column) in confusions.into_iter().take(SHOWN) {
+        text += &format!("{count:>6}  {}  ->  {}\n", name(row), name(column));
+    }
+    text
 }
 
 /// Rows are true classes, columns predicted ones.

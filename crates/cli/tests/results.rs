@@ -174,6 +174,7 @@ fn an_evaluation_writes_its_tables_into_a_folder() {
             "confusion.csv",
             "per_class.csv",
             "predictions.csv",
+            "report.txt",
             "result.json"
         ]
     );
@@ -223,6 +224,29 @@ fn an_evaluation_writes_its_tables_into_a_folder() {
         assert_eq!(row[6], of(2).to_string());
         let recall: f64 = row[2].parse().expect("a number");
         assert!((recall - right as f64 / of(1) as f64).abs() < 1e-12);
+        let number = |column: usize| row[column].parse::<f64>().expect("a number");
+        let precision = right as f64 / (of(2) as f64).max(1.0);
+        assert!((number(1) - precision).abs() < 1e-12);
+        let f1 = 2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE);
+        assert!((number(3) - f1).abs() < 1e-12);
+    }
+    let text = fs::read_to_string(below(&report, "report.txt")).expect("a text");
+    assert!(
+        text.contains("accuracy") && text.contains("confusion matrix"),
+        "{text}"
+    );
+    for (i, class) in classes.iter().enumerate() {
+        let name = class["name"].as_str().expect("a name");
+        let counts = &found["confusion_matrix"][i];
+        let counts: Vec<String> = (0..classes.len()).map(|j| counts[j].to_string()).collect();
+        let wanted = format!("{} {}", i + 1, counts.join(" "));
+        let row = text
+            .lines()
+            .rev()
+            .find(|line| line.starts_with(name))
+            .expect("a row");
+        let cells: Vec<&str> = row[name.len()..].split_whitespace().collect();
+        assert_eq!(cells.join(" "), wanted);
     }
     let saved = fs::read_to_string(below(&report, "result.json")).expect("a result");
     assert_eq!(
