@@ -93,18 +93,27 @@ impl Tokenizer {
     /// [`TokenizerError`] if the file cannot be read, or does not put one token before and one after
     /// every text.
     pub fn json(path: &Path, cleaning: Option<Cleaning>) -> Result<Self, TokenizerError> {
-        Ok(Self {
-            kind: Kind::Json(Arc::new(Json::read(path)?)),
-            cleaning,
-        })
+        Self::of_json(&json::File::read(path)?, cleaning)
     }
 
-    /// Whether a `tokenizer.json` has CLIP's own vocabulary and merges.
+    /// The tokenizer of a `tokenizer.json` of transformers: CLIP's own, if it has CLIP's vocabulary and
+    /// merges.
     ///
     /// # Errors
-    /// [`TokenizerError`] if the file cannot be read.
-    pub fn is_clip_json(path: &Path) -> Result<bool, TokenizerError> {
-        json::is_clip(path)
+    /// As [`json`](Self::json).
+    pub fn of_transformers(path: &Path) -> Result<Self, TokenizerError> {
+        let file = json::File::read(path)?;
+        match file.is_clip() {
+            true => Ok(Self::clip().clone()),
+            false => Self::of_json(&file, None),
+        }
+    }
+
+    fn of_json(file: &json::File, cleaning: Option<Cleaning>) -> Result<Self, TokenizerError> {
+        Ok(Self {
+            kind: Kind::Json(Arc::new(Json::of(file)?)),
+            cleaning,
+        })
     }
 
     /// Whether a `vocab.json` has CLIP's own vocabulary.
@@ -393,7 +402,7 @@ mod tests {
             .zip(BytePair::symbols())
             .map(|(id, symbol): (u32, String)| (symbol, id.into()))
             .collect();
-        let merges = BytePair::pairs();
+        let merges: Vec<&str> = BytePair::pairs().collect();
         std::fs::write(
             path("merges.txt"),
             format!("#version: 0.2\n{}\n", merges.join("\n")),
@@ -413,14 +422,14 @@ mod tests {
         });
         let recognised = |file: &serde_json::Value| {
             std::fs::write(path("tokenizer.json"), file.to_string()).unwrap();
-            Tokenizer::is_clip_json(&path("tokenizer.json")).unwrap()
+            json::File::read(&path("tokenizer.json")).unwrap().is_clip()
         };
         assert!(recognised(&file));
         file["model"]["merges"] = merges.clone().into();
         assert!(recognised(&file));
-        file["model"]["merges"][7] = merges[8].clone().into();
+        file["model"]["merges"][7] = merges[8].into();
         assert!(!recognised(&file));
-        file["model"]["merges"][7] = merges[7].clone().into();
+        file["model"]["merges"][7] = merges[7].into();
         file["added_tokens"][1] = serde_json::json!({"id": 49408, "content": "<new>"});
         assert!(!recognised(&file));
     }

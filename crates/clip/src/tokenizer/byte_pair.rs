@@ -15,6 +15,7 @@ pub const END_OF_TEXT: u32 = 49407;
 
 /// Number of merges that CLIP uses, of the file's 262,145 lines.
 const MERGES: usize = 49152 - 256 - 2;
+
 /// Byte-pair encoding over CLIP's vocabulary of 49,408 tokens.
 ///
 /// Ids 0..256 are the bytes, 256..512 the bytes that end a word, followed by the merges, best
@@ -41,19 +42,22 @@ impl BytePair {
     /// CLIP's vocabulary; it is unpacked on the first call.
     pub(super) fn clip() -> &'static Self {
         static CLIP: OnceLock<BytePair> = OnceLock::new();
-        CLIP.get_or_init(|| Self::from_merges(Self::pairs().iter().map(String::as_str)))
+        CLIP.get_or_init(|| Self::from_merges(Self::pairs()))
     }
 
     /// The merges, best first: two symbols with a blank between them.
-    pub(super) fn pairs() -> Vec<String> {
-        let packed = include_bytes!("../../assets/bpe_simple_vocab_16e6.txt.gz");
-        let mut merges = String::new();
-        flate2::read::GzDecoder::new(packed.as_slice())
-            .read_to_string(&mut merges)
-            .expect("the vocabulary inside this crate is complete");
+    pub(super) fn pairs() -> impl Iterator<Item = &'static str> {
+        static TEXT: OnceLock<String> = OnceLock::new();
+        let text = TEXT.get_or_init(|| {
+            let packed = include_bytes!("../../assets/bpe_simple_vocab_16e6.txt.gz");
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(packed.as_slice())
+                .read_to_string(&mut text)
+                .expect("the vocabulary inside this crate is complete");
+            text
+        });
         // The first line names the format.
-        let lines = merges.lines().skip(1).take(MERGES);
-        lines.map(str::to_string).collect()
+        text.lines().skip(1).take(MERGES)
     }
 
     /// The symbols in the order of their ids, the special tokens last.
@@ -63,10 +67,7 @@ impl BytePair {
             .map(|(_, glyph)| glyph.to_string())
             .collect();
         let ends: Vec<String> = bytes.iter().map(|glyph| format!("{glyph}</w>")).collect();
-        let merged = Self::pairs()
-            .iter()
-            .map(|pair| pair.replace(' ', ""))
-            .collect();
+        let merged = Self::pairs().map(|pair| pair.replace(' ', "")).collect();
         let special = ["<|startoftext|>", "<|endoftext|>"]
             .map(str::to_string)
             .to_vec();
@@ -202,6 +203,6 @@ mod tests {
         let id = |name: &str| names.iter().position(|n| n == name).map(|id| id as u32);
         assert_eq!(id("<|startoftext|>"), Some(START_OF_TEXT));
         assert_eq!(id("cat</w>"), Some(2368));
-        assert_eq!(byte_pair.merges.len(), BytePair::pairs().len());
+        assert_eq!(byte_pair.merges.len(), BytePair::pairs().count());
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::byte_pair::BytePair;
+use super::byte_pair::{BytePair, START_OF_TEXT};
 
 /// A `tokenizer.json` that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,13 @@ pub struct TokenizerError {
     pub path: PathBuf,
     /// What is wrong with it.
     pub problem: String,
+}
+
+/// A `tokenizer.json`, read and parsed.
+pub(super) struct File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    value: Value,
 }
 
 /// The tokenizer of a file.
@@ -38,21 +45,16 @@ fn error(path: &Path, problem: impl ToString) -> TokenizerError {
 }
 
 impl Json {
-    pub(super) fn read(path: &Path) -> Result<Self, TokenizerError> {
-        let problem = |problem: String| error(path, problem);
-        let bytes = fs::read(path).map_err(|e| problem(e.to_string()))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+    pub(super) fn of(file: &File) -> Result<Self, TokenizerError> {
+        let problem = |problem: String| error(&file.path, problem);
+        let mut inner = tokenizers::Tokenizer::from_bytes(&file.bytes)
             .map_err(|e| problem(format!("it cannot be read as a tokenizer: {e}")))?;
         // Texts that are too long are refused, and none is padded.
         inner
             .with_truncation(None)
             .map_err(|e| problem(e.to_string()))?;
         inner.with_padding(None);
-        for token in value(path)?["added_tokens"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for token in file.value["added_tokens"].as_array().into_iter().flatten() {
             let (name, id) = (token["content"].as_str().unwrap_or_default(), &token["id"]);
             let found = inner.token_to_id(name).map(u64::from);
             if found != id.as_u64() {
@@ -86,7 +88,7 @@ impl Json {
         let vocabulary = inner.get_vocab(true);
         let greatest = vocabulary.values().copied().max().unwrap_or_default();
         Ok(Self {
-            hash: format!("tokenizer.json {}", blake3::hash(&bytes).to_hex()),
+            hash: format!("tokenizer.json {}", blake3::hash(&file.bytes).to_hex()),
             start,
             end,
             vocab_size: greatest as usize + 1,
@@ -100,9 +102,12 @@ impl Json {
     }
 }
 
-fn value(path: &Path) -> Result<Value, TokenizerError> {
-    let bytes = fs::read(path).map_err(|e| error(path, e))?;
-    serde_json::from_slice(&bytes).map_err(|e| error(path, e))
+fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
+    fs::read(path).map_err(|e| error(path, e))
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Value, TokenizerError> {
+    serde_json::from_slice(bytes).map_err(|e| error(path, e))
 }
 
 /// Whether these are CLIP's symbols, each with its id.
@@ -122,44 +127,55 @@ fn has_clip_vocabulary(vocabulary: &Value) -> bool {
             .all(|(symbol, id)| ids.get(symbol.as_str()).copied() == id.as_u64())
 }
 
-pub(super) fn is_clip(path: &Path) -> Result<bool, TokenizerError> {
-    let file = value(path)?;
-    let model = &file["model"];
-    let special = BytePair::symbols().len() as u64 - 2;
-    let added_are_clips = file["added_tokens"].as_array().is_none_or(|added| {
-        added.iter().all(|token| {
-            let id = token["id"].as_u64();
-            match token["content"].as_str() {
-                Some("<|startoftext|>") => id == Some(special),
-                Some("<|endoftext|>") => id == Some(special + 1),
-                _ => false,
-            }
+impl File {
+    pub(super) fn read(path: &Path) -> Result<Self, TokenizerError> {
+        let bytes = read(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            value: parse(path, &bytes)?,
+            bytes,
         })
-    });
-    let merges: Option<Vec<String>> = model["merges"].as_array().and_then(|merges| {
-        // Newer files have pairs, older ones a text with a blank.
-        let pair = |merge: &Value| match merge {
-            Value::Array(pair) => match pair.as_slice() {
-                [left, right] => Some(format!("{} {}", left.as_str()?, right.as_str()?)),
-                _ => None,
-            },
-            merge => merge.as_str().map(str::to_string),
-        };
-        merges.iter().map(pair).collect()
-    });
-    Ok(model["type"].as_str().is_none_or(|kind| kind == "BPE")
-        && added_are_clips
-        && has_clip_vocabulary(&model["vocab"])
-        && merges.is_some_and(|merges| merges == BytePair::pairs()))
+    }
+
+    /// Whether it has CLIP's own vocabulary and merges.
+    pub(super) fn is_clip(&self) -> bool {
+        let model = &self.value["model"];
+        let special = u64::from(START_OF_TEXT);
+        let added_are_clips = self.value["added_tokens"].as_array().is_none_or(|added| {
+            added.iter().all(|token| {
+                let id = token["id"].as_u64();
+                match token["content"].as_str() {
+                    Some("<|startoftext|>") => id == Some(special),
+                    Some("<|endoftext|>") => id == Some(special + 1),
+                    _ => false,
+                }
+            })
+        });
+        let merges: Option<Vec<String>> = model["merges"].as_array().and_then(|merges| {
+            // Newer files have pairs, older ones a text with a blank.
+            let pair = |merge: &Value| match merge {
+                Value::Array(pair) => match pair.as_slice() {
+                    [left, right] => Some(format!("{} {}", left.as_str()?, right.as_str()?)),
+                    _ => None,
+                },
+                merge => merge.as_str().map(str::to_string),
+            };
+            merges.iter().map(pair).collect()
+        });
+        model["type"].as_str().is_none_or(|kind| kind == "BPE")
+            && added_are_clips
+            && has_clip_vocabulary(&model["vocab"])
+            && merges.is_some_and(|merges| merges.iter().map(String::as_str).eq(BytePair::pairs()))
+    }
 }
 
 pub(super) fn is_clip_vocabulary(path: &Path) -> Result<bool, TokenizerError> {
-    Ok(has_clip_vocabulary(&value(path)?))
+    Ok(has_clip_vocabulary(&parse(path, &read(path)?)?))
 }
 
 pub(super) fn is_clip_merges(path: &Path) -> Result<bool, TokenizerError> {
     let text = fs::read_to_string(path).map_err(|e| error(path, e))?;
     let lines = text.lines().filter(|line| !line.starts_with("#version"));
     let lines = lines.filter(|line| !line.is_empty());
-    Ok(lines.eq(BytePair::pairs().iter().map(String::as_str)))
+    Ok(lines.eq(BytePair::pairs()))
 }

@@ -50,6 +50,24 @@ pub(super) fn append_f32(dtype: FloatType, bytes: &[u8], values: &mut Vec<f32>) 
         });
 }
 
+/// The first little-endian `f32` that is NaN or infinite.
+pub(super) fn not_finite_bytes(bytes: &[u8]) -> Option<f32> {
+    let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
+    let finite = |piece: &[u8]| {
+        let numbers = piece.as_chunks().0.iter().map(number);
+        numbers.fold(true, |all, v| all & v.is_finite())
+    };
+    let piece = bytes
+        .par_chunks(4 * TASK)
+        .find_first(|piece| !finite(piece))?;
+    piece
+        .as_chunks()
+        .0
+        .iter()
+        .map(number)
+        .find(|value| !value.is_finite())
+}
+
 /// The first number that is NaN or infinite.
 pub(super) fn not_finite(values: &[f32]) -> Option<f32> {
     // Without a branch a piece is looked at as vectors.
@@ -131,5 +149,15 @@ mod tests {
         values[TASK + 1] = f32::NAN;
         assert!(not_finite(&values).is_some_and(f32::is_nan));
         assert_eq!(not_finite(&[]), None);
+        let bytes = |values: &[f32]| {
+            values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<_>>()
+        };
+        assert!(not_finite_bytes(&bytes(&values)).is_some_and(f32::is_nan));
+        values[TASK + 1] = 0.0;
+        assert_eq!(not_finite_bytes(&bytes(&values)), Some(f32::NEG_INFINITY));
+        assert_eq!(not_finite_bytes(&bytes(&values[..TASK])), None);
     }
 }

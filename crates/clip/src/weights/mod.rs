@@ -181,7 +181,8 @@ impl ClipWeights {
             let (dtype, bytes) = self.source.read(&self.path, part)?;
             let start = values.len();
             convert::append_f32(dtype, &bytes, &mut values);
-            self.check_finite(part, values.get(start..).unwrap_or_default())?;
+            let new = values.get(start..).unwrap_or_default();
+            self.check_finite(part, convert::not_finite(new))?;
         }
         if let (Origin::Transposed(_), [rows, columns]) = (&tensor.origin, &*tensor.shape) {
             values = transposed(&values, *rows, *columns);
@@ -189,8 +190,8 @@ impl ClipWeights {
         Ok(values)
     }
 
-    fn check_finite(&self, part: &str, values: &[f32]) -> Result<(), WeightError> {
-        match convert::not_finite(values) {
+    fn check_finite(&self, part: &str, not_finite: Option<f32>) -> Result<(), WeightError> {
+        match not_finite {
             None => Ok(()),
             Some(value) => Err(WeightError::NotFinite {
                 path: self.path.clone(),
@@ -226,12 +227,7 @@ impl ClipWeights {
             {
                 // The file's bytes are what would be hashed.
                 hasher.update_rayon(&bytes);
-                let mut values = Vec::new();
-                for bytes in bytes.chunks(4 << 20) {
-                    values.clear();
-                    convert::append_f32(FloatType::F32, bytes, &mut values);
-                    self.check_finite(part, &values)?;
-                }
+                self.check_finite(part, convert::not_finite_bytes(&bytes))?;
                 continue;
             }
             let mut bytes = Vec::new();

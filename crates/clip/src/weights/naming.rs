@@ -603,7 +603,7 @@ const HARMLESS: [&str; 6] = [
 
 /// What the names of a tower's tensors begin with: a tensor there that nobody reads shows that the
 /// tower computes something else than CLIP's. In OpenAI's naming the text tower is at the root.
-const TOWERS: [&str; 12] = [
+const TOWERS: [&str; 11] = [
     "visual",
     "vision_model",
     "visual_projection",
@@ -615,7 +615,6 @@ const TOWERS: [&str; 12] = [
     "positional_embedding",
     "ln_final",
     "logit_scale",
-    "logit_bias",
 ];
 
 /// Modules beside the towers that change what a model computes of them.

@@ -79,10 +79,7 @@ fn of_folder(
 ) -> Result<Tokenizer, WeightError> {
     let file = |name: &str| Some(config.with_file_name(name)).filter(|path| path.is_file());
     if let Some(json) = file(JSON) {
-        return Ok(match Tokenizer::is_clip_json(&json)? {
-            true => Tokenizer::clip().clone(),
-            false => Tokenizer::json(&json, None)?,
-        });
+        return Ok(Tokenizer::of_transformers(&json)?);
     }
     let (vocabulary, merges) = (file(VOCABULARY), file(MERGES));
     let other = match (&vocabulary, &merges) {
