@@ -143,17 +143,8 @@ pub fn prompt_input(
 
 /// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of
 /// features that are *not* normalised (textual diversity, paper section 3.2.3). It is normalised
-/// when it is used.
+/// when it is used. `progress` receives the number of finished texts and of all.
 pub fn teacher_text_features(
-    clip: &ClipModel,
-    names: &[String],
-    templates: &[String],
-) -> Result<Tensor<2>, ClassTextError> {
-    teacher_text_features_with(clip, names, templates, &mut |_, _| ())
-}
-
-/// As [`teacher_text_features`]; `progress` receives the number of finished texts and of all.
-pub fn teacher_text_features_with(
     clip: &ClipModel,
     names: &[String],
     templates: &[String],
@@ -163,17 +154,9 @@ pub fn teacher_text_features_with(
 }
 
 /// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: the features of each template
-/// are normalised, averaged and normalised again.
+/// are normalised, averaged and normalised again. `progress` receives the number of finished texts and
+/// of all.
 pub fn zero_shot_weights(
-    clip: &ClipModel,
-    names: &[String],
-    templates: &[String],
-) -> Result<Tensor<2>, ClassTextError> {
-    zero_shot_weights_with(clip, names, templates, &mut |_, _| ())
-}
-
-/// As [`zero_shot_weights`]; `progress` receives the number of finished texts and of all.
-pub fn zero_shot_weights_with(
     clip: &ClipModel,
     names: &[String],
     templates: &[String],

@@ -1,13 +1,14 @@
 //! Classifiers for any class names: frozen CLIP, or CLIP with learned prompts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use promptsrc_clip::{ClipModel, TextInput, unit, values};
-use promptsrc_datasets::{DataError, Drawing, Item};
+use promptsrc_datasets::{DataError, Drawing, Item, unreadable_warning};
 use promptsrc_image::{Image, ImageError};
 
-use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights_with};
+use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
 use crate::config::{ConfigError, TrainConfig};
 use crate::forward::{conditioned_text, image_by_image};
 use crate::image_batches::ImageBatches;
@@ -91,6 +92,17 @@ pub enum EvaluateError {
     /// There are no images, or logits are not finite.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+}
+
+/// An evaluation on the images that can be decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadableEvaluation {
+    /// The metrics.
+    pub evaluation: Evaluation,
+    /// Places of the images that cannot be decoded and were left out.
+    pub unreadable: BTreeSet<usize>,
+    /// A warning for the user that names them; `None` if there are none.
+    pub warning: Option<String>,
 }
 
 /// The prediction for an image.
@@ -204,7 +216,7 @@ impl<'a> Classifier<'a> {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, ClassifierError> {
         let names = owned(names);
-        let text = zero_shot_weights_with(clip, &names, &owned(templates), progress)?;
+        let text = zero_shot_weights(clip, &names, &owned(templates), progress)?;
         Ok(Self {
             clip,
             names,
@@ -332,37 +344,17 @@ impl<'a> Classifier<'a> {
         threads: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation, EvaluateError> {
-        let (builder, failures) = self.count(items, threads, false, &mut |batch| {
-            progress(batch.done);
-        })?;
-        match failures.is_empty() {
-            true => Ok(builder.finish()?),
-            false => Err(undecodable(items, failures)),
-        }
+        let nothing = &mut |_: &Item, _, _| ();
+        let found = self.evaluate_each(items, threads, false, progress, nothing)?;
+        Ok(found.evaluation)
     }
 
-    /// As [`evaluate`](Self::evaluate), on those of the images that can be decoded; the places of the
-    /// others and why they cannot are returned too.
+    /// As [`evaluate`](Self::evaluate); with `allow_unreadable`, on those of the images that can be
+    /// decoded. `each` receives every image in order, its class and the probability of that class.
     ///
     /// # Errors
-    /// [`EvaluateError`]; [`DataError::NoneDecodable`] if no image can be decoded.
-    pub fn evaluate_readable(
-        &self,
-        items: &[Item],
-        threads: usize,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-        let report = &mut |batch: BatchLogits| progress(batch.done);
-        let (builder, failures) = self.count(items, threads, true, report)?;
-        readable(items, builder, failures)
-    }
-
-    /// As [`evaluate_readable`](Self::evaluate_readable) or, without `allow_unreadable`,
-    /// [`evaluate`](Self::evaluate); `each` receives every image in order, its class and the
-    /// probability of that class.
-    ///
-    /// # Errors
-    /// As these.
+    /// [`EvaluateError`]. Images that cannot be decoded are [`DataError::Undecodable`] without
+    /// `allow_unreadable`, and with it [`DataError::NoneDecodable`] if there are no others.
     pub fn evaluate_each(
         &self,
         items: &[Item],
@@ -370,97 +362,35 @@ impl<'a> Classifier<'a> {
         allow_unreadable: bool,
         progress: &mut dyn FnMut(usize),
         each: &mut dyn FnMut(&Item, usize, f32),
-    ) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-        let report = &mut |batch: BatchLogits| {
-            let rows = batch.logits.chunks_exact(self.names.len());
-            for (index, row) in batch.indices.iter().zip(rows) {
-                let answer = first_largest(row);
-                let mut row = row.to_vec();
-                softmax(&mut row);
-                each(&items[*index], answer, row[answer]);
-            }
-            progress(batch.done);
-        };
-        let (builder, failures) = self.count(items, threads, allow_unreadable, report)?;
-        match allow_unreadable || failures.is_empty() {
-            true => readable(items, builder, failures),
-            false => Err(undecodable(items, failures)),
-        }
-    }
-
-    /// Counts the images that can be decoded. Unless `go_on`, nothing is classified after the first
-    /// that cannot: the others are decoded only, to find all that cannot.
-    fn count(
-        &self,
-        items: &[Item],
-        threads: usize,
-        go_on: bool,
-        report: &mut dyn FnMut(BatchLogits),
-    ) -> Result<(EvaluationBuilder, Vec<(usize, ImageError)>), EvaluateError> {
+    ) -> Result<ReadableEvaluation, EvaluateError> {
         let mut builder = EvaluationBuilder::new(self.names.clone());
-        let mut all_failures = Vec::new();
+        let mut failures = Vec::new();
         let mut done = 0;
         let mut batches = ImageBatches::new(self.clip, items.to_vec(), threads)?;
-        while let Some((batch, failures)) = batches.next_with_failures() {
-            done += batch.n + failures.len();
-            all_failures.extend(failures);
-            if batch.n > 0 && (go_on || all_failures.is_empty()) {
-                let logits = self.logits(batch.images, batch.n);
-                let rows = logits.chunks_exact(self.names.len());
-                for (label, row) in batch.labels.iter().zip(rows) {
-                    builder.add(*label, row)?;
+        while let Some((batch, failed)) = batches.next_with_failures() {
+            done += batch.n + failed.len();
+            failures.extend(failed);
+            // Without the option, the others are decoded only to name all that cannot be.
+            if batch.n > 0 && (allow_unreadable || failures.is_empty()) {
+                let mut logits = self.logits(batch.images, batch.n);
+                let rows = logits.chunks_exact_mut(self.names.len());
+                for ((place, label), row) in batch.indices.iter().zip(&batch.labels).zip(rows) {
+                    let answer = builder.add(*label, row)?;
+                    softmax(row);
+                    each(&items[*place], answer, row[answer]);
                 }
-                let indices = &batch.indices;
-                report(BatchLogits {
-                    done,
-                    indices,
-                    logits: &logits,
-                });
-            } else {
-                report(BatchLogits {
-                    done,
-                    indices: &[],
-                    logits: &[],
-                });
             }
+            progress(done);
         }
-        Ok((builder, all_failures))
+        let unreadable = failures.iter().map(|(place, _)| *place).collect();
+        let errors = failures.into_iter().map(|(_, error)| error).collect();
+        let warning = unreadable_warning(errors, items.len(), allow_unreadable)?;
+        Ok(ReadableEvaluation {
+            evaluation: builder.finish()?,
+            unreadable,
+            warning,
+        })
     }
-}
-
-/// A batch of an evaluation.
-struct BatchLogits<'a> {
-    /// Images that are finished, those of earlier batches included.
-    done: usize,
-    /// Places of the images that were classified.
-    indices: &'a [usize],
-    /// Their logits, row by row.
-    logits: &'a [f32],
-}
-
-fn undecodable(items: &[Item], failures: Vec<(usize, ImageError)>) -> EvaluateError {
-    DataError::Undecodable {
-        wanted: items.len(),
-        errors: failures.into_iter().map(|(_, error)| error).collect(),
-    }
-    .into()
-}
-
-/// The evaluation of the images that can be decoded, if there are any.
-fn readable(
-    items: &[Item],
-    builder: EvaluationBuilder,
-    mut failures: Vec<(usize, ImageError)>,
-) -> Result<(Evaluation, Vec<(usize, ImageError)>), EvaluateError> {
-    if failures.len() == items.len() && !failures.is_empty() {
-        let (_, first) = failures.swap_remove(0);
-        return Err(DataError::NoneDecodable {
-            wanted: items.len(),
-            first: Box::new(first),
-        }
-        .into());
-    }
-    Ok((builder.finish()?, failures))
 }
 
 /// Turns logits into probabilities.
@@ -470,17 +400,6 @@ fn softmax(row: &mut [f32]) {
     for value in row {
         *value = (f64::from(*value - top).exp() / sum) as f32;
     }
-}
-
-/// The index of the largest value; of equal ones, the first, as an [`Evaluation`] counts.
-fn first_largest(row: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, value) in row.iter().enumerate() {
-        if *value > row[best] {
-            best = index;
-        }
-    }
-    best
 }
 
 fn owned(names: &[impl AsRef<str>]) -> Vec<String> {

@@ -60,7 +60,9 @@ mod trained_precision;
 pub mod training;
 
 pub use adapter::{Adapter, AdapterError};
-pub use classifier::{Classifier, ClassifierError, EvaluateError, Prediction, PredictionResult};
+pub use classifier::{
+    Classifier, ClassifierError, EvaluateError, Prediction, PredictionResult, ReadableEvaluation,
+};
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, Overrides, Preset, TrainConfig};
 pub use device::{DeviceError, device, device_names};

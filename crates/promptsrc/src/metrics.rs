@@ -132,12 +132,13 @@ impl EvaluationBuilder {
     }
 
     /// Counts one image: its true label and its logits `[classes]`, from which probabilities are
-    /// taken by softmax. (Logarithms of probabilities are logits, too.)
+    /// taken by softmax. (Logarithms of probabilities are logits, too.) Returns the class with the
+    /// largest logit; of equal logits, the first.
     ///
     /// # Errors
     /// If the label is not a class, or the row does not have one finite logit per class. The image is
     /// then not counted.
-    pub fn add(&mut self, label: usize, logits: &[f32]) -> Result<(), MetricsError> {
+    pub fn add(&mut self, label: usize, logits: &[f32]) -> Result<usize, MetricsError> {
         let classes = self.class_names.len();
         let item = self.total + 1;
         let not_finite = logits
@@ -192,7 +193,7 @@ impl EvaluationBuilder {
         bin.correct += u64::from(predicted == label);
         bin.total += 1;
         self.total += 1;
-        Ok(())
+        Ok(predicted)
     }
 
     /// The metrics over all images.

@@ -60,11 +60,16 @@ pub struct DataProvenance {
     pub list: String,
 }
 
+/// The name and version of this program.
+pub fn program() -> String {
+    format!("promptsrc {}", env!("CARGO_PKG_VERSION"))
+}
+
 impl Provenance {
     /// That of a result of a CLIP, with these templates.
     pub fn new(clip: &Clip, templates: Vec<String>) -> Self {
         Self {
-            program: format!("promptsrc {}", env!("CARGO_PKG_VERSION")),
+            program: program(),
             precision: clip.precision().to_string(),
             clip: clip.record().name.clone(),
             clip_fingerprint: clip.record().fingerprint.clone(),

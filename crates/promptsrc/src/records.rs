@@ -157,6 +157,6 @@ pub struct DataRecord {
 }
 
 /// Whether a count need not be recorded.
-fn is_zero(count: &usize) -> bool {
+pub fn is_zero(count: &usize) -> bool {
     *count == 0
 }

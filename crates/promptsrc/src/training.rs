@@ -8,7 +8,7 @@ use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, TrainLoader};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
-use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features_with, tokens};
+use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
 use crate::config::{ConfigError, TrainConfig};
 use crate::forward::{outputs, prompted};
 use crate::losses::{LossValues, Losses, Outputs};
@@ -370,7 +370,7 @@ impl<'a> Training<'a> {
         let teacher_text = match &config.regularisation {
             Some(_) => {
                 let templates = &config.templates;
-                let features = teacher_text_features_with(clip, names, templates, progress)?;
+                let features = teacher_text_features(clip, names, templates, progress)?;
                 Some(unit(features))
             }
             None => None,

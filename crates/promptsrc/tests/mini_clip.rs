@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use promptsrc::class_texts::{teacher_text_features, teacher_text_features_with};
+use promptsrc::class_texts::teacher_text_features;
 use promptsrc::training::{Training, TrainingError};
 use promptsrc::{Classifier, Clip, ClipOptions, Part, Precision, PrecisionChoice, TrainConfig};
 use promptsrc_clip::templates::PHOTO;
@@ -106,11 +106,11 @@ fn the_progress_of_text_features_covers_every_template_and_changes_no_number() {
     let names: Vec<String> = (0..150).map(|i| format!("thing {i}")).collect();
     let templates = ["a photo of a {}.", "a {}."].map(String::from);
     let mut seen = Vec::new();
-    let with = teacher_text_features_with(&clip, &names, &templates, &mut |done, total| {
+    let with = teacher_text_features(&clip, &names, &templates, &mut |done, total| {
         seen.push((done, total));
     });
     assert_eq!(seen, [(128, 300), (150, 300), (278, 300), (300, 300)]);
-    let without = teacher_text_features(&clip, &names, &templates);
+    let without = teacher_text_features(&clip, &names, &templates, &mut |_, _| ());
     assert_eq!(
         values(with.expect("features")),
         values(without.expect("features"))

@@ -47,7 +47,9 @@ fn parity_frozen_features_and_zero_shot_logits() {
         let all = goldens::json("templates.json");
         for (key, templates) in json["templates"].as_object().expect("templates") {
             if key == "teacher" {
-                let raw = teacher_text_features(&clip, &names, &strings(&all["teacher"])).unwrap();
+                let raw =
+                    teacher_text_features(&clip, &names, &strings(&all["teacher"]), &mut |_, _| ())
+                        .unwrap();
                 let expected = &file.get("teacher_text_raw_mean60").data;
                 features.absolute("teacher", &host(raw.clone()), expected, feature_tolerance);
                 let expected = &file.get("teacher_text_unit").data;
@@ -67,7 +69,7 @@ fn parity_frozen_features_and_zero_shot_logits() {
                 continue;
             }
             let templates = strings(templates);
-            let found = zero_shot_weights(&clip, &names, &templates).unwrap();
+            let found = zero_shot_weights(&clip, &names, &templates, &mut |_, _| ()).unwrap();
             let expected = &file.get(&format!("classifier_{key}")).data;
             unit_features.absolute(key, &host(found), expected, unit_tolerance);
             let classifier = Classifier::zero_shot(&clip, &names, &templates).unwrap();

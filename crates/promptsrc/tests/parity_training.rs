@@ -94,7 +94,7 @@ fn compare(case: &str, g: &mut Groups) {
         padded.resize(expected.shape[1], 0);
         g.tokens.equal(case, &padded, &row.to_vec());
     }
-    let teacher = teacher_text_features(&clip, &names, &config.templates).unwrap();
+    let teacher = teacher_text_features(&clip, &names, &config.templates, &mut |_, _| ()).unwrap();
     g.teacher.absolute(
         case,
         &host(teacher),

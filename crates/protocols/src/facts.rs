@@ -1,6 +1,6 @@
 //! What a result records so that a person can tell what it may be compared with.
 
-use promptsrc::records::ClipRecord;
+use promptsrc::records::{ClipRecord, is_zero};
 use promptsrc_datasets::{FewShotCache, Split};
 use serde::{Deserialize, Serialize};
 
@@ -32,14 +32,4 @@ pub struct ImageFacts {
     /// The file of the reference that few-shot training images are from, if they were not drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few_shot_cache: Option<FewShotCache>,
-}
-
-/// Whether a count need not be recorded.
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-/// The name and version of this program.
-pub(crate) fn program() -> String {
-    format!("promptsrc {}", env!("CARGO_PKG_VERSION"))
 }

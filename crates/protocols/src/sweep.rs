@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use promptsrc::class_texts::tokens;
+use promptsrc::provenance::program;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Part, RunSpec, TrainConfig,
-    TrainError, fingerprint, overlap_warnings, training,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Part, ReadableEvaluation,
+    RunSpec, TrainConfig, TrainError, fingerprint, overlap_warnings, training,
 };
-use promptsrc_datasets::unreadable_warning;
 use promptsrc_files::Lock;
 
 use crate::collection::DatasetCollection;
-use crate::facts::{Facts, ImageFacts, program};
+use crate::facts::{Facts, ImageFacts};
 use crate::jobs;
 use crate::plan::PlannedRun;
 use crate::protocol::{Protocol, Target};
@@ -565,18 +565,17 @@ impl<'a> Sweep<'a> {
                 Classifier::zero_shot(self.clip, &names, &[template])?
             }
         };
-        let (evaluation, failures) = match self.images.allow_unreadable {
-            true => classifier.evaluate_readable(&items, self.threads, progress)?,
-            false => {
-                let evaluation = classifier.evaluate(&items, self.threads, progress)?;
-                (evaluation, Vec::new())
-            }
-        };
-        let wanted = items.len();
-        let unreadable: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
-        let errors = failures.into_iter().map(|(_, error)| error).collect();
-        let warning = unreadable_warning(errors, wanted, true)
-            .map_err(|source| SweepError::data(&target.data_set, source))?;
+        let ReadableEvaluation {
+            evaluation,
+            unreadable,
+            warning,
+        } = classifier.evaluate_each(
+            &items,
+            self.threads,
+            self.images.allow_unreadable,
+            progress,
+            &mut |_, _, _| (),
+        )?;
         if let Some(warning) = warning {
             warn(&format!("{}: {warning}", target.data_set));
         }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::exif::ExifArg;
+
 #[derive(Args, Debug)]
 pub struct EmbedArgs {
     /// CLIP, as for train.
@@ -25,13 +27,6 @@ pub struct EmbedArgs {
     /// Leave out images that cannot be decoded instead of failing; rows are those of the others.
     #[arg(long)]
     pub allow_unreadable: bool,
-    /// Turn images by their EXIF orientation; the Python reference does not.
-    #[arg(
-        long,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        default_missing_value = "true",
-        require_equals = true
-    )]
-    pub exif: Option<bool>,
+    #[command(flatten)]
+    pub exif: ExifArg,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::exif::ExifArg;
+
 /// The images.
 #[derive(Args, Clone, Debug)]
 pub struct DataArgs {
@@ -31,14 +33,6 @@ pub struct DataOptions {
     /// Leave out images that cannot be decoded instead of failing.
     #[arg(long)]
     pub allow_unreadable: bool,
-    /// Turn images by their EXIF orientation; the Python reference does not
-    /// [default: as in the training of the adapter; without one, images are used as they are stored].
-    #[arg(
-        long,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        default_missing_value = "true",
-        require_equals = true
-    )]
-    pub exif: Option<bool>,
+    #[command(flatten)]
+    pub exif: ExifArg,
 }

@@ -6,6 +6,7 @@ mod data;
 mod demo;
 mod embed;
 mod eval;
+mod exif;
 mod inspect;
 mod labelled;
 mod overrides;

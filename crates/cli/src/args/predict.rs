@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::exif::ExifArg;
 use super::values::positive;
 
 #[derive(Args, Debug)]
@@ -43,16 +44,8 @@ pub struct PredictArgs {
     /// Succeed although some images cannot be decoded; warn of these.
     #[arg(long)]
     pub allow_unreadable: bool,
-    /// Turn images by their EXIF orientation; the Python reference does not
-    /// [default: as in the training of the adapter; without one, images are used as they are stored].
-    #[arg(
-        long,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        default_missing_value = "true",
-        require_equals = true
-    )]
-    pub exif: Option<bool>,
+    #[command(flatten)]
+    pub exif: ExifArg,
     /// Form of the result. csv and jsonl are written as they are computed, in the order of the
     /// images.
     #[arg(

@@ -1,8 +1,8 @@
 //! `promptsrc eval`: evaluates an adapter, or zero-shot CLIP, on labelled images.
 
 use promptsrc::provenance::{AdapterProvenance, DataProvenance, Provenance};
+use promptsrc::records::is_zero;
 use promptsrc::{Classifier, Evaluation, Item, Part, missing_warning, overlap_warnings};
-use promptsrc_datasets::unreadable_warning;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -27,10 +27,6 @@ struct Evaluated {
     provenance: Provenance,
     #[serde(skip)]
     predictions: Vec<Predicted>,
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
@@ -136,11 +132,10 @@ fn measure(
 ) -> Result<Evaluated, Failure> {
     let bar = printer.bar(items.len() as u64, "images");
     let mut predictions = Vec::with_capacity(items.len());
-    let allow_unreadable = left_out.allow_unreadable;
-    let (evaluation, failures) = classifier.evaluate_each(
+    let found = classifier.evaluate_each(
         items,
         decoding_threads(),
-        allow_unreadable,
+        left_out.allow_unreadable,
         &mut |done| bar.set_position(done as u64),
         &mut |item, answer, probability| {
             predictions.push(Predicted {
@@ -152,15 +147,13 @@ fn measure(
         },
     )?;
     bar.finish_and_clear();
-    let unreadable = failures.len();
-    let errors = failures.into_iter().map(|(_, error)| error).collect();
-    if let Some(warning) = unreadable_warning(errors, items.len(), allow_unreadable)? {
-        printer.warning(&warning);
+    if let Some(warning) = &found.warning {
+        printer.warning(warning);
     }
     Ok(Evaluated {
-        evaluation,
+        evaluation: found.evaluation,
         missing: left_out.missing,
-        unreadable,
+        unreadable: found.unreadable.len(),
         exif: left_out.exif,
         provenance,
         predictions,

@@ -72,7 +72,7 @@ impl DataSettings {
                 },
                 allow_missing,
                 allow_unreadable: args.more.allow_unreadable,
-                exif: args.more.exif,
+                exif: args.more.exif.exif,
                 parts_as_one: false,
             });
         }
@@ -91,7 +91,7 @@ impl DataSettings {
             },
             allow_missing,
             allow_unreadable: args.more.allow_unreadable,
-            exif: args.more.exif,
+            exif: args.more.exif.exif,
             parts_as_one: false,
         })
     }

@@ -38,7 +38,7 @@ impl EmbedSettings {
             truncate: args.truncate,
             out: args.out.clone(),
             allow_unreadable: args.allow_unreadable,
-            exif: args.exif.unwrap_or(false),
+            exif: args.exif.exif.unwrap_or(false),
         })
     }
 }

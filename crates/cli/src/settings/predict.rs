@@ -67,7 +67,7 @@ impl PredictSettings {
             what,
             top_k: args.top_k,
             allow_unreadable: args.allow_unreadable,
-            exif: args.exif,
+            exif: args.exif.exif,
             format: args.format,
         })
     }

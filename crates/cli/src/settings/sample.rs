@@ -37,7 +37,7 @@ impl SampleSettings {
                     class_names: args.class_names.clone(),
                     allow_missing: true,
                     allow_unreadable: true,
-                    exif: None,
+                    exif: Default::default(),
                 },
             })?,
             shots: args.shots,
