@@ -417,6 +417,7 @@ mod tests {
         assert!(Tokenizer::is_clip_vocabulary(&path("vocab.json")).unwrap());
         let pairs: Vec<Vec<&str>> = merges.iter().map(|m| m.split(' ').collect()).collect();
         let mut file = serde_json::json!({
+            "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]},
             "added_tokens": [{"id": 49406, "content": "<|startoftext|>"}, {"id": 49407, "content": "<|endoftext|>"}],
             "model": {"type": "BPE", "vocab": vocabulary, "merges": pairs},
         });
@@ -427,6 +428,9 @@ mod tests {
         assert!(recognised(&file));
         file["model"]["merges"] = merges.clone().into();
         assert!(recognised(&file));
+        let lower = file["normalizer"].take();
+        assert!(!recognised(&file));
+        file["normalizer"] = lower;
         file["model"]["merges"][7] = merges[8].into();
         assert!(!recognised(&file));
         file["model"]["merges"][7] = merges[7].into();

@@ -110,6 +110,14 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Value, TokenizerError> {
     serde_json::from_slice(bytes).map_err(|e| error(path, e))
 }
 
+/// Whether a normalizer makes texts lower case.
+fn lowers(normalizer: &Value) -> bool {
+    normalizer["type"] == "Lowercase"
+        || normalizer["normalizers"]
+            .as_array()
+            .is_some_and(|normalizers| normalizers.iter().any(lowers))
+}
+
 /// Whether these are CLIP's symbols, each with its id.
 fn has_clip_vocabulary(vocabulary: &Value) -> bool {
     let Some(vocabulary) = vocabulary.as_object() else {
@@ -137,7 +145,7 @@ impl File {
         })
     }
 
-    /// Whether it has CLIP's own vocabulary and merges.
+    /// Whether it has CLIP's own vocabulary and merges, over texts in lower case.
     pub(super) fn is_clip(&self) -> bool {
         let model = &self.value["model"];
         let special = u64::from(START_OF_TEXT);
@@ -162,7 +170,8 @@ impl File {
             };
             merges.iter().map(pair).collect()
         });
-        model["type"].as_str().is_none_or(|kind| kind == "BPE")
+        lowers(&self.value["normalizer"])
+            && model["type"].as_str().is_none_or(|kind| kind == "BPE")
             && added_are_clips
             && has_clip_vocabulary(&model["vocab"])
             && merges.is_some_and(|merges| merges.iter().map(String::as_str).eq(BytePair::pairs()))

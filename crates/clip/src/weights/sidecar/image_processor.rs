@@ -125,32 +125,31 @@ fn read(mut file: Section, path: &Path) -> Result<Processing, WeightError> {
         }
     };
     file.finish()?;
-    let side = (side.0, side.1);
     let rescale = match (rescales, (factor * 255.0 - 1.0).abs() < 1e-9) {
         (false, _) => 1.0,
         (true, true) => Preprocess::RESCALE,
         (true, false) => factor,
     };
-    // OpenAI's preprocessing in transformers' words is computed as OpenAI's code does it. What only
-    // transformers can do is computed as it does it: the offset of the crop is rounded down.
-    let openai =
-        resize == Resize::Shortest(side.1 as u32) && interpolation == Interpolation::Bicubic;
+    let preprocess = Preprocess {
+        resolution: side.1 as u32,
+        resize,
+        interpolation,
+        crop: CropOffset::HalfToEven,
+        fill: 0,
+        rescale,
+        mean,
+        std,
+    };
+    // OpenAI's preprocessing in transformers' words is computed as OpenAI's own code does it. Any other
+    // is computed as transformers does it, which rounds the offset of the crop down.
+    let crop = match preprocess == Preprocess::clip(preprocess.resolution) {
+        true => CropOffset::HalfToEven,
+        false => CropOffset::Down,
+    };
     Ok(Processing {
         path: path.to_path_buf(),
         side: Some(side),
-        preprocess: Preprocess {
-            resolution: side.1 as u32,
-            resize,
-            interpolation,
-            crop: match openai {
-                true => CropOffset::HalfToEven,
-                false => CropOffset::Down,
-            },
-            fill: 0,
-            rescale,
-            mean,
-            std,
-        },
+        preprocess: Preprocess { crop, ..preprocess },
     })
 }
 
@@ -163,14 +162,16 @@ enum Size {
 /// Largest side that is plausible: beyond it a number is a mistake.
 const LARGEST: usize = 1 << 16;
 
+/// A number of pixels.
+fn number(value: &Value) -> Option<usize> {
+    let number = usize::try_from(value.as_u64()?).ok()?;
+    (1..=LARGEST).contains(&number).then_some(number)
+}
+
 fn size(file: &mut Section) -> Result<Size, WeightError> {
     let expected = "a number, {\"shortest_edge\": N} or equal height and width";
     let Some(value) = file.take("size") else {
         return Ok(Size::Shortest(DEFAULT_SIDE));
-    };
-    let number = |value: &Value| {
-        let number = usize::try_from(value.as_u64()?).ok()?;
-        (1..=LARGEST).contains(&number).then_some(number)
     };
     let read = || match &value {
         Value::Object(map) => match (map.len(), map.get("shortest_edge")) {
@@ -189,10 +190,6 @@ fn crop_size(file: &mut Section) -> Result<usize, WeightError> {
     let expected = "a number, or equal height and width";
     let Some(value) = file.take("crop_size") else {
         return Ok(DEFAULT_SIDE);
-    };
-    let number = |value: &Value| {
-        let number = usize::try_from(value.as_u64()?).ok()?;
-        (1..=LARGEST).contains(&number).then_some(number)
     };
     let read = || match &value {
         Value::Object(map) if map.len() == 2 => {
