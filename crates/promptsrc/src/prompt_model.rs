@@ -41,6 +41,12 @@ pub trait PromptModel: fmt::Debug + Send + Sync {
     /// The prompts, the same for all images of a batch.
     fn prompts(&self, parameters: &Leaves) -> TowerPrompts;
 
+    /// Whether each class has parameters of its own, so that they classify among the classes of the
+    /// training only.
+    fn is_class_specific(&self) -> bool {
+        false
+    }
+
     /// Whether the text prompts depend on the image, so that the text tower runs once per image.
     fn is_conditioned(&self) -> bool {
         false

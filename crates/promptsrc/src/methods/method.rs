@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
+use crate::methods::needs::Need;
 use crate::prompt_model::PromptModel;
 
 /// A method that turns a CLIP into a classifier.
@@ -15,6 +16,11 @@ pub trait Method: fmt::Debug + Sync {
 
     /// How it learns.
     fn family(&self) -> Family<'_>;
+
+    /// What it needs beyond the labelled shots.
+    fn needs(&self) -> &'static [Need] {
+        &[]
+    }
 }
 
 /// How a method learns.

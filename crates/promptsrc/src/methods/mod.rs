@@ -4,6 +4,7 @@ mod coop;
 mod ivlp;
 pub mod layer_prompts;
 mod method;
+mod needs;
 mod promptsrc;
 mod registry;
 mod resolve;
@@ -11,5 +12,6 @@ mod text_context;
 mod zero_shot;
 
 pub use method::{Circumstances, Family, Method, PromptMethod, SettingGroup};
-pub use registry::{all, find, prompt_method, prompt_model};
+pub use needs::Need;
+pub use registry::{all, answers_other_names, find, prompt_method, prompt_model};
 pub use resolve::{Request, resolve_file};

@@ -52,6 +52,14 @@ pub fn prompt_model(config: &TrainConfig) -> Result<Box<dyn PromptModel>, Config
     Ok(prompt_method(&config.method)?.prompt_model(config))
 }
 
+/// Whether a configuration learns something that applies to classes which it was not trained on.
+///
+/// # Errors
+/// The same as for [`prompt_method`].
+pub fn answers_other_names(config: &TrainConfig) -> Result<bool, ConfigError> {
+    Ok(!prompt_model(config)?.is_class_specific())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
