@@ -36,7 +36,7 @@ pub use model::{ClipModel, has_kernels};
 pub use promptsrc_kernels::{Activation, Precision, PrecisionError};
 pub use tensors::{unit, values};
 pub use text::TextTower;
-pub use text_input::{TextInput, TextInputError};
+pub use text_input::{Slot, TextInput, TextInputError};
 pub use tokenizer::{TokenizeError, Tokenizer, TokenizerError};
 pub use vision::{VisionStem, VisionTower};
 pub use weights::{ClipConfig, ClipWeights, WeightError};

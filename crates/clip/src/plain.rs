@@ -11,6 +11,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Shape, Tensor, TensorData};
 
 use crate::layers::activate;
+use crate::text_input::Slot;
 use crate::weights::{ClipConfig, ClipWeights, WeightError};
 
 /// The two towers of a CLIP in their plain form, in f32.
@@ -51,6 +52,41 @@ impl PlainClip {
     /// # Panics
     /// If a text has more tokens than the tower has positions, or a token outside the vocabulary.
     pub fn text_features(&self, tokens: &[Vec<u32>], prompts: &[Tensor<2>]) -> Tensor<2> {
+        self.features_of(self.embedded(tokens), tokens, prompts)
+    }
+
+    /// As [`text_features`](Self::text_features), with rows of a context `[context_rows, width]` in
+    /// place of tokens at the `slots` of each text.
+    ///
+    /// # Panics
+    /// As [`text_features`](Self::text_features), and if a slot has no position or no row.
+    pub fn text_features_placed(
+        &self,
+        tokens: &[Vec<u32>],
+        slots: &[Vec<Slot>],
+        context: &Tensor<2>,
+    ) -> Tensor<2> {
+        let x = self.embedded(tokens); // [texts, length, width]
+        let [texts, length, width] = x.dims();
+        let rows = slots.iter().enumerate().flat_map(|(text, slots)| {
+            let x = &x;
+            (0..length).map(move |position| {
+                match slots.iter().find(|slot| slot.position == position) {
+                    Some(slot) => context.clone().slice([slot.row..slot.row + 1, 0..width]),
+                    None => x
+                        .clone()
+                        .slice([text..text + 1, position..position + 1, 0..width])
+                        .reshape([1, width]),
+                } // [1, width]
+            })
+        });
+        let x = Tensor::cat(rows.collect(), 0) // [texts * length, width]
+            .reshape([texts, length, width]); // [texts, length, width]
+        self.features_of(x, tokens, &[])
+    }
+
+    /// Token embeddings `[texts, length, width]` of padded texts, without positions.
+    fn embedded(&self, tokens: &[Vec<u32>]) -> Tensor<3> {
         let text = &self.config.text;
         let (texts, length, width) = (tokens.len(), text.context_length, text.width);
         let mut ids = Vec::new();
@@ -61,10 +97,20 @@ impl PlainClip {
         }
         let ids = TensorData::new(ids, [texts * length]);
         let ids: Tensor<1, Int> = Tensor::from_data(ids, &self.device);
-        let mut x = self
-            .get::<2>("token_embedding.weight") // [vocab_size, width]
+        self.get::<2>("token_embedding.weight") // [vocab_size, width]
             .select(0, ids) // [texts * length, width]
-            .reshape([texts, length, width]); // [texts, length, width]
+            .reshape([texts, length, width]) // [texts, length, width]
+    }
+
+    /// Features `[texts, embed_dim]` of embedded texts `[texts, length, width]`.
+    fn features_of(
+        &self,
+        mut x: Tensor<3>,
+        tokens: &[Vec<u32>],
+        prompts: &[Tensor<2>],
+    ) -> Tensor<2> {
+        let text = &self.config.text;
+        let [texts, length, width] = x.dims();
         for layer in 0..text.layers {
             if let Some(prompt) = prompts.get(layer) {
                 let n_ctx = prompt.dims()[0];

@@ -25,7 +25,7 @@ use crate::layers::LayerNorm;
 use crate::reader::Reader;
 use crate::rows::{Rows, indices};
 use crate::tensors::values;
-use crate::text_input::{StartOfText, TextInput, TextInputError, up_to_end};
+use crate::text_input::{PlacedContext, Slot, StartOfText, TextInput, TextInputError, up_to_end};
 use crate::tokenizer::EndOfText;
 use crate::weights::{ClipConfig, WeightError};
 
@@ -147,10 +147,92 @@ impl TextTower {
             self.vocab_size,
             self.end_of_text,
         )?;
-        let Some(first) = texts.first() else {
+        if texts.is_empty() {
+            return Err(TextInputError::Empty);
+        }
+        let prefix = shared_prefix(&texts, n_ctx);
+        Ok(self.input(&texts, n_ctx, prefix))
+    }
+
+    /// As [`prepare`](Self::prepare), for a context whose rows take any places in the texts: those
+    /// after the class name, or of each text's own. `slots` of each text are in order of position; the
+    /// first prompt then has `context_rows` rows, and there are no deeper ones. What all texts begin
+    /// with is still computed once.
+    ///
+    /// # Errors
+    /// [`TextInputError`]; [`TextInputError::Slot`] if a slot is not between a text's start and end.
+    ///
+    /// # Panics
+    /// If there is not one list of slots for each text, or a slot has a row beyond `context_rows`.
+    pub fn prepare_placed(
+        &self,
+        tokens: &[Vec<u32>],
+        slots: &[Vec<Slot>],
+        context_rows: usize,
+    ) -> Result<TextInput, TextInputError> {
+        assert_eq!(tokens.len(), slots.len(), "texts and lists of slots");
+        let texts = up_to_end(
+            tokens,
+            0,
+            self.context_length,
+            self.vocab_size,
+            self.end_of_text,
+        )?;
+        let Some(first) = slots.first() else {
             return Err(TextInputError::Empty);
         };
-        let prefix = shared_prefix(&texts, n_ctx);
+        for (text, (ids, slots)) in texts.iter().zip(slots).enumerate() {
+            let tokens = ids.len() - 2;
+            if let Some(slot) = slots.iter().find(|s| !(1..=tokens).contains(&s.position)) {
+                return Err(TextInputError::Slot {
+                    text,
+                    position: slot.position,
+                    tokens,
+                });
+            }
+            assert!(
+                slots.iter().all(|s| s.row < context_rows),
+                "rows of the text context"
+            );
+        }
+        // The context's first rows, where all texts have them right after start-of-text.
+        let leading = |i: usize| {
+            let slot = Slot {
+                position: i + 1,
+                row: i,
+            };
+            slots.iter().all(|of| of.get(i) == Some(&slot))
+        };
+        let n_ctx = (0..first.len()).take_while(|i| leading(*i)).count();
+        let prefix = 1 + n_ctx;
+        let mut input = self.input(&texts, n_ctx, prefix);
+
+        let mut order: Vec<usize> = (0..input.own.layout.rows()).collect();
+        let (mut rows, mut positions) = (Vec::new(), Vec::new());
+        for (text, slots) in slots.iter().enumerate() {
+            let begin = input.own.layout.sequence(text).start;
+            for slot in &slots[n_ctx..] {
+                order[begin + slot.position - prefix] = order.len() + rows.len();
+                rows.push(slot.row);
+                positions.push(slot.position);
+            }
+        }
+        let device = self.positional_embedding.device();
+        if !rows.is_empty() {
+            let positions = indices(&positions, &device);
+            input.placed = Some(PlacedContext {
+                context_rows,
+                rows: indices(&rows, &device),
+                positions: self.positional_embedding.clone().select(0, positions),
+                order: indices(&order, &device),
+            });
+        }
+        Ok(input)
+    }
+
+    /// Checked texts, of which all begin with the same `prefix` tokens, as an input.
+    fn input(&self, texts: &[&[u32]], n_ctx: usize, prefix: usize) -> TextInput {
+        let first = texts[0];
         let start = match &self.start_of_text {
             Some(start) if start.id == first[0] => start.clone(),
             _ => self.start(first[0]),
@@ -166,9 +248,10 @@ impl TextTower {
         let ends = (0..texts.len())
             .map(|t| layout.sequence(t).end - 1)
             .collect();
-        Ok(TextInput {
+        TextInput {
             texts: texts.len(),
             n_ctx,
+            placed: None,
             prefix,
             own: Rows::new(layout.clone()),
             ends: Rows::new(layout.with_outputs(ends)),
@@ -178,23 +261,28 @@ impl TextTower {
             context_positions: (n_ctx > 0).then(|| self.positions(1..1 + n_ctx)),
             own_projected: self.blocks.project_first(own_tokens.clone()),
             own_tokens,
-        })
+        }
     }
 
     /// Text features `[texts, embed_dim]`, not normalised.
     ///
     /// `prompts[l]` `[n_ctx, width]` takes rows 1..=n_ctx at block `l`. The first is added to the
     /// positional embedding, deeper ones are not. Without prompts this is frozen CLIP. Prompts
-    /// beyond the last block are ignored.
+    /// beyond the last block are ignored. An input that was [prepared](Self::prepare_placed) with
+    /// places of its own takes one prompt, `[context_rows, width]`.
     ///
     /// # Panics
-    /// If prompts are given to an input that was prepared for another number of context tokens.
+    /// If prompts are given to an input that was prepared for others.
     pub fn features(&self, input: &TextInput, prompts: &[Tensor<2>]) -> Tensor<2> {
         if let Some(prompt) = prompts.first() {
             assert_eq!(
                 prompt.dims(),
-                [input.n_ctx, self.width],
+                [input.context_rows(), self.width],
                 "shape of a text prompt"
+            );
+            assert!(
+                input.placed.is_none() || prompts.len() == 1,
+                "deep prompts of a placed context"
             );
         }
         let (start, own) = (&input.start.projected, &input.own_projected);
@@ -225,13 +313,18 @@ impl TextTower {
             }
         };
         let last = blocks.len() - 1;
-        let mut given = own;
         let mut prefix = input.prefix_tokens.clone(); // [prefix - 1, width], without start-of-text
-        let mut tokens = input.own_tokens.clone(); // [own tokens, width]
+        // [own tokens, width]
+        let (mut tokens, mut given) = match (&input.placed, prompts.first()) {
+            (Some(placed), Some(prompt)) => (placed.fill(&input.own_tokens, prompt), None),
+            _ => (input.own_tokens.clone(), own),
+        };
         for (layer, block) in blocks.iter().enumerate() {
-            if let Some(prompt) = prompts.get(layer) {
+            if let Some(prompt) = prompts.get(layer).filter(|_| input.n_ctx > 0) {
+                // A placed context begins with the rows that all texts share.
+                let prompt = prompt.clone().slice([0..input.n_ctx, 0..self.width]);
                 // [prefix - 1, width]
-                prefix = Some(input.overwrite_context(prefix, prompt.clone(), layer));
+                prefix = Some(input.overwrite_context(prefix, prompt, layer));
             }
             let start = Some(&start[layer]);
             let rows = input.needed_rows(layer == last);

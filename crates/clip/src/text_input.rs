@@ -1,6 +1,6 @@
 //! A list of tokenised texts, made ready for the text tower.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use promptsrc_kernels as kernels;
 
 use crate::block::{Form, PlainProjected, Projected};
@@ -14,8 +14,10 @@ use crate::tokenizer::EndOfText;
 #[derive(Clone, Debug)]
 pub struct TextInput {
     pub(crate) texts: usize,
-    /// Number of learnable rows: 1..=n_ctx.
+    /// Number of learnable rows that all texts share at the same positions: 1..=n_ctx.
     pub(crate) n_ctx: usize,
+    /// Learnable rows among the texts' own tokens, if there are any.
+    pub(crate) placed: Option<PlacedContext>,
     /// Rows of the shared prefix, start-of-text included.
     pub(crate) prefix: usize,
     /// Each text's own tokens, text after text, every output of which is read.
@@ -28,7 +30,7 @@ pub struct TextInput {
     pub(crate) prefix_tokens: Option<Tensor<2>>,
     /// `[n_ctx, width]`: the positional embedding of the context.
     pub(crate) context_positions: Option<Tensor<2>>,
-    /// `[own tokens of all texts, width]`.
+    /// `[own tokens of all texts, width]`; learnable rows hold the tokens' own embeddings.
     pub(crate) own_tokens: Tensor<2>,
     /// Of the own tokens in block 0.
     pub(crate) own_projected: Projected,
@@ -43,7 +45,51 @@ pub(crate) struct StartOfText {
     pub projected: Form<Vec<kernels::Projected>, Vec<PlainProjected>>,
 }
 
+/// A learnable row of a text: a row of the context takes the place of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Position in the text; 0 is start-of-text.
+    pub position: usize,
+    /// Row of the context.
+    pub row: usize,
+}
+
+/// Learnable rows among the texts' own tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct PlacedContext {
+    /// Rows that the context must have.
+    pub context_rows: usize,
+    /// `[placed]`: the row of the context of each place.
+    pub rows: Tensor<1, Int>,
+    /// `[placed, width]`: the positional embedding of each place.
+    pub positions: Tensor<2>,
+    /// `[own tokens]`: for each own token its row among the own tokens, followed by the places.
+    pub order: Tensor<1, Int>,
+}
+
+impl PlacedContext {
+    /// The own tokens `[own tokens, width]` with rows of the context `[context_rows, width]`.
+    ///
+    /// # Panics
+    /// If the context has another number of rows.
+    pub fn fill(&self, own_tokens: &Tensor<2>, context: &Tensor<2>) -> Tensor<2> {
+        let [rows, _] = context.dims();
+        assert_eq!(rows, self.context_rows, "rows of the text context");
+        // [placed, width]
+        let placed = context.clone().select(0, self.rows.clone()) + self.positions.clone();
+        // [own tokens + placed, width]
+        let all = Tensor::cat(vec![own_tokens.clone(), placed], 0);
+        all.select(0, self.order.clone()) // [own tokens, width]
+    }
+}
+
 impl TextInput {
+    /// Rows that the context of the first prompt must have.
+    pub(crate) fn context_rows(&self) -> usize {
+        let placed = self.placed.as_ref();
+        placed.map_or(self.n_ctx, |placed| placed.context_rows)
+    }
+
     /// Number of texts.
     pub fn texts(&self) -> usize {
         self.texts
@@ -99,6 +145,19 @@ pub enum TextInputError {
         id: u32,
         /// The first token of the first text.
         expected: u32,
+    },
+    /// A learnable row has no token to take the place of.
+    #[error(
+        "text {text} has {tokens} tokens between start and end, but a learnable row at position \
+         {position}"
+    )]
+    Slot {
+        /// Position of the text in the list.
+        text: usize,
+        /// Position of the learnable row in the text.
+        position: usize,
+        /// Tokens between start-of-text and end-of-text.
+        tokens: usize,
     },
     /// The learnable context would overwrite the class name.
     #[error(

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_clip::plain::PlainClip;
-use promptsrc_clip::{ClipModel, ClipWeights, Tokenizer, values};
+use promptsrc_clip::{ClipModel, ClipWeights, Slot, Tokenizer, values};
 use promptsrc_goldens::{self as goldens, noise, relative_distance};
 
 struct Both {
@@ -172,6 +172,63 @@ fn text_prompts_of_every_depth_and_length_equal_the_plain_form() {
             }
         }
     }
+}
+
+#[test]
+fn a_context_at_any_place_and_of_each_text_equals_the_plain_form() {
+    // (what, slots of a text with these many tokens between start and end, rows of the context).
+    type Slots = fn(usize, usize) -> Vec<Slot>;
+    let cases: [(&str, Slots, usize); 4] = [
+        ("after the start", |_, _| at(&[(1, 0), (2, 1)]), 2),
+        (
+            "around the name",
+            |_, n| at(&[(1, 0), (2, 1), (n - 1, 2)]),
+            3,
+        ),
+        ("before the end", |_, n| at(&[(n - 1, 0), (n, 1)]), 2),
+        (
+            "of each text",
+            |text, _| at(&[(1, 2 * text), (3, 2 * text + 1)]),
+            2 * NAMES.len(),
+        ),
+    ];
+    for Both { clip, plain } in both() {
+        let tokens = tokens(&NAMES);
+        for (what, of, rows) in &cases {
+            let slots: Vec<Vec<Slot>> = tokens
+                .iter()
+                .enumerate()
+                .map(|(text, ids)| of(text, ids.len() - 2))
+                .collect();
+            let input = clip.text().prepare_placed(&tokens, &slots, *rows).unwrap();
+            assert_same_gradients(
+                what,
+                || prompts(1, *rows, clip.text().width(), true),
+                |p| clip.text().features(&input, p),
+                |p| plain.text_features_placed(&tokens, &slots, &p[0]),
+            );
+            // Without a prompt, the frozen features of the tokens.
+            assert_close(
+                what,
+                clip.text().features(&input, &[]),
+                plain.text_features(&tokens, &[]),
+                3e-6,
+            );
+        }
+        // What all texts begin with is computed once.
+        let shared = vec![at(&[(1, 0), (2, 1)]); tokens.len()];
+        let input = clip.text().prepare_placed(&tokens, &shared, 2).unwrap();
+        assert_eq!(input.lengths().0, 3);
+
+        let beyond = vec![at(&[(60, 0)]); tokens.len()];
+        let error = clip.text().prepare_placed(&tokens, &beyond, 1).unwrap_err();
+        assert!(error.to_string().contains("position 60"), "{error}");
+    }
+}
+
+fn at(places: &[(usize, usize)]) -> Vec<Slot> {
+    let slot = |&(position, row)| Slot { position, row };
+    places.iter().map(slot).collect()
 }
 
 #[test]

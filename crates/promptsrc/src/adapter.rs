@@ -151,7 +151,8 @@ impl Adapter {
     /// [`ClassifierError::Config`] or [`ClassifierError::Parameters`] if it does not fit,
     /// [`ClassifierError::OtherSettings`] if the CLIP computes something else from the same weights.
     pub fn check_for(&self, clip: &ClipModel) -> Result<(), ClassifierError> {
-        let shapes = self.meta.prompt_model()?.shapes(clip);
+        let classes = self.meta.class_names.len();
+        let shapes = self.meta.prompt_model()?.shapes(clip, classes);
         self.parameters.check(&shapes, &self.meta.method)?;
         let trained = (self.meta.clip.settings.as_ref(), &self.meta.preprocessing);
         let config = clip.config();
@@ -165,16 +166,53 @@ impl Adapter {
         }
     }
 
-    /// A classifier for any class names.
+    /// A classifier for any class names; for those of its training, in any number and order, if each
+    /// class has parameters of its own ([`PromptModel::is_class_specific`]).
     ///
     /// # Errors
-    /// [`ClassifierError`] if the adapter does not fit the CLIP, or a name cannot be embedded.
+    /// [`ClassifierError`] if the adapter does not fit the CLIP, or a name cannot be embedded;
+    /// [`ClassifierError::OtherClasses`] if it is not for these names.
     pub fn classifier<'a>(
         &self,
         clip: &'a ClipModel,
         names: &[impl AsRef<str>],
     ) -> Result<Classifier<'a>, ClassifierError> {
         self.check_for(clip)?;
-        Classifier::prompted(clip, &self.meta.config, &self.parameters, names)
+        let model = self.meta.prompt_model()?;
+        let parameters = match model.is_class_specific() {
+            true => model.of_classes(&self.parameters, &self.places_of(names)?),
+            false => self.parameters.clone(),
+        };
+        Classifier::with_model(clip, model, &parameters, names)
+    }
+
+    /// The places of class names in the list of the training. Of equal names, which published data sets
+    /// have, each has its own place.
+    fn places_of(&self, names: &[impl AsRef<str>]) -> Result<Vec<usize>, ClassifierError> {
+        let known = &self.meta.class_names;
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        let place = |at: usize| {
+            let before = names[..at]
+                .iter()
+                .filter(|name| **name == names[at])
+                .count();
+            let places = known.iter().enumerate().filter(|(_, k)| *k == names[at]);
+            let places: Vec<usize> = places.map(|(place, _)| place).collect();
+            places.get(before).or(places.first()).copied()
+        };
+        let places: Vec<Option<usize>> = (0..names.len()).map(place).collect();
+        let unknown = names.iter().zip(&places);
+        let unknown: Vec<String> = unknown
+            .filter(|(_, place)| place.is_none())
+            .map(|(name, _)| name.to_string())
+            .collect();
+        match unknown.is_empty() {
+            true => Ok(places.into_iter().flatten().collect()),
+            false => Err(ClassifierError::OtherClasses {
+                method: self.meta.method.clone(),
+                unknown,
+                known: known.clone(),
+            }),
+        }
     }
 }

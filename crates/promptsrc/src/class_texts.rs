@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::templates::fill;
-use promptsrc_clip::{ClipModel, TextInput, TextInputError, TokenizeError, unit, values};
+use promptsrc_clip::{ClipModel, Slot, TextInput, TextInputError, TokenizeError, unit, values};
+
+use crate::config::ClassPosition;
 
 /// A list of class names that cannot be turned into features.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -139,6 +141,58 @@ pub fn prompt_input(
         });
     }
     Ok(clip.text().prepare(&tokens, n_ctx)?)
+}
+
+/// As [`prompt_input`], for a class name that stands elsewhere among the `n_ctx` learnable tokens, or
+/// for a context of each class, whose first prompt has `n_ctx` rows for each.
+///
+/// The tokens are those of [`prompt_tokens`] in another order, as in CoOp: the class name is moved to
+/// after the first half of the context (rounded down), or to before it.
+pub fn placed_input(
+    clip: &ClipModel,
+    prompt_prefix: &str,
+    n_ctx: usize,
+    class_position: ClassPosition,
+    class_specific: bool,
+    names: &[String],
+) -> Result<TextInput, ClassTextError> {
+    // Checked as for the usual place.
+    prompt_input(clip, prompt_prefix, n_ctx, names)?;
+    let mut tokens = prompt_tokens(clip, prompt_prefix, names)?;
+    let mut slots = Vec::with_capacity(names.len());
+    for (class, (name, ids)) in names.iter().zip(&mut tokens).enumerate() {
+        let name_tokens = clip.tokenizer().encode(&name.replace('_', " "));
+        let name_tokens = name_tokens.map_err(|source| ClassTextError::TooLong {
+            name: name.clone(),
+            source,
+        })?;
+        let before = match class_position {
+            ClassPosition::End => n_ctx,
+            ClassPosition::Middle => n_ctx / 2,
+            ClassPosition::Front => 0,
+        };
+        // The tokens of the name follow those of the context.
+        let first = 1 + before;
+        let end = (1 + n_ctx + name_tokens.len()).min(ids.len());
+        if let Some(moved) = ids.get_mut(first..end) {
+            moved.rotate_left(n_ctx - before);
+        }
+        let name_tokens = end - 1 - n_ctx;
+        slots.push(
+            (0..n_ctx)
+                .map(|i| Slot {
+                    position: 1 + i + if i < before { 0 } else { name_tokens },
+                    row: if class_specific { class * n_ctx + i } else { i },
+                })
+                .collect(),
+        );
+    }
+    let rows = if class_specific {
+        names.len() * n_ctx
+    } else {
+        n_ctx
+    };
+    Ok(clip.text().prepare_placed(&tokens, &slots, rows)?)
 }
 
 /// The frozen text feature of PromptSRC, `[classes, embed_dim]`: the mean over all templates of

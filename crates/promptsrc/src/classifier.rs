@@ -8,7 +8,7 @@ use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, Drawing, Item, unreadable_warning};
 use promptsrc_image::{Image, ImageError};
 
-use crate::class_texts::{ClassTextError, prompt_input, zero_shot_weights};
+use crate::class_texts::{ClassTextError, zero_shot_weights};
 use crate::config::{ConfigError, TrainConfig};
 use crate::forward::{conditioned_text, image_by_image};
 use crate::image_batches::ImageBatches;
@@ -72,6 +72,22 @@ pub enum ClassifierError {
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Names that the adapter was not trained on, although it classifies among its own classes only.
+    #[error(
+        "{}: the adapter of the method {method} was not trained on {}, and it classifies among the \
+         classes of its training only: {}",
+        unknown.join(", "),
+        if unknown.len() == 1 { "this class" } else { "these classes" },
+        shortened(known)
+    )]
+    OtherClasses {
+        /// The method.
+        method: String,
+        /// Names that it does not know.
+        unknown: Vec<String>,
+        /// Names that it was trained on.
+        known: Vec<String>,
+    },
     /// The CLIP has other settings or another preprocessing than that of the training.
     #[error(
         "trained on a CLIP with other settings ({differences}): name the CLIP with the configuration \
@@ -142,7 +158,8 @@ impl Prediction {
 }
 
 impl<'a> Classifier<'a> {
-    /// CLIP with learned parameters and the configuration they were learned with, for any class names.
+    /// CLIP with learned parameters and the configuration they were learned with, for any class names;
+    /// parameters that each class has of its own are for these names, in this order.
     ///
     /// # Errors
     /// [`ClassifierError`] if the parameters do not fit the configuration and the CLIP, or a name
@@ -155,7 +172,7 @@ impl<'a> Classifier<'a> {
     ) -> Result<Self, ClassifierError> {
         config.check()?;
         let model = prompt_model(config)?;
-        parameters.check(&model.shapes(clip), &config.method)?;
+        parameters.check(&model.shapes(clip, names.len()), &config.method)?;
         Self::with_model(clip, model, parameters, names)
     }
 
@@ -171,8 +188,7 @@ impl<'a> Classifier<'a> {
         names: &[impl AsRef<str>],
     ) -> Result<Self, ClassifierError> {
         let names = owned(names);
-        let prefix = model.prompt_prefix();
-        let texts = prompt_input(clip, &prefix, model.n_ctx_text(), &names)?;
+        let texts = model.input(clip, &names)?;
         let leaves = parameters.leaves(clip.device(), false);
         let prompts = model.prompts(&leaves);
         let text = match model.is_conditioned() {
@@ -390,6 +406,17 @@ impl<'a> Classifier<'a> {
             unreadable,
             warning,
         })
+    }
+}
+
+/// The first names of a list, and how many there are.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len() > SHOWN {
+        true => format!("{shown}, ... ({} classes)", names.len()),
+        false => shown,
     }
 }
 

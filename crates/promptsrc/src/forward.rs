@@ -5,9 +5,18 @@ use promptsrc_clip::{ClipModel, TextInput, VisionStem, unit};
 
 use crate::losses::Outputs;
 use crate::parameters::Leaves;
-use crate::prompt_model::PromptModel;
+use crate::prompt_model::{PromptModel, TowerPrompts};
 
-/// Both towers with prompts.
+/// Unit image features `[batch, embed_dim]` of the prompted image tower.
+pub(crate) fn prompted_image(
+    clip: &ClipModel,
+    prompts: &TowerPrompts,
+    stem: &VisionStem,
+) -> Tensor<2> {
+    unit(clip.vision().features(stem, &prompts.vision))
+}
+
+/// The prompted text tower beside unit image features `[batch, embed_dim]`.
 ///
 /// If a prompt model conditions the text prompts on the image, the text tower runs once per image,
 /// and `text` of the outputs is `[batch * classes, embed_dim]`.
@@ -16,11 +25,9 @@ pub(crate) fn prompted(
     model: &dyn PromptModel,
     leaves: &Leaves,
     texts: &TextInput,
-    stem: &VisionStem,
+    prompts: &TowerPrompts,
+    image: Tensor<2>,
 ) -> Outputs {
-    let prompts = model.prompts(leaves);
-    // [batch, embed_dim]
-    let image = unit(clip.vision().features(stem, &prompts.vision));
     match conditioned_text(clip, model, leaves, texts, &image) {
         None => {
             // [classes, embed_dim]

@@ -51,6 +51,17 @@ pub struct LossValues {
     pub scl_image: f32,
     /// Logits against the frozen ones.
     pub scl_logits: f32,
+    /// KgCoOp's loss of the text features.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub knowledge: f32,
+    /// ProGrad's cross-entropy with the frozen probabilities, which turns the gradient and is not part
+    /// of the sum.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub teacher_ce: f32,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 /// The losses as tensors of one value, for the backward pass.
@@ -61,6 +72,7 @@ pub struct Losses {
     ce: Tensor<1>,
     /// Text, image, logits.
     regularisers: Option<[Tensor<1>; 3]>,
+    knowledge: Option<Tensor<1>>,
 }
 
 impl Losses {
@@ -89,6 +101,7 @@ impl Losses {
                 total: ce.clone(),
                 ce,
                 regularisers: None,
+                knowledge: None,
             };
         };
         let distance = |a: &Tensor<2>, b: &Tensor<2>, weight: f64| {
@@ -105,6 +118,21 @@ impl Losses {
             total,
             ce,
             regularisers: Some([text, image, logits]),
+            knowledge: None,
+        }
+    }
+
+    /// Adds KgCoOp's loss, `weight * (1 - mean_k cos(w_k, w0_k))` over unit features of the classes
+    /// (Yao et al., equation 4).
+    pub(crate) fn with_knowledge(self, text: &Tensor<2>, frozen: &Tensor<2>, weight: f64) -> Self {
+        let [classes, _] = text.dims();
+        let cosines = (text.clone() * frozen.clone()).sum(); // [1]
+        let score = cosines.mul_scalar(-1.0 / classes as f64).add_scalar(1.0);
+        let knowledge = score.mul_scalar(weight);
+        Self {
+            total: self.total + knowledge.clone(),
+            knowledge: Some(knowledge),
+            ..self
         }
     }
 
@@ -121,8 +149,24 @@ impl Losses {
             scl_text,
             scl_image,
             scl_logits,
+            knowledge: self.knowledge.as_ref().map_or(0.0, scalar),
+            teacher_ce: 0.0,
         }
     }
+}
+
+/// ProGrad's distance to the frozen CLIP: `-T^2 sum softmax(frozen / T) log softmax(own / T)`, mean over
+/// the batch. It is a cross-entropy, which is never 0; its gradient is that of the KL divergence.
+pub(crate) fn teacher_cross_entropy(
+    own: &Tensor<2>,
+    frozen: &Tensor<2>,
+    temperature: f64,
+) -> Tensor<1> {
+    let [batch, _] = own.dims();
+    let log = |logits: &Tensor<2>| log_softmax(logits.clone().div_scalar(temperature), 1);
+    (log(frozen).exp() * log(own))
+        .sum()
+        .mul_scalar(-temperature * temperature / batch as f64)
 }
 
 impl LossValues {
@@ -133,6 +177,8 @@ impl LossValues {
         self.scl_text += other.scl_text;
         self.scl_image += other.scl_image;
         self.scl_logits += other.scl_logits;
+        self.knowledge += other.knowledge;
+        self.teacher_ce += other.teacher_ce;
     }
 
     /// Divides by a number of steps (at least one).
@@ -144,6 +190,8 @@ impl LossValues {
             scl_text: self.scl_text / n,
             scl_image: self.scl_image / n,
             scl_logits: self.scl_logits / n,
+            knowledge: self.knowledge / n,
+            teacher_ce: self.teacher_ce / n,
         }
     }
 }

@@ -135,6 +135,29 @@ impl Parameters {
         self.list.iter().find(|p| p.name == name)
     }
 
+    /// The parameters with some of the entries of their first axis, in this order.
+    ///
+    /// # Panics
+    /// If there is no such entry.
+    pub(crate) fn rows(&self, rows: &[usize]) -> Self {
+        let of = |p: &Parameter| {
+            let size: usize = p.shape.iter().skip(1).product();
+            let mut shape = p.shape.clone();
+            shape[0] = rows.len();
+            let values = rows
+                .iter()
+                .flat_map(|row| &p.values[row * size..(row + 1) * size]);
+            Parameter {
+                name: p.name.clone(),
+                values: values.copied().collect(),
+                shape,
+            }
+        };
+        Self {
+            list: self.list.iter().map(of).collect(),
+        }
+    }
+
     /// Number of learned values.
     pub fn count(&self) -> usize {
         self.list.iter().map(|p| p.values.len()).sum()

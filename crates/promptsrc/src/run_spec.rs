@@ -391,12 +391,11 @@ impl RunSpec<'_> {
         metrics: BTreeMap<String, f64>,
     ) -> Result<AdapterMeta, TrainError> {
         let model = prompt_model(&self.config).map_err(TrainingError::from)?;
-        let prefix = model.prompt_prefix();
         Ok(AdapterMeta {
             format_version: AdapterMeta::FORMAT_VERSION,
             method: self.config.method.clone(),
             class_names: self.images.class_names.clone(),
-            template: format!("{prefix} {{}}."),
+            template: model.template(),
             clip: self.clip.record().clone(),
             preprocessing: self.clip.preprocessing_record(),
             data: DataRecord {

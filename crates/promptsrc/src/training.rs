@@ -8,13 +8,14 @@ use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, TrainLoader};
 
 use crate::aggregation::{Aggregate, gaussian_weights};
-use crate::class_texts::{ClassTextError, prompt_input, teacher_text_features, tokens};
-use crate::config::{ConfigError, TrainConfig};
-use crate::forward::{outputs, prompted};
-use crate::losses::{LossValues, Losses, Outputs};
+use crate::class_texts::{ClassTextError, teacher_text_features, tokens};
+use crate::config::{ConfigError, Guidance, TrainConfig};
+use crate::forward::{outputs, prompted, prompted_image};
+use crate::gradient_projection::project;
+use crate::losses::{LossValues, Losses, Outputs, teacher_cross_entropy};
 use crate::methods::prompt_model;
-use crate::parameters::{ParameterError, Parameters};
-use crate::prompt_model::PromptModel;
+use crate::parameters::{Leaves, ParameterError, Parameters};
+use crate::prompt_model::{PromptModel, TowerPrompts};
 use crate::sgd::{learning_rate, sgd_step};
 
 /// Everything that changes during training and that a resume needs. Random state is derived from
@@ -114,6 +115,20 @@ pub struct Gradients {
     pub teacher: Option<Outputs>,
     /// Gradient of each parameter, in the order of [`Parameters::iter`]; without weight decay.
     pub gradients: Vec<Vec<f32>>,
+    /// With [`Guidance::GradientProjection`], the gradients of the cross-entropy and of the distance to
+    /// the frozen CLIP, of which the others are made.
+    pub unprojected: Option<[Vec<Vec<f32>>; 2]>,
+}
+
+/// The gradient of a loss with respect to each parameter.
+fn backward(loss: &Tensor<1>, leaves: &Leaves) -> Vec<Vec<f32>> {
+    let mut tape = loss.backward();
+    let gradients = leaves.flat().map(|leaf| match leaf.grad_remove(&mut tape) {
+        Some(gradient) => values(gradient),
+        // The loss does not depend on it, so it is not on the tape.
+        None => vec![0.0; leaf.dims()[0]],
+    });
+    gradients.collect()
 }
 
 impl TrainingState {
@@ -188,33 +203,76 @@ impl<'a> Training<'a> {
         let stem = vision.stem(vision.images(images, labels.len()));
 
         // Forward.
-        let teacher = self.teacher_text.clone().map(|text| {
+        let regularised = self.config.regularisation.is_some();
+        let frozen = self.teacher_text.clone().filter(|_| regularised);
+        let teacher = frozen.map(|text| {
             let image = unit(vision.features(&stem, &[]));
             outputs(self.clip, text, image)
         });
-        let leaves = self.state.parameters.leaves(self.clip.device(), true);
-        let student = prompted(self.clip, &*self.model, &leaves, &self.texts, &stem);
+        let leaves = self.leaves();
+        let prompts = self.model.prompts(&leaves);
+        let image = prompted_image(self.clip, &prompts, &stem); // [batch, embed_dim]
+        let student = self.student(&leaves, &prompts, image);
 
         // Losses.
         let agreement = teacher.as_ref().zip(self.config.regularisation.as_ref());
-        let losses = Losses::new(&student, labels, agreement);
+        let mut losses = Losses::new(&student, labels, agreement);
+        if let (Some(Guidance::Knowledge { weight }), Some(frozen)) =
+            (self.config.guidance, &self.teacher_text)
+        {
+            losses = losses.with_knowledge(&student.text, frozen, weight);
+        }
         let loss_values = losses.values();
 
         // Backward.
-        let mut tape = losses.total.backward();
-        let gradients = leaves
-            .flat()
-            .map(|leaf| match leaf.grad_remove(&mut tape) {
-                Some(gradient) => values(gradient),
-                // The loss does not depend on it, so it is not on the tape.
-                None => vec![0.0; leaf.dims()[0]],
-            })
-            .collect();
-        Gradients {
+        let found = Gradients {
             losses: loss_values,
+            gradients: backward(&losses.total, &leaves),
             student: student.inner(),
             teacher,
-            gradients,
+            unprojected: None,
+        };
+        match self.config.guidance {
+            Some(Guidance::GradientProjection {
+                lambda,
+                temperature,
+            }) => self.projected(found, lambda, temperature),
+            _ => found,
+        }
+    }
+
+    fn leaves(&self) -> Leaves {
+        self.state.parameters.leaves(self.clip.device(), true)
+    }
+
+    fn student(&self, leaves: &Leaves, prompts: &TowerPrompts, image: Tensor<2>) -> Outputs {
+        prompted(self.clip, &*self.model, leaves, &self.texts, prompts, image)
+    }
+
+    /// The gradients of the cross-entropy, projected where they oppose those of the distance to the
+    /// frozen CLIP. Those are found by a forward pass of their own, of the text tower alone: the method
+    /// has no visual prompts.
+    fn projected(&self, found: Gradients, lambda: f64, temperature: f64) -> Gradients {
+        let Some(frozen) = &self.teacher_text else {
+            return found;
+        };
+        let image = &found.student.image;
+        let leaves = self.leaves();
+        let student = self.student(&leaves, &self.model.prompts(&leaves), image.clone());
+        let teacher = outputs(self.clip, frozen.clone(), image.clone());
+        let distance = teacher_cross_entropy(&student.logits, &teacher.logits, temperature);
+        let guide = backward(&distance, &leaves);
+        let gradients = found.gradients.iter().zip(&guide);
+        let gradients = gradients.map(|(own, guide)| project(own, guide, lambda));
+        Gradients {
+            losses: LossValues {
+                teacher_ce: values(distance.inner())[0],
+                ..found.losses
+            },
+            gradients: gradients.collect(),
+            teacher: Some(teacher),
+            unprojected: Some([found.gradients, guide]),
+            ..found
         }
     }
 
@@ -309,7 +367,7 @@ impl<'a> Training<'a> {
         let model = prompt_model(&config)?;
         let state = match state {
             Some(state) => state,
-            None => TrainingState::of(model.initial(clip, config.seed)?),
+            None => TrainingState::of(model.initial(clip, names.len(), config.seed)?),
         };
         Self::assemble(clip, config, model, names, state, progress)
     }
@@ -365,15 +423,15 @@ impl<'a> Training<'a> {
     ) -> Result<Self, TrainingError> {
         state
             .parameters
-            .check(&model.shapes(clip), &config.method)?;
-        let texts = prompt_input(clip, &model.prompt_prefix(), model.n_ctx_text(), names)?;
-        let teacher_text = match &config.regularisation {
-            Some(_) => {
+            .check(&model.shapes(clip, names.len()), &config.method)?;
+        let texts = model.input(clip, names)?;
+        let teacher_text = match config.has_teacher_text() {
+            true => {
                 let templates = &config.templates;
                 let features = teacher_text_features(clip, names, templates, progress)?;
                 Some(unit(features))
             }
-            None => None,
+            false => None,
         };
         let aggregation = config.aggregation.as_ref();
         let epoch_weights = aggregation.map(|a| gaussian_weights(config.epochs, a));
@@ -400,7 +458,7 @@ pub fn check_names(
     names: &[String],
 ) -> Result<(), TrainingError> {
     let model = prompt_model(config)?;
-    prompt_input(clip, &model.prompt_prefix(), model.n_ctx_text(), names)?;
+    model.input(clip, names)?;
     Ok(())
 }
 
@@ -419,9 +477,9 @@ pub fn check(
     clip.tokenizer()
         .tokenize(&prefix, clip.text().context_length(), false)
         .map_err(ConfigError::Words)?;
-    prompt_input(clip, &prefix, model.n_ctx_text(), names)?;
-    model.initial(clip, config.seed)?;
-    if config.regularisation.is_some() {
+    model.input(clip, names)?;
+    model.initial(clip, names.len(), config.seed)?;
+    if config.has_teacher_text() {
         for template in &config.templates {
             tokens(clip, template, names)?;
         }

@@ -103,7 +103,7 @@ fn compare(case: &str, g: &mut Groups) {
     );
 
     let initial = parameters(&file, "init/");
-    let drawn = model.initial(&clip, 0).unwrap();
+    let drawn = model.initial(&clip, names.len(), 0).unwrap();
     let shapes = |p: &Parameters| {
         let shape = |p: &promptsrc::Parameter| (p.name.clone(), p.shape.clone());
         p.iter()

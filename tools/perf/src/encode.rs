@@ -53,8 +53,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             drop(weights);
             let batch = options.batch.get();
             let config = step::config(4);
-            let parameters = prompt_model(&config)?.initial(&clip, 1)?;
             let names = ["cat", "dog", "bird"];
+            let parameters = prompt_model(&config)?.initial(&clip, names.len(), 1)?;
             let classifier = Classifier::prompted(&clip, &config, &parameters, &names)?;
             let side = clip.config().vision.resolution;
             let once = || {

@@ -53,8 +53,9 @@ pub struct TrainArgs {
     /// mini, for small images [default: base-to-novel; with --clip mini: mini].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<Preset>,
-    /// Method: promptsrc; ivlp (the same prompts, trained with cross-entropy only); or coop (only a
-    /// learned text context).
+    /// Method: promptsrc; ivlp (the same prompts, trained with cross-entropy only); coop (a learned
+    /// text context), kgcoop or prograd (the same, guided by the frozen CLIP), cocoop (a context that
+    /// depends on the image); or maple (visual prompts made from text prompts).
     #[arg(
         long,
         value_name = "NAME",

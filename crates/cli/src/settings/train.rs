@@ -115,10 +115,13 @@ pub fn config_usage(error: ConfigError) -> Failure {
         | ConfigError::NoAggregation { .. }
         | ConfigError::NoRegularisation { .. }
         | ConfigError::WordsUnused { .. }
+        | ConfigError::WordsForEachClass
+        | ConfigError::MoreWords { .. }
         | ConfigError::WordCount { .. } => return Failure::usage(format!("--{error}")),
-        ConfigError::Nesterov | ConfigError::TwoMethods { .. } | ConfigError::Parameters(_) => {
-            return Failure::usage(error);
-        }
+        ConfigError::Nesterov
+        | ConfigError::TwoMethods { .. }
+        | ConfigError::Lacks { .. }
+        | ConfigError::Parameters(_) => return Failure::usage(error),
         ConfigError::NoTemplates | ConfigError::Template { .. } => "--templates",
         ConfigError::NoWeight { .. } => "--gpa-mean and --gpa-std",
         ConfigError::ContextTooLong { .. } => "--text-context",

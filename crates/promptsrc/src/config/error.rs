@@ -36,8 +36,8 @@ pub enum ConfigError {
     /// Nesterov momentum without momentum or with dampening, which PyTorch rejects too.
     #[error("nesterov needs a momentum above 0 and a dampening of 0")]
     Nesterov,
-    /// Self-regulation without a template for the frozen text feature.
-    #[error("the self-regulations need at least one template for the frozen text feature")]
+    /// A comparison with the frozen text feature, but no template for it.
+    #[error("the method needs at least one template for the frozen text feature")]
     NoTemplates,
     /// A template without `{}` for the class name.
     #[error("the template {template:?} has no {{}} for the class name")]
@@ -159,6 +159,33 @@ pub enum ConfigError {
         n_ctx: usize,
         /// Words.
         words: usize,
+    },
+    /// A context for each class that would be initialised with words.
+    #[error(
+        "class-specific: a context of each class is initialised at random, not with words: leave out \
+         one of class-specific and ctx-init"
+    )]
+    WordsForEachClass,
+    /// More initial words than context tokens.
+    #[error(
+        "text-context is {n_ctx}, but the words that initialise it, {words:?}, are {count}: give at \
+         least as many tokens, or other words"
+    )]
+    MoreWords {
+        /// Context tokens.
+        n_ctx: usize,
+        /// The words.
+        words: String,
+        /// Their number.
+        count: usize,
+    },
+    /// A configuration without a part that its method consists of.
+    #[error("the configuration of the method {method} lacks {part}")]
+    Lacks {
+        /// The method.
+        method: String,
+        /// The part.
+        part: &'static str,
     },
     /// A record that names one method but contains the configuration of another.
     #[error("it names the method {named}, but its configuration is for {configured}")]

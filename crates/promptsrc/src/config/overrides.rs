@@ -1,7 +1,9 @@
 //! Single settings that replace those of a preset, a method or a configuration file.
 
 use crate::aggregation::AggregationConfig;
+use crate::config::class_position::ClassPosition;
 use crate::config::error::ConfigError;
+use crate::config::guidance::Guidance;
 use crate::config::train_config::TrainConfig;
 use crate::losses::LossWeights;
 
@@ -91,6 +93,31 @@ pub struct Overrides {
     /// Words to initialise the text context with; empty: initialise it at random.
     #[cfg_attr(feature = "clap", arg(long, value_name = "WORDS"))]
     pub ctx_init: Option<String>,
+    /// Learn a context for each class, which classifies among these classes only (CoOp, KgCoOp,
+    /// ProGrad).
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub class_specific: bool,
+    /// Place of the class name among the context tokens: end, middle or front (CoOp, ProGrad).
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PLACE"))]
+    pub class_position: Option<ClassPosition>,
+    /// Weight of KgCoOp's loss between learned and frozen text features.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "X", allow_negative_numbers = true)
+    )]
+    pub kg_weight: Option<f64>,
+    /// Fraction of an opposing gradient that ProGrad removes.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "X", allow_negative_numbers = true)
+    )]
+    pub prograd_lambda: Option<f64>,
+    /// Temperature of the probabilities that ProGrad compares.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "X", allow_negative_numbers = true)
+    )]
+    pub prograd_temperature: Option<f64>,
     /// Mean of the Gaussian prompt aggregation, in epochs.
     #[cfg_attr(
         feature = "clap",
@@ -146,6 +173,11 @@ impl Overrides {
             ("text-depth", self.text_depth.is_some()),
             ("vision-depth", self.vision_depth.is_some()),
             ("ctx-init", self.ctx_init.is_some()),
+            ("class-specific", self.class_specific),
+            ("class-position", self.class_position.is_some()),
+            ("kg-weight", self.kg_weight.is_some()),
+            ("prograd-lambda", self.prograd_lambda.is_some()),
+            ("prograd-temperature", self.prograd_temperature.is_some()),
             ("gpa-mean", self.gpa_mean.is_some()),
             ("gpa-std", self.gpa_std.is_some()),
             ("no-gpa", self.no_gpa),
@@ -177,7 +209,20 @@ impl Overrides {
         set(&mut config.prompts.depth_text, &self.text_depth);
         set(&mut config.prompts.depth_vision, &self.vision_depth);
         set(&mut config.prompts.ctx_init, &self.ctx_init);
+        set(&mut config.prompts.class_position, &self.class_position);
         set(&mut config.templates, &self.templates);
+        config.prompts.class_specific |= self.class_specific;
+        match &mut config.guidance {
+            Some(Guidance::Knowledge { weight }) => set(weight, &self.kg_weight),
+            Some(Guidance::GradientProjection {
+                lambda,
+                temperature,
+            }) => {
+                set(lambda, &self.prograd_lambda);
+                set(temperature, &self.prograd_temperature);
+            }
+            None => {}
+        }
         if self.no_gpa {
             config.aggregation = None;
         }

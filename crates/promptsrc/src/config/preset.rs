@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::AggregationConfig;
+use crate::config::class_position::ClassPosition;
 use crate::config::train_config::{PromptConfig, TrainConfig, published_crop_scale};
 use crate::losses::LossWeights;
 use crate::sgd::{OptimConfig, Warmup};
@@ -98,6 +99,8 @@ impl TrainConfig {
                 depth_text: depth,
                 depth_vision: depth,
                 ctx_init: "a photo of a".to_string(),
+                class_specific: false,
+                class_position: ClassPosition::End,
             },
             optim: OptimConfig {
                 lr: 0.0025,
@@ -114,6 +117,7 @@ impl TrainConfig {
                 image: 10.0,
                 logits: 1.0,
             }),
+            guidance: None,
             aggregation: Some(AggregationConfig { mean, std }),
             templates: promptsrc_clip::templates::TEACHER
                 .map(str::to_string)

@@ -5,7 +5,9 @@ use promptsrc_datasets::Augment;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::{AggregationConfig, gaussian_weights};
+use crate::config::class_position::ClassPosition;
 use crate::config::error::ConfigError;
+use crate::config::guidance::Guidance;
 use crate::losses::LossWeights;
 use crate::sgd::OptimConfig;
 
@@ -26,6 +28,12 @@ pub struct PromptConfig {
     /// any length); a longer context, or one without words, is initialised at random, with "X X
     /// ..." as prompt prefix.
     pub ctx_init: String,
+    /// Whether each class learns a context of its own, which then classifies among these classes only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub class_specific: bool,
+    /// Where the class name stands among the context tokens.
+    #[serde(default, skip_serializing_if = "ClassPosition::is_end")]
+    pub class_position: ClassPosition,
 }
 
 /// Everything that determines a training run, apart from the data and the CLIP.
@@ -53,6 +61,9 @@ pub struct TrainConfig {
     pub optim: OptimConfig,
     /// Weights of the self-regulations; `None`: cross-entropy only.
     pub regularisation: Option<LossWeights>,
+    /// Guidance by the frozen text features; `None`: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<Guidance>,
     /// Aggregation over the epochs; `None`: the parameters of the last epoch.
     pub aggregation: Option<AggregationConfig>,
     /// Templates whose mean is the frozen text feature; each contains `{}` at least once.
@@ -115,9 +126,20 @@ impl TrainConfig {
             within("text-loss-weight", weights.text, 0.0, 1e6)?;
             within("image-loss-weight", weights.image, 0.0, 1e6)?;
             within("logits-loss-weight", weights.logits, 0.0, 1e6)?;
-            if self.templates.is_empty() {
-                return Err(ConfigError::NoTemplates);
+        }
+        match &self.guidance {
+            Some(Guidance::Knowledge { weight }) => within("kg-weight", *weight, 0.0, 1e6)?,
+            Some(Guidance::GradientProjection {
+                lambda,
+                temperature,
+            }) => {
+                within("prograd-lambda", *lambda, 0.0, 1e3)?;
+                within("prograd-temperature", *temperature, 1e-3, 1e3)?;
             }
+            None => {}
+        }
+        if self.has_teacher_text() && self.templates.is_empty() {
+            return Err(ConfigError::NoTemplates);
         }
         for template in &self.templates {
             if !template.contains("{}") {
@@ -139,6 +161,11 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    /// Whether the training compares with frozen text features, those of the templates.
+    pub fn has_teacher_text(&self) -> bool {
+        self.regularisation.is_some() || self.guidance.is_some()
     }
 
     /// Rejects a configuration that cannot be trained on this CLIP.

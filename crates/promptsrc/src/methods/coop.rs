@@ -1,14 +1,13 @@
-//! CoOp: one learned context for all classes, before the class name in the input of the text tower.
+//! CoOp: a learned context before, around or after the class name in the input of the text tower.
 
 use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
-use crate::methods::layer_prompts::LayerPrompts;
+use crate::methods::context_prompts::ContextPrompts;
 use crate::methods::method::{Circumstances, Family, Method, PromptMethod, SettingGroup};
-use crate::methods::text_context::{at_text_input, count_words};
+use crate::methods::text_context::{at_text_input, count_words, refuse_words_of_each_class};
 use crate::prompt_model::PromptModel;
 use crate::sgd::OptimConfig;
 
-/// Context optimisation (Zhou et al., IJCV 2022) with a shared context and the class name at the
-/// end.
+/// Context optimisation (Zhou et al., IJCV 2022), with one context for all classes or one for each.
 #[derive(Clone, Copy, Debug)]
 pub struct CoOp;
 
@@ -24,17 +23,25 @@ impl Method for CoOp {
     }
 }
 
+/// Epochs of CoOp's few-shot configurations (`configs/trainers/CoOp/*.yaml`).
+pub(super) fn few_shot_epochs(of: &Circumstances) -> usize {
+    match of.shots {
+        _ if of.is_imagenet() => 50,
+        Some(1) => 50,
+        Some(2..=4) => 100,
+        _ => 200,
+    }
+}
+
 impl PromptMethod for CoOp {
-    fn lacks(&self) -> &'static [SettingGroup] {
-        use SettingGroup::{DeepTextPrompts, SelfRegulation, VisualPrompts};
-        &[SelfRegulation, VisualPrompts, DeepTextPrompts]
+    fn has(&self) -> &'static [SettingGroup] {
+        &[SettingGroup::ClassSpecific, SettingGroup::ClassPosition]
     }
     fn configure(&self, published: TrainConfig, of: &Circumstances) -> TrainConfig {
-        let (epochs, n_ctx, words) = match (of.preset, of.shots, of.is_imagenet()) {
-            (Preset::FewShot, _, true) | (Preset::FewShot, Some(1), _) => (50, 16, ""),
-            (Preset::FewShot, Some(2..=4), _) => (100, 16, ""),
-            (Preset::FewShot, ..) => (200, 16, ""),
-            (Preset::CrossDataset, ..) | (_, _, true) => (50, 4, "a photo of a"),
+        let (epochs, n_ctx, words) = match of.preset {
+            Preset::FewShot => (few_shot_epochs(of), 16, ""),
+            Preset::CrossDataset => (50, 4, "a photo of a"),
+            _ if of.is_imagenet() => (50, 4, "a photo of a"),
             _ => (200, 4, "a photo of a"),
         };
         TrainConfig {
@@ -51,9 +58,10 @@ impl PromptMethod for CoOp {
         }
     }
     fn settle(&self, config: &mut TrainConfig, given: &Overrides) -> Result<(), ConfigError> {
+        refuse_words_of_each_class(&mut config.prompts, given)?;
         count_words(&mut config.prompts, given)
     }
     fn prompt_model(&self, config: &TrainConfig) -> Box<dyn PromptModel> {
-        Box::new(LayerPrompts::of_any_words(&config.prompts))
+        Box::new(ContextPrompts::new(&config.prompts))
     }
 }

@@ -24,8 +24,8 @@ impl Method for Ivlp {
 }
 
 impl PromptMethod for Ivlp {
-    fn lacks(&self) -> &'static [SettingGroup] {
-        &[SettingGroup::SelfRegulation]
+    fn has(&self) -> &'static [SettingGroup] {
+        &[SettingGroup::VisualPrompts, SettingGroup::DeepTextPrompts]
     }
 
     fn configure(&self, published: TrainConfig, _: &Circumstances) -> TrainConfig {

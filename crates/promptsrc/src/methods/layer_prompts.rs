@@ -52,8 +52,6 @@ pub fn parse_prompt_name(name: &str) -> Option<(Tower, usize)> {
 #[derive(Clone, Debug)]
 pub struct LayerPrompts {
     config: PromptConfig,
-    /// Length of the longest context that is initialised with words.
-    most_words: usize,
 }
 
 impl LayerPrompts {
@@ -62,20 +60,13 @@ impl LayerPrompts {
     pub fn new(config: &PromptConfig) -> Self {
         Self {
             config: config.clone(),
-            most_words: PromptConfig::MOST_INITIAL_WORDS,
         }
     }
 
-    /// As in CoOp: a context of any length is initialised with its initial words, if it has any.
-    pub fn of_any_words(config: &PromptConfig) -> Self {
-        Self {
-            config: config.clone(),
-            most_words: usize::MAX,
-        }
-    }
-
-    fn starts_from_words(&self) -> bool {
-        !self.config.ctx_init.trim().is_empty() && self.config.n_ctx_text <= self.most_words
+    /// Whether the first text prompt is initialised with words.
+    pub(super) fn starts_from_words(&self) -> bool {
+        !self.config.ctx_init.trim().is_empty()
+            && self.config.n_ctx_text <= PromptConfig::MOST_INITIAL_WORDS
     }
 
     fn of_tower(&self, parameters: &Leaves, tower: Tower) -> Vec<Tensor<2>> {
@@ -99,7 +90,7 @@ impl PromptModel for LayerPrompts {
         self.config.n_ctx_text
     }
 
-    fn shapes(&self, clip: &ClipModel) -> Vec<(String, Vec<usize>)> {
+    fn shapes(&self, clip: &ClipModel, _: usize) -> Vec<(String, Vec<usize>)> {
         let PromptConfig {
             n_ctx_text,
             n_ctx_vision,
@@ -125,9 +116,14 @@ impl PromptModel for LayerPrompts {
     /// The first text prompt is initialised with words, all others at random from N(0, 0.02), each
     /// from its own random stream. (The reference uses PyTorch's generator after initialising the
     /// weights of CLIP with it; these random values cannot be reproduced without PyTorch.)
-    fn initial(&self, clip: &ClipModel, seed: u64) -> Result<Parameters, ConfigError> {
+    fn initial(
+        &self,
+        clip: &ClipModel,
+        classes: usize,
+        seed: u64,
+    ) -> Result<Parameters, ConfigError> {
         let mut list = Vec::new();
-        for (name, shape) in self.shapes(clip) {
+        for (name, shape) in self.shapes(clip, classes) {
             let first = name == prompt_name(Tower::Text, 0);
             let values = if first && self.starts_from_words() {
                 embedded_words(clip, &self.prompt_prefix(), self.config.n_ctx_text)?

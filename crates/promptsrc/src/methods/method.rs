@@ -5,6 +5,7 @@ use std::fmt;
 use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
 use crate::methods::needs::Need;
 use crate::prompt_model::PromptModel;
+use promptsrc_clip::templates::{PHOTO, data_set_template};
 
 /// A method that turns a CLIP into a classifier.
 pub trait Method: fmt::Debug + Sync {
@@ -38,6 +39,16 @@ pub enum Family<'a> {
 pub enum SettingGroup {
     /// The losses of the mutual agreement with the frozen CLIP, and the aggregation of prompts.
     SelfRegulation,
+    /// Templates of the frozen text feature that the training compares with.
+    TeacherTexts,
+    /// The loss between learned and frozen text features.
+    Knowledge,
+    /// The removal of gradients that oppose the frozen CLIP.
+    GradientProjection,
+    /// A context for each class.
+    ClassSpecific,
+    /// The place of the class name among the context tokens.
+    ClassPosition,
     /// Prompts of the image tower.
     VisualPrompts,
     /// Prompts in the layers of the text tower after the input.
@@ -45,6 +56,18 @@ pub enum SettingGroup {
 }
 
 impl SettingGroup {
+    /// All groups.
+    pub const ALL: [Self; 8] = [
+        Self::SelfRegulation,
+        Self::TeacherTexts,
+        Self::Knowledge,
+        Self::GradientProjection,
+        Self::ClassSpecific,
+        Self::ClassPosition,
+        Self::VisualPrompts,
+        Self::DeepTextPrompts,
+    ];
+
     /// Names of its options, as on the command line but without the dashes.
     pub fn options(self) -> &'static [&'static str] {
         match self {
@@ -55,8 +78,12 @@ impl SettingGroup {
                 "text-loss-weight",
                 "image-loss-weight",
                 "logits-loss-weight",
-                "templates",
             ],
+            Self::TeacherTexts => &["templates"],
+            Self::Knowledge => &["kg-weight"],
+            Self::GradientProjection => &["prograd-lambda", "prograd-temperature"],
+            Self::ClassSpecific => &["class-specific"],
+            Self::ClassPosition => &["class-position"],
             Self::VisualPrompts => &["vision-context", "vision-depth"],
             Self::DeepTextPrompts => &["text-depth"],
         }
@@ -75,6 +102,12 @@ pub struct Circumstances<'a> {
 }
 
 impl Circumstances<'_> {
+    /// The data set's own template, with which zero-shot CLIP is measured; "a photo of a {}." for a
+    /// data set that has none.
+    pub fn template(&self) -> &'static str {
+        data_set_template(self.data_set).unwrap_or(PHOTO)
+    }
+
     /// Whether the data set is ImageNet, by any of the names that it has in the reference.
     pub fn is_imagenet(&self) -> bool {
         self.data_set.eq_ignore_ascii_case("imagenet")
@@ -83,8 +116,8 @@ impl Circumstances<'_> {
 
 /// A method that learns prompts.
 pub trait PromptMethod: fmt::Debug + Sync {
-    /// The settings that it does not have: giving one is an error.
-    fn lacks(&self) -> &'static [SettingGroup];
+    /// The settings that it has beside those of every training; giving another is an error.
+    fn has(&self) -> &'static [SettingGroup];
 
     /// Its published configuration. `published` is PromptSRC's for the same preset and data set,
     /// but with the name of this method.

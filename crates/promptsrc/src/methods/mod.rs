@@ -1,10 +1,16 @@
 //! The methods: a registry by name, and the configuration of a method from a preset.
 
+mod cocoop;
+mod context_prompts;
 mod coop;
 mod ivlp;
+mod kgcoop;
 pub mod layer_prompts;
+mod linear;
+mod maple;
 mod method;
 mod needs;
+mod prograd;
 mod promptsrc;
 mod registry;
 mod resolve;

@@ -24,8 +24,13 @@ impl Method for PromptSrc {
 }
 
 impl PromptMethod for PromptSrc {
-    fn lacks(&self) -> &'static [SettingGroup] {
-        &[]
+    fn has(&self) -> &'static [SettingGroup] {
+        &[
+            SettingGroup::SelfRegulation,
+            SettingGroup::TeacherTexts,
+            SettingGroup::VisualPrompts,
+            SettingGroup::DeepTextPrompts,
+        ]
     }
 
     fn configure(&self, published: TrainConfig, _: &Circumstances) -> TrainConfig {

@@ -1,15 +1,21 @@
 //! The registry of all methods by name.
 
 use crate::config::{ConfigError, TrainConfig};
+use crate::methods::cocoop::CoCoOp;
 use crate::methods::coop::CoOp;
 use crate::methods::ivlp::Ivlp;
+use crate::methods::kgcoop::KgCoOp;
+use crate::methods::maple::MaPLe;
 use crate::methods::method::{Family, Method, PromptMethod};
+use crate::methods::prograd::ProGrad;
 use crate::methods::promptsrc::PromptSrc;
 use crate::methods::zero_shot::ZeroShot;
 use crate::prompt_model::PromptModel;
 
 /// In the order in which tables show them.
-static REGISTRY: [&dyn Method; 4] = [&ZeroShot, &CoOp, &Ivlp, &PromptSrc];
+static REGISTRY: [&dyn Method; 8] = [
+    &ZeroShot, &CoOp, &CoCoOp, &KgCoOp, &ProGrad, &MaPLe, &Ivlp, &PromptSrc,
+];
 
 /// All methods, in the order in which tables show them.
 pub fn all() -> impl Iterator<Item = &'static dyn Method> {
@@ -69,8 +75,8 @@ mod tests {
         for method in all() {
             assert_eq!(find(method.name()).map(|m| m.name()), Ok(method.name()));
         }
-        let message = find("maples").map(|m| m.name()).unwrap_err().to_string();
-        for name in ["maples", "promptsrc", "ivlp", "coop", "zero-shot"] {
+        let message = find("mapple").map(|m| m.name()).unwrap_err().to_string();
+        for name in ["mapple", "promptsrc", "ivlp", "coop", "zero-shot"] {
             assert!(message.contains(name), "{message}");
         }
     }

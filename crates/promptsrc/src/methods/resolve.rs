@@ -1,6 +1,6 @@
 //! Resolves a preset, a method and single settings to the configuration of a run.
 
-use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
+use crate::config::{ConfigError, Guidance, Overrides, Preset, TrainConfig};
 use crate::methods::method::{Circumstances, PromptMethod, SettingGroup};
 use crate::methods::registry::prompt_method;
 
@@ -84,25 +84,45 @@ fn finish(
         method: config.method.clone(),
     };
     let given = overrides.given();
-    for group in method.lacks() {
+    let lacks = |group: &SettingGroup| !method.has().contains(group);
+    for group in SettingGroup::ALL.iter().filter(|group| lacks(group)) {
         let mut options = group.options().iter();
         if let Some(option) = options.find(|option| given.contains(option)) {
             return Err(no_such(option));
         }
-    }
-    // A file may contain settings that its method does not have.
-    if method.lacks().contains(&SettingGroup::SelfRegulation) {
-        if config.aggregation.is_some() {
-            return Err(no_such("gpa-mean"));
-        }
-        if config.regularisation.is_some() {
-            return Err(no_such("text-loss-weight"));
+        // A file may contain settings that its method does not have.
+        if let Some(option) = in_file(&config, *group) {
+            return Err(no_such(option));
         }
     }
     overrides.apply(&mut config)?;
     method.settle(&mut config, overrides)?;
     config.check()?;
     Ok(config)
+}
+
+/// The option of a setting of this group that a configuration has.
+fn in_file(config: &TrainConfig, group: SettingGroup) -> Option<&'static str> {
+    let prompts = &config.prompts;
+    let (option, has) = match group {
+        SettingGroup::SelfRegulation if config.aggregation.is_some() => ("gpa-mean", true),
+        SettingGroup::SelfRegulation => ("text-loss-weight", config.regularisation.is_some()),
+        SettingGroup::Knowledge => (
+            "kg-weight",
+            matches!(config.guidance, Some(Guidance::Knowledge { .. })),
+        ),
+        SettingGroup::GradientProjection => (
+            "prograd-lambda",
+            matches!(config.guidance, Some(Guidance::GradientProjection { .. })),
+        ),
+        SettingGroup::ClassSpecific => ("class-specific", prompts.class_specific),
+        SettingGroup::ClassPosition => ("class-position", !prompts.class_position.is_end()),
+        // Recorded for every method, whether or not it reads them.
+        SettingGroup::TeacherTexts
+        | SettingGroup::VisualPrompts
+        | SettingGroup::DeepTextPrompts => return None,
+    };
+    has.then_some(option)
 }
 
 #[cfg(test)]

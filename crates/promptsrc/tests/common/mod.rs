@@ -80,6 +80,8 @@ pub fn batches(file: &Tensors) -> Vec<(Vec<f32>, Vec<usize>)> {
 pub fn prompt_config(spec: &Value) -> PromptConfig {
     let count = |key: &str| number(&spec[key]) as usize;
     PromptConfig {
+        class_specific: false,
+        class_position: promptsrc::config::ClassPosition::End,
         n_ctx_text: count("n_ctx_text"),
         n_ctx_vision: count("n_ctx_vision"),
         depth_text: count("depth_text"),
