@@ -2,9 +2,10 @@
 //!
 //! The program (`lpclip/linear_probe.py`) uses scikit-learn's L-BFGS. **Defect that the published numbers have, and this has
 //! too**: it stops where no gradient is above 1e-4, for large C after a few iterations and far from the minimum,
-//! so that accuracies there are those of the solver. This follows SciPy's L-BFGS-B as scikit-learn 1.9.1 calls it
-//! (f32 evaluations, f64 solver), to rounding: near the end of a fit the number of iterations may differ
-//! by a few, as it does between two machines that run the program.
+//! so that accuracies there are those of the solver. This follows SciPy's L-BFGS-B as scikit-learn 1.9.1 calls it, in
+//! f64, to which scikit-learn widens the f16 features that the program stores; the weights found are rounded to f32.
+//! A fit that ends because the function no longer falls ends where rounding says, so that the number of iterations
+//! may differ by a few, as it does between two machines that run the program.
 
 use serde::{Deserialize, Serialize};
 
@@ -202,7 +203,8 @@ impl LinearProbe {
         }
         train.check(train.dim, classes)?;
         train.every_class(classes, "the linear probe")?;
-        let objective = Objective::new(train.view(0), &train.labels, classes, c);
+        let features: Vec<f64> = train.view(0).iter().map(|v| f64::from(*v)).collect();
+        let objective = Objective::new(&features, &train.labels, classes, c);
         let minimum = objective.minimum(Limits {
             gradient: settings.tol,
             decrease: 64.0 * f64::EPSILON,
@@ -210,7 +212,9 @@ impl LinearProbe {
             line_search: 50,
             evaluations: 15_000,
         });
-        let (mut weight, mut bias) = objective.split(&minimum.x);
+        let (weight, bias) = objective.split(&minimum.x);
+        let narrow = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let (mut weight, mut bias) = (narrow(weight), narrow(bias));
         if classes == 2 {
             weight.splice(0..0, vec![0.0; train.dim]);
             bias.insert(0, 0.0);
