@@ -1,5 +1,6 @@
 //! AdamW, as PyTorch computes it in f32.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::HeadError;
@@ -66,12 +67,19 @@ impl Moments {
         let new_mean = (1.0 - settings.beta1) as f32;
         let (old_square, new_square) = (settings.beta2 as f32, (1.0 - settings.beta2) as f32);
         let eps = settings.eps as f32;
-        let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((p, g), (mean, square)) in parameter.iter_mut().zip(gradient).zip(moments) {
-            *p *= kept;
-            *mean += new_mean * (g - *mean);
-            *square = old_square * *square + new_square * g * g;
-            *p -= step * *mean / (square.sqrt() / correction + eps);
-        }
+        let moments = self
+            .mean
+            .par_iter_mut()
+            .with_min_len(4096)
+            .zip(&mut self.square);
+        let parameters = parameter.par_iter_mut().zip(gradient);
+        moments
+            .zip(parameters)
+            .for_each(|((mean, square), (p, g))| {
+                *p *= kept;
+                *mean += new_mean * (g - *mean);
+                *square = old_square * *square + new_square * g * g;
+                *p -= step * *mean / (square.sqrt() / correction + eps);
+            });
     }
 }

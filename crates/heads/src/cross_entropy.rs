@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::exponential::exponentials;
+
 /// Rows that one task takes; fixed, so that the sum of the losses does not depend on the threads.
 const ROWS: usize = 64;
 
@@ -16,7 +18,7 @@ pub(crate) fn cross_entropy_backward(logits: &mut [f32], labels: &[usize], class
             let mut loss = 0.0;
             for (row, label) in logits.chunks_exact_mut(classes).zip(labels) {
                 let right = row[*label];
-                let (largest, sum) = exponentials(row);
+                let (largest, sum) = exponentials_of_row(row);
                 loss += f64::from(largest - right) + f64::from(sum).ln();
                 let factor = share / sum;
                 row.iter_mut().for_each(|p| *p *= factor);
@@ -29,20 +31,18 @@ pub(crate) fn cross_entropy_backward(logits: &mut [f32], labels: &[usize], class
 }
 
 /// Puts `exp(logit - largest)` in the place of a row's logits; returns the largest and the sum.
-fn exponentials(row: &mut [f32]) -> (f32, f32) {
+fn exponentials_of_row(row: &mut [f32]) -> (f32, f32) {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0_f64;
-    for value in row {
-        *value = (*value - largest).exp();
-        sum += f64::from(*value);
-    }
+    row.iter_mut().for_each(|l| *l -= largest);
+    exponentials(row);
+    let sum: f64 = row.iter().map(|p| f64::from(*p)).sum();
     (largest, sum as f32)
 }
 
 /// Puts the softmax of each row in the place of `logits [rows, classes]`.
 pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
-    for row in logits.chunks_exact_mut(classes) {
-        let (_, sum) = exponentials(row);
+    logits.par_chunks_mut(classes).for_each(|row| {
+        let (_, sum) = exponentials_of_row(row);
         row.iter_mut().for_each(|p| *p /= sum);
-    }
+    });
 }

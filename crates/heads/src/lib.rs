@@ -35,6 +35,7 @@ mod clap;
 mod clip_adapter;
 mod cross_entropy;
 mod error;
+mod exponential;
 mod features;
 mod fitted;
 mod head;

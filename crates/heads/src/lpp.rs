@@ -10,6 +10,7 @@
 //! tenth epoch only, and its gradient is never cleared, so that it moves by the sum of the gradients of all epochs so
 //! far. The program computes in f16, this in f32.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::accuracy::{percent, right_rows};
@@ -173,14 +174,14 @@ impl Lpp {
     fn logits_with(&self, unit: &[f32], cosines: &[f32]) -> Vec<f32> {
         let mut logits = rows_by_rows(unit, &self.weight, self.dim);
         let classes = self.bias.len();
-        for (row, cosines) in logits
-            .chunks_exact_mut(classes)
-            .zip(cosines.chunks_exact(classes))
-        {
+        let rows = logits
+            .par_chunks_mut(classes)
+            .zip(cosines.par_chunks(classes));
+        rows.for_each(|(row, cosines)| {
             for (k, logit) in row.iter_mut().enumerate() {
                 *logit = *logit + self.bias[k] + self.alpha[k] * cosines[k];
             }
-        }
+        });
         logits
     }
 }
@@ -256,6 +257,9 @@ impl<'a> Validation<'a> {
         right_rows(&logits, self.labels, head.classes())
     }
 }
+
+/// Rows of a block of which sums are taken.
+const ROWS: usize = 512;
 
 /// Loss and gradients at one point.
 #[derive(Clone, Debug)]
@@ -379,22 +383,30 @@ impl LppTraining {
         let classes = self.head.classes();
         let mut g = self.head.logits_with(&self.unit, &self.cosines);
         let loss = cross_entropy_backward(&mut g, &self.labels, classes);
-        let (mut bias, mut alpha) = (vec![0.0_f64; classes], vec![0.0_f64; classes]);
-        for (g, cosines) in g
-            .chunks_exact(classes)
-            .zip(self.cosines.chunks_exact(classes))
-        {
-            for k in 0..classes {
-                bias[k] += f64::from(g[k]);
-                alpha[k] += f64::from(g[k]) * f64::from(cosines[k]);
+        // Sums over blocks of rows, added in their order.
+        let blocks = g
+            .par_chunks(ROWS * classes)
+            .zip(self.cosines.par_chunks(ROWS * classes));
+        let blocks = blocks.map(|(g, cosines)| {
+            let (mut bias, mut alpha) = (vec![0.0_f64; classes], vec![0.0_f64; classes]);
+            for (g, cosines) in g.chunks_exact(classes).zip(cosines.chunks_exact(classes)) {
+                for k in 0..classes {
+                    bias[k] += f64::from(g[k]);
+                    alpha[k] += f64::from(g[k]) * f64::from(cosines[k]);
+                }
             }
-        }
-        let narrow = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect();
+            [bias, alpha]
+        });
+        let blocks: Vec<[Vec<f64>; 2]> = blocks.collect();
+        let sums = |which: usize| {
+            let sum = |k: usize| blocks.iter().map(|block| block[which][k]).sum::<f64>();
+            (0..classes).map(|k| sum(k) as f32).collect()
+        };
         LppGradient {
             loss,
             weight: columns_by_columns(&g, &self.unit, self.labels.len()),
-            bias: narrow(bias),
-            alpha: narrow(alpha),
+            bias: sums(0),
+            alpha: sums(1),
         }
     }
 

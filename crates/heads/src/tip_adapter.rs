@@ -8,9 +8,11 @@
 //! `alpha` and `beta` are chosen on validation features, beta outside and alpha inside, the first of equal ones. The
 //! program searches on the *test* set of ImageNet; that is never done here.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::HeadError;
+use crate::exponential::exponentials;
 use crate::features::{FewShot, check_rows, check_scale, check_unit};
 use crate::head::{Head, check_subset};
 use crate::product::rows_by_rows;
@@ -198,6 +200,25 @@ impl TipAdapter {
         rows_by_rows(unit, &self.keys, self.dim)
     }
 
+    /// Logits of unit features, and the weights of the cached rows, `[rows, cached rows]`.
+    pub(crate) fn logits_and_weights(&self, unit: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let mut logits = self.text_logits(unit);
+        let mut weights = self.affinities(unit);
+        // A subset of the classes may have no cached row.
+        if !self.labels.is_empty() {
+            let classes = logits.par_chunks_mut(self.text_features.len() / self.dim);
+            let cached = weights.par_chunks_mut(self.labels.len());
+            classes.zip(cached).for_each(|(logits, weights)| {
+                affinities_to_weights(weights, self.beta);
+                let mut sums = vec![0.0; logits.len()];
+                self.by_class(weights, &mut sums);
+                let both = logits.iter_mut().zip(&sums);
+                both.for_each(|(logit, sum)| *logit += self.alpha * sum);
+            });
+        }
+        (logits, weights)
+    }
+
     /// Sums of one row's weights of the cached rows by class.
     pub(crate) fn by_class(&self, weights: &[f32], sums: &mut [f32]) {
         sums.fill(0.0);
@@ -207,10 +228,14 @@ impl TipAdapter {
     }
 }
 
-/// The weight of a cached row: `exp(-(beta - beta * affinity))`.
-pub(crate) fn weight(affinity: f32, beta: f32) -> f32 {
-    (-(beta - beta * affinity)).exp()
+/// Puts the weights of the cached rows, `exp(-(beta - beta * affinity))`, in the place of their affinities.
+pub(crate) fn affinities_to_weights(affinities: &mut [f32], beta: f32) {
+    affinities.iter_mut().for_each(|a| *a = -(beta - beta * *a));
+    exponentials(affinities);
 }
+
+/// Features that are compared with the cache at once, so that memory does not grow with their number.
+const ROWS: usize = 512;
 
 impl Head for TipAdapter {
     fn classes(&self) -> usize {
@@ -222,23 +247,10 @@ impl Head for TipAdapter {
     }
 
     fn logits_of_checked(&self, features: &[f32]) -> Vec<f32> {
-        let unit = unit_rows(features, self.dim);
-        let classes = self.classes();
-        let mut logits = self.text_logits(&unit);
-        if self.labels.is_empty() {
-            return logits;
-        }
-        let mut weights = self.affinities(&unit);
-        weights.iter_mut().for_each(|a| *a = weight(*a, self.beta));
-        let mut sums = vec![0.0; classes];
-        let rows = weights.chunks_exact(self.labels.len());
-        for (row, weights) in logits.chunks_exact_mut(classes).zip(rows) {
-            self.by_class(weights, &mut sums);
-            row.iter_mut()
-                .zip(&sums)
-                .for_each(|(logit, sum)| *logit += self.alpha * sum);
-        }
-        logits
+        let blocks = features.chunks(ROWS * self.dim);
+        let logits =
+            blocks.flat_map(|features| self.logits_and_weights(&unit_rows(features, self.dim)).0);
+        logits.collect()
     }
 
     fn tensors(&self) -> Vec<NamedTensor> {

@@ -6,6 +6,7 @@
 //! The program keeps the keys of the epoch that is best on the *test* set, and prints the larger of that accuracy and of the
 //! searched one: here the keys of the last epoch are the result, and the search is on validation features.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::{AdamWSettings, Moments};
@@ -17,7 +18,7 @@ use crate::fitted::{Fitted, Progress};
 use crate::head::Head;
 use crate::product::columns_by_columns;
 use crate::sgd::at_least_one;
-use crate::tip_adapter::{TipAdapter, TipAdapterSettings, weight};
+use crate::tip_adapter::{TipAdapter, TipAdapterSettings};
 use crate::unit::unit_rows;
 
 /// Settings of Tip-Adapter-F; the default is that for ImageNet.
@@ -179,30 +180,18 @@ impl TipAdapterTraining {
         let (dim, classes, cached) = (head.dim(), head.classes(), head.labels().len());
         check_batch(rows, labels, dim, classes)?;
         let unit = unit_rows(rows, dim);
-        let (alpha, beta) = (head.alpha(), head.beta());
-        let mut logits = head.text_logits(&unit);
-        // [rows, cached rows]
-        let mut weights = head.affinities(&unit);
-        let mut sums = vec![0.0; classes];
-        for (row, weights) in logits
-            .chunks_exact_mut(classes)
-            .zip(weights.chunks_exact_mut(cached))
-        {
-            weights.iter_mut().for_each(|a| *a = weight(*a, beta));
-            head.by_class(weights, &mut sums);
-            row.iter_mut()
-                .zip(&sums)
-                .for_each(|(logit, sum)| *logit += alpha * sum);
-        }
+        // Weights `[rows, cached rows]`.
+        let (mut logits, mut weights) = head.logits_and_weights(&unit);
         let loss = cross_entropy_backward(&mut logits, labels, classes);
-        for (g, weights) in logits
-            .chunks_exact(classes)
-            .zip(weights.chunks_exact_mut(cached))
-        {
+        let factor = head.alpha() * head.beta();
+        let rows = logits
+            .par_chunks(classes)
+            .zip(weights.par_chunks_mut(cached));
+        rows.for_each(|(g, weights)| {
             for (w, label) in weights.iter_mut().zip(head.labels()) {
-                *w *= alpha * g[*label] * beta;
+                *w *= factor * g[*label];
             }
-        }
+        });
         Ok(KeyGradient {
             loss,
             keys: columns_by_columns(&weights, &unit, labels.len()),

@@ -7,7 +7,7 @@ use crate::error::HeadError;
 use crate::features::{Features, FewShot};
 use crate::fitted::Fitted;
 use crate::head::Head;
-use crate::tip_adapter::{TipAdapter, TipAdapterSettings, weight};
+use crate::tip_adapter::{TipAdapter, TipAdapterSettings, affinities_to_weights};
 use crate::unit::unit_rows;
 
 impl TipAdapter {
@@ -103,9 +103,8 @@ fn right_rows_of_pairs(
         let affinities = &affinities[row * cached..(row + 1) * cached];
         for (beta, right) in betas.iter().zip(right.chunks_exact_mut(alphas.len())) {
             let beta = *beta as f32;
-            for (w, affinity) in weights.iter_mut().zip(affinities) {
-                *w = weight(*affinity, beta);
-            }
+            weights.copy_from_slice(affinities);
+            affinities_to_weights(&mut weights, beta);
             head.by_class(&weights, &mut sums);
             for (alpha, right) in alphas.iter().zip(right) {
                 let alpha = *alpha as f32;

@@ -1,5 +1,7 @@
 //! Rows of unit length, and the gradient through them.
 
+use rayon::prelude::*;
+
 /// Length of a row.
 pub(crate) fn norm(row: &[f32]) -> f64 {
     row.iter()
@@ -11,10 +13,10 @@ pub(crate) fn norm(row: &[f32]) -> f64 {
 /// Each row of `values` divided by its length.
 pub(crate) fn unit_rows(values: &[f32], dim: usize) -> Vec<f32> {
     let mut out = values.to_vec();
-    for row in out.chunks_exact_mut(dim) {
+    out.par_chunks_mut(dim).for_each(|row| {
         let norm = norm(row) as f32;
         row.iter_mut().for_each(|v| *v /= norm);
-    }
+    });
     out
 }
 

@@ -259,8 +259,8 @@ fn gradients_are_the_slopes_of_the_loss() {
 }
 
 fn round_trip<H: Head + PartialEq + std::fmt::Debug>(head: &H) {
+    round_trip_of_values(head);
     let tensors = head.tensors();
-    assert_eq!(&H::from_tensors(&tensors).unwrap(), head);
     let text = |error: HeadError| error.to_string();
     for (i, (name, shape, values)) in tensors.iter().enumerate() {
         let with = |tensor: Option<NamedTensor>| {
@@ -338,6 +338,22 @@ fn a_subset_has_those_columns_of_the_logits() {
     restricted(&clap(&data, Constraint::None, 1).head, &data);
     restricted(&lpp(&data, 1).head, &data);
     restricted(&tip(&data).head, &data);
+}
+
+#[test]
+fn a_cache_without_rows_leaves_the_texts_alone() {
+    let mut data = Data::new();
+    data.train.labels.iter_mut().for_each(|l| *l %= CLASSES - 1);
+    let head = tip(&data).head.subset(&[CLASSES - 1]).unwrap();
+    assert!(head.labels().is_empty());
+    let texts = Prototypes::new(&data.text[(CLASSES - 1) * DIM..], DIM, 20.0).unwrap();
+    let (found, expected) = (head.logits(&data.test), texts.logits(&data.test));
+    assert!(relative_distance(&found.unwrap(), &expected.unwrap()) < 1e-6);
+    round_trip_of_values(&head);
+}
+
+fn round_trip_of_values<H: Head + PartialEq + std::fmt::Debug>(head: &H) {
+    assert_eq!(&H::from_tensors(&head.tensors()).unwrap(), head);
 }
 
 #[test]
