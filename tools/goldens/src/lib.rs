@@ -16,5 +16,5 @@ pub use folder::{cases, dir, has, is_committed, json, list, path};
 pub use group::Group;
 pub use noise::{noise, noise_stream, relative_distance};
 pub use tensors::{Tensor, Tensors};
-pub use tolerance::{Quantity, Step, tabled, tolerance};
+pub use tolerance::{Quantity, Step, stated, tabled, tolerance};
 pub use values::{number, numbers, strings};

@@ -87,6 +87,19 @@ pub fn tolerance(case: &Value, quantity: Quantity, step: Step) -> f64 {
     tabled.max(number(&table["times_fp32_distance"]) * distance)
 }
 
+/// A tolerance that the JSON file of a case states, by its name under `tolerances`.
+///
+/// # Panics
+/// If the case states none of that name.
+pub fn stated(case: &Value, name: &str) -> f64 {
+    case["tolerances"][name].as_f64().unwrap_or_else(|| {
+        panic!(
+            "the case states no tolerance {name:?}: {}",
+            case["tolerances"]
+        )
+    })
+}
+
 /// A tolerance of the table that no case and no step changes, by its name there.
 ///
 /// # Panics
