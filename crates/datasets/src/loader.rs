@@ -101,6 +101,15 @@ impl TrainLoader {
             self.batches()
                 .saturating_mul(self.workers.options.batch_size),
         );
+        self.start(order, epoch)
+    }
+
+    /// All images in their order, with the crops of an epoch; the last batch may be smaller.
+    pub fn in_order(&self, epoch: u64) -> Batches {
+        self.start((0..self.workers.items.len()).collect(), epoch)
+    }
+
+    fn start(&self, order: Vec<usize>, epoch: u64) -> Batches {
         let (augment, seed, preprocess) = (self.augment, self.seed, self.workers.preprocess);
         self.workers.start(
             order,

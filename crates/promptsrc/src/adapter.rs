@@ -9,8 +9,9 @@ use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, ClassifierError};
-use crate::config::{ConfigError, TrainConfig};
-use crate::methods::prompt_model;
+use crate::config::{ConfigError, MethodConfig, TrainConfig};
+use crate::head::Head;
+use crate::methods::{answers_other_names, prompt_model};
 use crate::parameters::{Parameter, ParameterError, Parameters};
 use crate::prompt_model::PromptModel;
 use crate::records::{
@@ -50,7 +51,7 @@ pub struct AdapterMeta {
     /// Precision of the training arithmetic.
     pub precision: String,
     /// The full configuration.
-    pub config: TrainConfig,
+    pub config: MethodConfig,
     /// Figures of the training by name, such as the numbers of epochs and steps.
     pub metrics: BTreeMap<String, f64>,
 }
@@ -83,13 +84,52 @@ impl AdapterMeta {
     /// The format version that is written.
     pub const FORMAT_VERSION: u32 = FORMAT_VERSION;
 
+    /// The configuration of the prompts.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoPrompts`] if the method learns none.
+    pub fn prompt_config(&self) -> Result<&TrainConfig, ConfigError> {
+        let none = || ConfigError::NoPrompts {
+            method: self.method.clone(),
+        };
+        self.config.prompts().ok_or_else(none)
+    }
+
     /// The prompt model of the method with this configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] if the method is unknown or the configuration cannot be used.
+    /// [`ConfigError`] if the method is unknown or learns no prompts, or the configuration cannot be
+    /// used.
     pub fn prompt_model(&self) -> Result<Box<dyn PromptModel>, ConfigError> {
         self.config.check()?;
-        prompt_model(&self.config)
+        prompt_model(self.prompt_config()?)
+    }
+
+    /// The templates of the texts that classes are compared with; none for a head without texts.
+    ///
+    /// # Errors
+    /// As [`prompt_model`](Self::prompt_model).
+    pub fn templates(&self) -> Result<Vec<String>, ConfigError> {
+        match &self.config {
+            MethodConfig::Prompts(_) => Ok(vec![self.prompt_model()?.template()]),
+            MethodConfig::Features(config) => Ok(config.templates.clone()),
+        }
+    }
+
+    /// Whether the adapter classifies among the classes of its training only.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the method is unknown.
+    pub fn is_class_specific(&self) -> Result<bool, ConfigError> {
+        Ok(!answers_other_names(&self.config)?)
+    }
+
+    /// Checks that the method exists and its configuration can be used.
+    fn check(&self) -> Result<(), ConfigError> {
+        match &self.config {
+            MethodConfig::Prompts(_) => self.prompt_model().map(|_| ()),
+            MethodConfig::Features(config) => config.check(),
+        }
     }
 }
 
@@ -122,11 +162,11 @@ impl Adapter {
             path: path.into(),
             source,
         };
-        meta.prompt_model().map_err(config)?;
-        if meta.method != meta.config.method {
+        meta.check().map_err(config)?;
+        if meta.method != meta.config.method() {
             return Err(config(ConfigError::TwoMethods {
+                configured: meta.config.method().to_string(),
                 named: meta.method,
-                configured: meta.config.method,
             }));
         }
         let parameter = |t: NamedTensor| Parameter {
@@ -152,8 +192,20 @@ impl Adapter {
     /// [`ClassifierError::OtherSettings`] if the CLIP computes something else from the same weights.
     pub fn check_for(&self, clip: &ClipModel) -> Result<(), ClassifierError> {
         let classes = self.meta.class_names.len();
-        let shapes = self.meta.prompt_model()?.shapes(clip, classes);
-        self.parameters.check(&shapes, &self.meta.method)?;
+        match &self.meta.config {
+            MethodConfig::Prompts(_) => {
+                let shapes = self.meta.prompt_model()?.shapes(clip, classes);
+                self.parameters.check(&shapes, &self.meta.method)?;
+            }
+            MethodConfig::Features(config) => {
+                let head = Head::of(&config.head, &self.parameters)?;
+                let found = (head.dim(), head.classes().unwrap_or(classes));
+                let expected = (clip.config().embed_dim, classes);
+                if found != expected {
+                    return Err(ClassifierError::OtherHead { found, expected });
+                }
+            }
+        }
         let trained = (self.meta.clip.settings.as_ref(), &self.meta.preprocessing);
         let config = clip.config();
         let here = (
@@ -178,6 +230,14 @@ impl Adapter {
         names: &[impl AsRef<str>],
     ) -> Result<Classifier<'a>, ClassifierError> {
         self.check_for(clip)?;
+        if let MethodConfig::Features(config) = &self.meta.config {
+            let head = Head::of(&config.head, &self.parameters)?;
+            let head = match head.classes() {
+                Some(_) => head.subset(&self.places_of(names)?)?,
+                None => head,
+            };
+            return Classifier::with_head(clip, config, head, names);
+        }
         let model = self.meta.prompt_model()?;
         let parameters = match model.is_class_specific() {
             true => model.of_classes(&self.parameters, &self.places_of(names)?),

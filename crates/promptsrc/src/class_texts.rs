@@ -78,11 +78,30 @@ pub fn prompt_tokens(
     tokens(clip, &format!("{prompt_prefix} {{}}."), names)
 }
 
-/// A template filled with each name, tokenised.
+/// How a class name stands in a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameForm {
+    /// Its underscores are spaces.
+    Cleaned,
+    /// As it is given.
+    AsGiven,
+}
+
+/// A template filled with each name, tokenised; underscores in names become spaces.
 pub fn tokens(
     clip: &ClipModel,
     template: &str,
     names: &[String],
+) -> Result<Vec<Vec<u32>>, ClassTextError> {
+    tokens_as(clip, template, names, NameForm::Cleaned)
+}
+
+/// A template filled with each name in a form, tokenised.
+pub(crate) fn tokens_as(
+    clip: &ClipModel,
+    template: &str,
+    names: &[String],
+    form: NameForm,
 ) -> Result<Vec<Vec<u32>>, ClassTextError> {
     check_names(names)?;
     let length = clip.text().context_length();
@@ -90,7 +109,7 @@ pub fn tokens(
         .iter()
         .map(|name| {
             clip.tokenizer()
-                .tokenize(&fill(template, name), length, false)
+                .tokenize(&filled(template, name, form), length, false)
                 .map_err(|source| ClassTextError::TooLong {
                     name: name.clone(),
                     source,
@@ -99,6 +118,13 @@ pub fn tokens(
         .collect::<Result<_, _>>()?;
     check_tokens(names, &tokens)?;
     Ok(tokens)
+}
+
+fn filled(template: &str, name: &str, form: NameForm) -> String {
+    match form {
+        NameForm::Cleaned => fill(template, name),
+        NameForm::AsGiven => template.replace("{}", name),
+    }
 }
 
 /// Rejects different names of the same tokens. Equal names pass: published class names have some,
@@ -204,7 +230,18 @@ pub fn teacher_text_features(
     templates: &[String],
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Tensor<2>, ClassTextError> {
-    mean_over_templates(clip, names, templates, |features| features, progress)
+    frozen_text_features(clip, names, templates, NameForm::Cleaned, progress)
+}
+
+/// As [`teacher_text_features`], with names in a form.
+pub(crate) fn frozen_text_features(
+    clip: &ClipModel,
+    names: &[String],
+    templates: &[String],
+    form: NameForm,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Tensor<2>, ClassTextError> {
+    mean_over_templates(clip, names, templates, form, |features| features, progress)
 }
 
 /// Zero-shot classifier weights, unit rows `[classes, embed_dim]`: the features of each template
@@ -216,7 +253,8 @@ pub fn zero_shot_weights(
     templates: &[String],
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Tensor<2>, ClassTextError> {
-    let mean = mean_over_templates(clip, names, templates, unit, progress)?;
+    let form = NameForm::Cleaned;
+    let mean = mean_over_templates(clip, names, templates, form, unit, progress)?;
     Ok(unit(mean))
 }
 
@@ -224,6 +262,7 @@ fn mean_over_templates(
     clip: &ClipModel,
     names: &[String],
     templates: &[String],
+    form: NameForm,
     each: impl Fn(Tensor<2>) -> Tensor<2>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Tensor<2>, ClassTextError> {
@@ -234,7 +273,7 @@ fn mean_over_templates(
     let mut shape = [0; 2];
     let total = templates.len() * names.len();
     for (place, template) in templates.iter().enumerate() {
-        let tokens = tokens(clip, template, names)?;
+        let tokens = tokens_as(clip, template, names, form)?;
         let report = &mut |done| progress(place * names.len() + done, total);
         let features = each(clip.text().encode_with(&tokens, report)?);
         shape = features.dims();

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::{ClipModel, TextInput, unit, values};
 use promptsrc_datasets::{DataError, Drawing, Item, unreadable_warning};
+use promptsrc_heads::HeadError;
 use promptsrc_image::{Image, ImageError};
 
 use crate::class_texts::{ClassTextError, zero_shot_weights};
-use crate::config::{ConfigError, TrainConfig};
+use crate::clip::Clip;
+use crate::config::{ConfigError, FeatureConfig, TrainConfig};
+use crate::feature_cache::FeatureCache;
 use crate::forward::{conditioned_text, image_by_image};
+use crate::head::Head;
 use crate::image_batches::ImageBatches;
 use crate::methods::prompt_model;
 use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
@@ -38,6 +42,8 @@ pub struct Classifier<'a> {
     names: Vec<String>,
     text: ClassText,
     prompts: TowerPrompts,
+    /// Features of the frozen image tower that are known.
+    cache: Option<&'a FeatureCache>,
 }
 
 /// Text features that images are compared with.
@@ -47,6 +53,8 @@ enum ClassText {
     Features(Box<Tensor<2>>),
     /// Unit rows that depend on the image.
     Conditioned(Box<Conditioned>),
+    /// A head on the frozen image features, and the unit text features that it needs.
+    Head(Box<Head>, Vec<f32>),
 }
 
 /// Text prompts that depend on the image.
@@ -72,6 +80,21 @@ pub enum ClassifierError {
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The tensors of a head are not those of its method.
+    #[error("the adapter's head: {0}")]
+    Head(#[from] HeadError),
+    /// A head of other features or of another number of classes.
+    #[error(
+        "the adapter's head takes {} numbers for {} classes, but {} numbers and {} classes are \
+         expected on this CLIP: it was learned for another CLIP, or the file is damaged",
+        found.0, found.1, expected.0, expected.1
+    )]
+    OtherHead {
+        /// Numbers in a feature, and classes.
+        found: (usize, usize),
+        /// Those that are expected.
+        expected: (usize, usize),
+    },
     /// Names that the adapter was not trained on, although it classifies among its own classes only.
     #[error(
         "{}: the adapter of the method {method} was not trained on {}, and it classifies among the \
@@ -206,6 +229,7 @@ impl<'a> Classifier<'a> {
             names,
             text,
             prompts,
+            cache: None,
         })
     }
 
@@ -238,7 +262,41 @@ impl<'a> Classifier<'a> {
             names,
             text: ClassText::Features(Box::new(text)),
             prompts: TowerPrompts::default(),
+            cache: None,
         })
+    }
+
+    /// A head for these names, on the features of the frozen image tower.
+    pub(crate) fn with_head(
+        clip: &'a ClipModel,
+        config: &FeatureConfig,
+        head: Head,
+        names: &[impl AsRef<str>],
+    ) -> Result<Self, ClassifierError> {
+        let names = owned(names);
+        let text = head.text(clip, config, &names)?;
+        Ok(Self {
+            clip,
+            names,
+            text: ClassText::Head(Box::new(head), text),
+            prompts: TowerPrompts::default(),
+            cache: None,
+        })
+    }
+
+    /// As [`cached`](Self::cached), if it is a head, whose training has computed such features.
+    pub fn cached_head(self, clip: &'a Clip) -> Self {
+        match self.text {
+            ClassText::Head(..) => self.cached(clip),
+            _ => self,
+        }
+    }
+
+    /// Uses the image features that a CLIP has computed before, and keeps new ones. Only frozen image
+    /// features are kept: classifiers with visual prompts have none. The results are the same.
+    pub fn cached(mut self, clip: &'a Clip) -> Self {
+        self.cache = self.prompts.vision.is_empty().then(|| clip.feature_cache());
+        self
     }
 
     /// The class names, in the order of the logits.
@@ -249,18 +307,35 @@ impl<'a> Classifier<'a> {
     /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images
     /// `[3, resolution, resolution]`, one after another.
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
-        let vision = self.clip.vision();
-        let stem = vision.stem(vision.images(images, batch));
-        // [batch, embed_dim]
-        let image = unit(vision.features(&stem, &self.prompts.vision));
+        let features = self.image_features(images, batch); // [batch, embed_dim]
         // [batch, classes]
         values(match &self.text {
-            ClassText::Features(text) => self.clip.scaled_cosine(image, (**text).clone()),
+            ClassText::Features(text) => self.clip.scaled_cosine(unit(features), (**text).clone()),
             ClassText::Conditioned(of) => {
+                let image = unit(features);
                 let text = conditioned_text(self.clip, &*of.model, &of.leaves, &of.texts, &image);
                 image_by_image(self.clip, &text.unwrap_or_default(), &image)
             }
+            // Features that are not finite give logits that are not, which is an error elsewhere.
+            ClassText::Head(head, text) => match head.logits(&values(features), text) {
+                Ok(logits) => return logits,
+                Err(_) => return vec![f32::NAN; batch * self.names.len()],
+            },
         })
+    }
+
+    /// Image features `[batch, embed_dim]` of the tower with the classifier's prompts, not of unit length.
+    fn image_features(&self, images: Vec<f32>, batch: usize) -> Tensor<2> {
+        // What cannot be saved is not an error of a classification: it is only computed again.
+        if let Some(cache) = self.cache
+            && let Ok(rows) = cache.features(self.clip, &images, batch)
+        {
+            let shape = [batch, self.clip.config().embed_dim];
+            return Tensor::from_data(TensorData::new(rows, shape), self.clip.device());
+        }
+        let vision = self.clip.vision();
+        let stem = vision.stem(vision.images(images, batch));
+        vision.features(&stem, &self.prompts.vision)
     }
 
     /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).

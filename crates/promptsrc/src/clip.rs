@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use promptsrc_clip::hub::{self, DownloadEvent, HubError};
@@ -13,6 +14,7 @@ use promptsrc_image::Preprocess;
 use promptsrc_world::{MINI, WorldError, mini_clip};
 
 use crate::device::{DeviceError, device};
+use crate::feature_cache::FeatureCache;
 use crate::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 
 /// A frozen CLIP, ready to train on and to classify with.
@@ -36,6 +38,7 @@ pub struct Clip {
     record: ClipRecord,
     stated: WeightOptions,
     notes: Vec<String>,
+    features: Arc<FeatureCache>,
 }
 
 /// Device and precision of a CLIP.
@@ -165,6 +168,7 @@ impl Clip {
     ) -> Result<Self, ClipError> {
         let (device, precision) = options.resolve()?;
         let config = weights.config();
+        let model = ClipModel::with_precision(weights, &device, precision)?;
         Ok(Self {
             source: name.to_string(),
             record: ClipRecord {
@@ -177,13 +181,28 @@ impl Clip {
             },
             stated: WeightOptions::default(),
             notes: weights.notes().to_vec(),
-            model: ClipModel::with_precision(weights, &device, precision)?,
+            features: Arc::new(FeatureCache::in_memory(&model)),
+            model,
         })
     }
 
     /// The two towers.
     pub fn model(&self) -> &ClipModel {
         &self.model
+    }
+
+    /// The image features that have been computed, for feature methods.
+    pub fn feature_cache(&self) -> &FeatureCache {
+        &self.features
+    }
+
+    /// Keeps image features in a folder, also for later processes; without it they are kept in memory.
+    pub fn with_feature_cache(mut self, folder: &Path) -> Self {
+        let settings = serde_json::to_string(&self.record.settings).unwrap_or_default();
+        let precision = self.precision().to_string();
+        let identity = [self.record.fingerprint.as_str(), &settings, &precision];
+        self.features = Arc::new(FeatureCache::open(folder, &identity, &self.model));
+        self
     }
 
     /// Its source: an absolute path, or a name as given.

@@ -15,6 +15,22 @@ pub enum Event {
         /// Number of all.
         total: usize,
     },
+    /// A feature method encodes the training and validation images. The log does not contain it.
+    Features {
+        /// Number of images that are encoded, each pass counted.
+        done: usize,
+        /// Number of all.
+        total: usize,
+    },
+    /// An epoch of a head's fit is finished; for the linear probe, the fit with one penalty.
+    Fit {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Number of epochs.
+        epochs: usize,
+        /// Mean loss over its steps.
+        loss: f64,
+    },
     /// The run starts or resumes.
     Start {
         /// The method.
@@ -65,8 +81,13 @@ impl Event {
     /// The epoch that an event belongs to.
     pub fn epoch(&self) -> Option<usize> {
         match self {
-            Event::Step { epoch, .. } | Event::Epoch { epoch, .. } => Some(*epoch),
-            Event::Texts { .. } | Event::Start { .. } | Event::End { .. } => None,
+            Event::Step { epoch, .. } | Event::Epoch { epoch, .. } | Event::Fit { epoch, .. } => {
+                Some(*epoch)
+            }
+            Event::Texts { .. }
+            | Event::Features { .. }
+            | Event::Start { .. }
+            | Event::End { .. } => None,
         }
     }
 }

@@ -21,7 +21,7 @@ use promptsrc_clip::Precision;
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_datasets::FewShotCache;
 
-use crate::config::TrainConfig;
+use crate::config::MethodConfig;
 pub use crate::differences::differences;
 use crate::events::Event;
 pub use crate::state_file::StateError;
@@ -52,8 +52,8 @@ pub struct RunConfig {
     pub clip: RunClip,
     /// The images.
     pub data: RunData,
-    /// Prompts, optimiser, losses.
-    pub train: TrainConfig,
+    /// The method's configuration.
+    pub train: MethodConfig,
 }
 
 /// Source and fingerprint of a run's CLIP.
@@ -114,6 +114,9 @@ pub struct RunData {
     /// Fingerprint of the training list: paths and labels in order.
     #[serde(alias = "pictures")]
     pub images: String,
+    /// Fingerprint of the validation list, if the method chooses settings on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<String>,
     /// Whether the images are turned by their EXIF orientation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exif: bool,

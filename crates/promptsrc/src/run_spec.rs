@@ -14,8 +14,11 @@ use promptsrc_image::Limits;
 
 use crate::adapter::{Adapter, AdapterError, AdapterMeta};
 use crate::clip::Clip;
-use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
+use crate::config::{
+    ConfigError, FeatureConfig, HeadSettings, MethodConfig, Overrides, Preset, TrainConfig,
+};
 use crate::events::Event;
+use crate::feature_training::{self, FeatureError, FeatureTraining};
 use crate::image_list;
 use crate::losses::LossValues;
 use crate::methods::{Request, prompt_model};
@@ -36,7 +39,7 @@ pub struct RunSpec<'a> {
     /// Location of the images; it is recorded and does not affect the result.
     pub place: DataPlace,
     /// The configuration.
-    pub config: TrainConfig,
+    pub config: MethodConfig,
     /// Number of threads that decode images ahead of time (0: one per core); it does not affect the
     /// result.
     pub threads: usize,
@@ -53,6 +56,8 @@ pub struct TrainingImages {
     pub warnings: Vec<String>,
     /// Record of the images in an adapter.
     pub record: DataRecord,
+    /// The validation images, on which some methods choose settings.
+    validation: Images,
     allow_missing: bool,
 }
 
@@ -62,6 +67,9 @@ pub enum TrainError {
     /// The training failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// The training of a head failed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
     /// The images cannot be loaded.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -132,6 +140,8 @@ impl TrainingImages {
             },
             items: images.items,
             warnings,
+            // Whether any may be missing is decided where they are needed.
+            validation: subset.images(Part::Val, true).unwrap_or_default(),
             allow_missing,
         })
     }
@@ -182,11 +192,65 @@ impl TrainingImages {
         Ok(self)
     }
 
+    /// Checks, before any image is decoded, that a method has the validation images that it needs.
+    ///
+    /// # Errors
+    /// [`TrainError::Features`].
+    pub fn check_for(&self, config: &MethodConfig) -> Result<(), TrainError> {
+        if let MethodConfig::Features(config) = config {
+            self.validation_of(config)?;
+        }
+        Ok(())
+    }
+
+    /// The validation images of a method that chooses settings on them.
+    fn validation_of(&self, config: &FeatureConfig) -> Result<&[Item], FeatureError> {
+        let Images {
+            items,
+            wanted,
+            missing,
+        } = &self.validation;
+        let (method, data_set) = (config.method.clone(), self.record.name.clone());
+        if !config.needs_validation() {
+            return Ok(&[]);
+        }
+        if items.is_empty() {
+            return Err(FeatureError::NoValidation {
+                method,
+                data_set,
+                missing: *missing,
+                can_do_without: !matches!(config.head, HeadSettings::LinearProbe(_)),
+            });
+        }
+        if *missing > 0 && !self.allow_missing {
+            return Err(FeatureError::MissingValidation {
+                method,
+                data_set,
+                missing: *missing,
+                wanted: *wanted,
+            });
+        }
+        Ok(items)
+    }
+
     /// The fingerprint of the images: file names with their parent folders, labels and class names,
     /// in order.
     pub fn fingerprint(&self) -> String {
         image_list::fingerprint(&self.class_names, &self.items)
     }
+}
+
+/// Checks that class names can be told apart by what a configuration learns: for classes that are
+/// measured after a training and are not part of it.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn check_names(clip: &Clip, config: &MethodConfig, names: &[String]) -> Result<(), TrainError> {
+    match config {
+        MethodConfig::Prompts(config) => training::check_names(clip, config, names)?,
+        MethodConfig::Features(config) => feature_training::check_names(clip, config, names)?,
+    }
+    Ok(())
 }
 
 /// A warning if images are missing and left out.
@@ -199,7 +263,7 @@ pub fn missing_warning(subset: &Subset, part: Part, images: &Images) -> Option<S
     })
 }
 
-impl TrainConfig {
+impl MethodConfig {
     /// The configuration that `promptsrc train --method NAME` uses for this CLIP and these images.
     ///
     /// # Errors
@@ -239,6 +303,34 @@ impl TrainConfig {
     }
 }
 
+impl TrainConfig {
+    /// As [`MethodConfig::of`], for a method that learns prompts.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the method is unknown or learns no prompts.
+    pub fn of(method: &str, clip: &Clip, data: &Subset) -> Result<Self, ConfigError> {
+        match MethodConfig::of(method, clip, data)? {
+            MethodConfig::Prompts(config) => Ok(config),
+            MethodConfig::Features(config) => Err(ConfigError::NoPrompts {
+                method: config.method,
+            }),
+        }
+    }
+
+    /// As [`MethodConfig::train`].
+    ///
+    /// # Errors
+    /// [`TrainError`] if the run cannot start or fails.
+    pub fn train(
+        &self,
+        clip: &Clip,
+        data: &Subset,
+        observe: impl FnMut(&Event),
+    ) -> Result<Adapter, TrainError> {
+        MethodConfig::from(self.clone()).train(clip, data, observe)
+    }
+}
+
 impl RunSpec<'_> {
     /// Trains without writing any file.
     ///
@@ -264,11 +356,9 @@ impl RunSpec<'_> {
         self.check()?;
         let OpenedRun { mut folder, state } = RunFolder::open(folder, &self.record(), resume)?;
         let saved = state.as_ref().map_or(0, |state| state.epoch);
-        if saved > self.config.epochs {
-            return Err(TrainError::TooManyEpochs {
-                saved,
-                epochs: self.config.epochs,
-            });
+        let epochs = self.config.epochs();
+        if saved > epochs {
+            return Err(TrainError::TooManyEpochs { saved, epochs });
         }
         let adapter = self.learn(state, Some(&mut folder), observe)?;
         adapter.save(&folder.adapter())?;
@@ -316,6 +406,13 @@ impl RunSpec<'_> {
                 shots: self.images.record.shots,
                 allow_missing: self.images.allow_missing,
                 images: self.images.fingerprint(),
+                validation: match &self.config {
+                    MethodConfig::Features(config) if config.needs_validation() => {
+                        let items = &self.images.validation.items;
+                        Some(image_list::fingerprint(&self.images.class_names, items))
+                    }
+                    _ => None,
+                },
                 exif: self.images.record.exif,
                 few_shot_cache: self.images.record.few_shot_cache.clone(),
             },
@@ -324,8 +421,71 @@ impl RunSpec<'_> {
     }
 
     fn check(&self) -> Result<(), TrainError> {
-        training::check(self.clip, &self.config, &self.images.class_names)?;
+        match &self.config {
+            MethodConfig::Prompts(config) => {
+                training::check(self.clip, config, &self.images.class_names)?;
+            }
+            MethodConfig::Features(config) => {
+                config.check().map_err(FeatureError::from)?;
+                self.feature_training(config)?.check()?;
+            }
+        }
         Ok(())
+    }
+
+    fn feature_training<'a>(
+        &'a self,
+        config: &'a FeatureConfig,
+    ) -> Result<FeatureTraining<'a>, TrainError> {
+        Ok(FeatureTraining {
+            clip: self.clip,
+            config,
+            names: &self.images.class_names,
+            train: &self.images.items,
+            validation: self.images.validation_of(config)?,
+            threads: self.threads,
+        })
+    }
+
+    /// Trains a head. There is no state to save on the way: what takes time, the features, is in the
+    /// cache of the CLIP.
+    fn learn_head(
+        &self,
+        config: &FeatureConfig,
+        folder: Option<&mut RunFolder>,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<Adapter, TrainError> {
+        let began = Instant::now();
+        let training = self.feature_training(config)?;
+        let trained_on = TrainedImages::of(&self.images.items);
+        let (mut reporter, mut failed) = (Reporter { folder, observe }, None);
+        reporter.report(&Event::Start {
+            method: config.method.clone(),
+            classes: self.images.class_names.len(),
+            images: self.images.items.len(),
+            parameters: training.learned_values(),
+            epochs: config.head.epochs(),
+            // The fit reports its epochs; it has no steps of the training loop.
+            steps: 0,
+            finished: 0,
+        })?;
+        let trained = training.run(&mut |event| match event {
+            Event::Fit { .. } => failed = failed.take().or(reporter.report(event).err()),
+            event => (reporter.observe)(event),
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        reporter.report(&Event::End {
+            seconds: began.elapsed().as_secs_f64(),
+        })?;
+        let mut metrics = trained.figures;
+        metrics.insert("epochs".to_string(), config.head.epochs() as f64);
+        metrics.insert("parameters".to_string(), training.learned_values() as f64);
+        Ok(Adapter {
+            parameters: trained.parameters,
+            meta: self.meta(trained_on, metrics)?,
+        })
     }
 
     fn learn(
@@ -334,20 +494,26 @@ impl RunSpec<'_> {
         folder: Option<&mut RunFolder>,
         observe: &mut dyn FnMut(&Event),
     ) -> Result<Adapter, TrainError> {
+        let config = match &self.config {
+            MethodConfig::Prompts(config) => config,
+            MethodConfig::Features(config) => return self.learn_head(config, folder, observe),
+        };
         let began = Instant::now();
-        let (names, config) = (&self.images.class_names, self.config.clone());
+        let names = &self.images.class_names;
+        let (method, epochs) = (config.method.clone(), config.epochs);
+        let loader = self.loader(config)?;
+        let config = config.clone();
         let mut training = Training::begin(self.clip, config, names, state, &mut |done, total| {
             observe(&Event::Texts { done, total });
         })?;
-        let loader = self.loader()?;
         let trained_on = TrainedImages::of(&self.images.items);
         let mut reporter = Reporter { folder, observe };
         reporter.report(&Event::Start {
-            method: self.config.method.clone(),
+            method,
             classes: names.len(),
             images: self.images.items.len(),
             parameters: training.state().parameters.count(),
-            epochs: self.config.epochs,
+            epochs,
             steps: loader.batches(),
             finished: training.state().epoch,
         })?;
@@ -356,7 +522,7 @@ impl RunSpec<'_> {
             seconds: began.elapsed().as_secs_f64(),
         })?;
         let metrics = BTreeMap::from([
-            ("epochs".to_string(), self.config.epochs as f64),
+            ("epochs".to_string(), epochs as f64),
             ("steps_per_epoch".to_string(), loader.batches() as f64),
             (
                 "parameters".to_string(),
@@ -369,18 +535,18 @@ impl RunSpec<'_> {
         })
     }
 
-    fn loader(&self) -> Result<TrainLoader, DataError> {
+    fn loader(&self, config: &TrainConfig) -> Result<TrainLoader, DataError> {
         TrainLoader::new(
             self.images.items.clone(),
             self.clip.preprocess(),
             Augment {
-                scale: (self.config.crop_scale, 1.0),
+                scale: (config.crop_scale, 1.0),
                 ..Augment::default()
             },
-            self.config.seed,
+            config.seed,
             LoaderOptions {
                 threads: self.threads,
-                ..LoaderOptions::new(self.config.batch_size)
+                ..LoaderOptions::new(config.batch_size)
             },
         )
     }
@@ -390,12 +556,18 @@ impl RunSpec<'_> {
         trained_on: TrainedImages,
         metrics: BTreeMap<String, f64>,
     ) -> Result<AdapterMeta, TrainError> {
-        let model = prompt_model(&self.config).map_err(TrainingError::from)?;
+        let template = match &self.config {
+            MethodConfig::Prompts(config) => {
+                let model = prompt_model(config).map_err(TrainingError::from)?;
+                model.template()
+            }
+            MethodConfig::Features(config) => config.templates.first().cloned().unwrap_or_default(),
+        };
         Ok(AdapterMeta {
             format_version: AdapterMeta::FORMAT_VERSION,
-            method: self.config.method.clone(),
+            method: self.config.method().to_string(),
             class_names: self.images.class_names.clone(),
-            template: model.template(),
+            template,
             clip: self.clip.record().clone(),
             preprocessing: self.clip.preprocessing_record(),
             data: DataRecord {

@@ -51,7 +51,7 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
         let run = &result.run;
         let mut configuration = result.configuration.of_same_images();
         if let Some(train) = &mut configuration.train {
-            train.seed = 0;
+            train.set_seed(0);
         }
         let value = |v: Result<serde_json::Value, _>| v.unwrap_or_default();
         let configuration = value(serde_json::to_value(configuration));

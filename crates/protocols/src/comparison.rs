@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use promptsrc::methods::{Family, Request, find};
 use promptsrc::records::ClipRecord;
-use promptsrc::{Overrides, run_folder};
+use promptsrc::{MethodConfig, Overrides, run_folder};
 use promptsrc_clip::hub::KnownClip;
 use promptsrc_datasets::{CatalogueSet, Classes, Part, Split, SplitOrigin};
 
@@ -143,18 +143,22 @@ fn configuration(protocol: Protocol, run: &RunResult, found: &mut Comparison) {
         is_mini: false,
         data_set: &id.data_set,
         shots: id.shots,
-        seed: config.seed,
+        seed: config.seed(),
         overrides: &Overrides::default(),
     };
     let Ok(published) = published.resolve() else {
         return found.differ("configuration unknown");
     };
-    if config.epochs != published.epochs {
-        let s = if config.epochs == 1 { "" } else { "s" };
-        found.differ(format!("{} epoch{s}", config.epochs));
+    let epochs = config.epochs();
+    if epochs != published.epochs() {
+        let s = if epochs == 1 { "" } else { "s" };
+        found.differ(format!("{epochs} epoch{s}"));
     }
     let mut others = published;
-    others.epochs = config.epochs;
+    // Said already.
+    if let MethodConfig::Prompts(others) = &mut others {
+        others.epochs = epochs;
+    }
     let value = |v: Result<serde_json::Value, _>| v.unwrap_or_default();
     let (own, others) = (
         value(serde_json::to_value(config)),

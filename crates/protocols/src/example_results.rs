@@ -33,9 +33,12 @@ pub(crate) fn result(
         preprocessing: None,
         allow_missing: false,
         exif: false,
-        train: shots_and_seed.map(|(_, seed)| TrainConfig {
-            seed,
-            ..TrainConfig::default()
+        train: shots_and_seed.map(|(_, seed)| {
+            let config = TrainConfig {
+                seed,
+                ..TrainConfig::default()
+            };
+            config.into()
         }),
     };
     let mut result = RunResult::new(run, configuration, None);

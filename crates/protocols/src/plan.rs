@@ -4,7 +4,7 @@ use crate::collection::{DatasetEntry, DatasetSize, TransferRole};
 use crate::protocol::{Protocol, Target};
 use crate::results::RunId;
 use promptsrc::methods::{Family, Method, Request};
-use promptsrc::{ConfigError, Overrides, Preset, TrainConfig};
+use promptsrc::{ConfigError, MethodConfig, Overrides, Preset};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct PlannedRun {
     /// Its method.
     pub method: &'static dyn Method,
     /// Its configuration; `None` where the method learns nothing.
-    pub config: Option<TrainConfig>,
+    pub config: Option<MethodConfig>,
     /// What it is measured on.
     pub targets: Vec<Target>,
     /// Estimated cost, in forward passes of one image through the image tower.
@@ -275,12 +275,30 @@ fn share(protocol: Protocol) -> f64 {
 /// Estimated cost of a training, in forward passes of one image, from the operations of ViT-B/16: a
 /// step of 4 images and C classes is 390 + 0.75 C GFLOP, the forward pass of an image 35, and a
 /// text through the frozen tower 0.8. It only serves to compare runs.
-fn training_cost(protocol: Protocol, config: &TrainConfig, size: DatasetSize, shots: usize) -> f64 {
+fn training_cost(
+    protocol: Protocol,
+    config: &MethodConfig,
+    size: DatasetSize,
+    shots: usize,
+) -> f64 {
     let classes = match protocol {
         Protocol::BaseToNovel => size.classes.div_ceil(2),
         _ => size.classes,
     } as f64;
     let images = classes * shots as f64;
+    let config = match config {
+        MethodConfig::Prompts(config) => config,
+        // Every pass over the training images is a forward pass; the fit is small beside it. At most
+        // four validation images of each class.
+        MethodConfig::Features(config) => {
+            let passes = config.crops.as_ref().map_or(1, |crops| crops.passes) as f64;
+            let validation = match config.needs_validation() {
+                true => classes * shots.min(4) as f64,
+                false => 0.0,
+            };
+            return passes * images + validation;
+        }
+    };
     let batch = config.batch_size as f64;
     // An incomplete batch is dropped.
     let steps = config.epochs as f64 * (images / batch).floor().max(1.0);
@@ -295,7 +313,7 @@ fn training_cost(protocol: Protocol, config: &TrainConfig, size: DatasetSize, sh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use promptsrc::methods;
+    use promptsrc::{TrainConfig, methods};
 
     fn sets() -> Vec<DatasetEntry> {
         let set = |name: &str, role, measured_by_default, classes, test| DatasetEntry {
@@ -431,7 +449,7 @@ mod tests {
     #[test]
     fn costs_are_in_the_proportion_of_the_work() {
         let cost = |protocol, shots, classes| {
-            let config = TrainConfig::preset(Protocol::preset(protocol));
+            let config = TrainConfig::preset(Protocol::preset(protocol)).into();
             training_cost(protocol, &config, DatasetSize { classes, test: 0 }, shots)
         };
         // ViT-B/16, 4 shots of 100 classes, 50 epochs: 5,000 steps of 465 GFLOP and the teacher's

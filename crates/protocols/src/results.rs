@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, ImageFacts};
 use crate::protocol::{Protocol, Target};
-use promptsrc::config::TrainConfig;
+use promptsrc::config::MethodConfig;
 use promptsrc::records::{ClipSettingsRecord, PreprocessingRecord};
 use promptsrc_files::{SaveError, write_atomically};
 
@@ -57,7 +57,7 @@ pub struct Configuration {
     pub exif: bool,
     /// The settings of the training; `None` where nothing is learned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub train: Option<TrainConfig>,
+    pub train: Option<MethodConfig>,
 }
 
 impl Configuration {

@@ -9,8 +9,8 @@ use promptsrc::class_texts::tokens;
 use promptsrc::provenance::program;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Part, ReadableEvaluation,
-    RunSpec, TrainConfig, TrainError, fingerprint, overlap_warnings, training,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, MethodConfig, Part,
+    ReadableEvaluation, RunSpec, TrainError, check_names, fingerprint, overlap_warnings,
 };
 use promptsrc_files::Lock;
 
@@ -242,7 +242,8 @@ impl<'a> Sweep<'a> {
             return Ok(());
         }
         if let Some(config) = &run.config {
-            self.images.training(run, config.seed, &warn)?;
+            let (images, _) = self.images.training(run, config.seed(), &warn)?;
+            images.check_for(config)?;
         }
         for target in &run.targets {
             let key = (target.data_set.clone(), target.classes.to_string());
@@ -253,7 +254,7 @@ impl<'a> Sweep<'a> {
             let names = checked.get(&key).map_or(&[][..], Vec::as_slice);
             match &run.config {
                 Some(config) => {
-                    training::check_names(self.clip, config, names).map_err(TrainError::from)?;
+                    check_names(self.clip, config, names)?;
                 }
                 None => {
                     let template = self.images.collection.template(&target.data_set);
@@ -372,13 +373,13 @@ impl<'a> Sweep<'a> {
     fn train(
         &self,
         run: &PlannedRun,
-        config: &TrainConfig,
+        config: &MethodConfig,
         folder: &Path,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<Trained, SweepError> {
         let name = &run.id.data_set;
         let warn = |text: &str| observe(&SweepEvent::Warn(run, text));
-        let (images, mut facts) = self.images.training(run, config.seed, &warn)?;
+        let (images, mut facts) = self.images.training(run, config.seed(), &warn)?;
         if !run_folder::is_finished(folder) {
             for target in &run.targets {
                 let begin = |data_set: &str, images| {
@@ -559,10 +560,10 @@ impl<'a> Sweep<'a> {
         } = of_target;
         let (names, items) = (subset.class_names, images.items);
         let classifier = match adapter {
-            Some(adapter) => adapter.classifier(self.clip, &names)?,
+            Some(adapter) => adapter.classifier(self.clip, &names)?.cached(self.clip),
             None => {
                 let template = self.images.collection.template(&target.data_set);
-                Classifier::zero_shot(self.clip, &names, &[template])?
+                Classifier::zero_shot(self.clip, &names, &[template])?.cached(self.clip)
             }
         };
         let ReadableEvaluation {

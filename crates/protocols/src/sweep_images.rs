@@ -207,7 +207,7 @@ impl<'a> SweepImages<'a> {
             return Ok(None);
         };
         let location = self.collection.location(&run.id.data_set);
-        let file = FewShotCache::path(location.as_ref(), shots, config.seed);
+        let file = FewShotCache::path(location.as_ref(), shots, config.seed());
         let facts = result.facts.as_ref();
         let trained_on = facts.and_then(|facts| facts.trained_on.as_ref());
         let saved = trained_on.and_then(|facts| facts.few_shot_cache.as_ref());
@@ -215,7 +215,7 @@ impl<'a> SweepImages<'a> {
         if (saved.is_none() && !is_used) || trained_on.is_some_and(|facts| facts.left_out > 0) {
             return Ok(None);
         }
-        let (_, subset) = self.training_subset(run, config.seed, warn)?;
+        let (_, subset) = self.training_subset(run, config.seed(), warn)?;
         let items: Vec<_> = subset.samples(Part::Train).iter().collect();
         let items: Vec<_> = items.iter().map(|sample| sample.item.clone()).collect();
         let asked = fingerprint(&subset.class_names, &items);

@@ -211,7 +211,7 @@ fn made(results: &[&RunResult]) -> Made {
         made.clips.push(clip);
         made.precisions.push(result.configuration.precision.clone());
         let train = result.configuration.train.as_ref();
-        let epochs = train.map(|train| train.epochs).or(result.logged_epochs);
+        let epochs = train.map(|train| train.epochs()).or(result.logged_epochs);
         made.epochs.extend(epochs);
         made.programs.push(match &result.facts {
             Some(facts) => facts.program.clone(),
@@ -238,6 +238,7 @@ mod tests {
     use crate::example_results::{example, published_like, result};
     use crate::published::add_published;
     use crate::table::Cell;
+    use promptsrc::MethodConfig;
 
     fn cell(rows: &[Row], method: &str, column: usize) -> Cell {
         let row = rows.iter().find(|row| row.method == method).expect("a row");
@@ -460,7 +461,7 @@ mod tests {
         change(&|r| r.configuration.clip = "other".into(), "clip");
         change(
             &|r| {
-                if let Some(train) = &mut r.configuration.train {
+                if let Some(MethodConfig::Prompts(train)) = &mut r.configuration.train {
                     train.epochs = 3;
                 }
             },

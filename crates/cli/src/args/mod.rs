@@ -31,6 +31,8 @@ pub use train::TrainArgs;
 pub use values::Shots;
 pub use world::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use promptsrc::PrecisionChoice;
 use promptsrc_clip::{Activation, weights::WeightOptions};
@@ -89,6 +91,10 @@ pub struct Common {
     /// a moving average beside the model.
     #[arg(long, global = true, value_name = "PREFIX", hide_short_help = true)]
     pub clip_prefix: Option<String>,
+    /// Folder where feature methods keep image features, so that an image is encoded once; none: only
+    /// in memory [default: promptsrc/features in the user's cache folder]. It may be removed at any time.
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    pub feature_cache: Option<PathBuf>,
     /// Print the result as JSON on standard output.
     #[arg(long, global = true)]
     pub json: bool,

@@ -7,7 +7,7 @@ use promptsrc::{Classes, Preset};
 
 use super::labelled::DataArgs;
 use super::overrides::OverrideArgs;
-use super::values::{Shots, prompt_method, shots};
+use super::values::{Shots, learning_method, shots};
 
 #[derive(Args, Debug)]
 pub struct TrainArgs {
@@ -55,12 +55,13 @@ pub struct TrainArgs {
     pub preset: Option<Preset>,
     /// Method: promptsrc; ivlp (the same prompts, trained with cross-entropy only); coop (a learned
     /// text context), kgcoop or prograd (the same, guided by the frozen CLIP), cocoop (a context that
-    /// depends on the image); or maple (visual prompts made from text prompts).
+    /// depends on the image); maple (visual prompts made from text prompts). On frozen image features:
+    /// linear-probe, zs-lp, clap, lp++, tip-adapter, tip-adapter-f, clip-adapter.
     #[arg(
         long,
         value_name = "NAME",
         default_value = "promptsrc",
-        value_parser = prompt_method
+        value_parser = learning_method
     )]
     pub method: String,
     /// Configuration file to use instead of a preset (its train table).

@@ -40,9 +40,14 @@ pub fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A method that learns prompts.
-pub fn prompt_method(name: &str) -> Result<String, String> {
-    match promptsrc::methods::prompt_method(name) {
+/// A method that learns.
+pub fn learning_method(name: &str) -> Result<String, String> {
+    use promptsrc::methods::{Family, find};
+    match find(name).map(|method| method.family()) {
+        Ok(Family::Frozen) => {
+            let method = name.to_string();
+            Err(promptsrc::ConfigError::NothingToTrain { method }.to_string())
+        }
         Ok(_) => Ok(name.to_string()),
         Err(error) => Err(error.to_string()),
     }

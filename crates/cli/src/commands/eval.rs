@@ -91,13 +91,15 @@ fn evaluate(mut settings: EvalSettings, printer: &Printer) -> Result<Evaluated, 
             for warning in overlap_warnings(meta, &subset, part, items) {
                 printer.warning(&warning);
             }
-            let prefix = meta.prompt_model()?.prompt_prefix();
-            let mut provenance = Provenance::new(&loaded.clip, vec![format!("{prefix} {{}}.")]);
+            let mut provenance = Provenance::new(&loaded.clip, meta.templates()?);
             let adapter = AdapterProvenance::of(&file, &meta.method, &meta.precision)
                 .map_err(|e| Failure::failed(format!("{}: {e}", file.display())))?;
             provenance.adapter = Some(adapter);
             provenance.data = Some(data);
-            let classifier = loaded.adapter.classifier(&loaded.clip, names)?;
+            let classifier = loaded
+                .adapter
+                .classifier(&loaded.clip, names)?
+                .cached_head(&loaded.clip);
             measure(&classifier, items, &left_out, provenance, printer)
         }
         What::ZeroShot { clip, templates } => {

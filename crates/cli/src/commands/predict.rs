@@ -68,7 +68,10 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
                      --names or --names-file"
                 )));
             }
-            let classifier = loaded.adapter.classifier(&loaded.clip, &names)?;
+            let classifier = loaded
+                .adapter
+                .classifier(&loaded.clip, &names)?
+                .cached_head(&loaded.clip);
             classify(&classifier, exif)
         }
     }

@@ -1,6 +1,6 @@
 //! The CLIP, its device and its precision.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
@@ -16,6 +16,8 @@ pub struct ClipSettings {
     /// The value of `--clip`.
     pub spec: String,
     options: ClipOptions,
+    /// Folder of the image features; `None`: they are kept in memory.
+    feature_cache: Option<PathBuf>,
     /// How the evaluation of an adapter differs from its training.
     difference: Option<String>,
 }
@@ -47,6 +49,7 @@ impl ClipSettings {
         Ok(Self {
             spec: spec.to_string(),
             options,
+            feature_cache: feature_cache(common),
             difference: None,
         })
     }
@@ -89,6 +92,24 @@ impl ClipSettings {
         for note in clip.notes() {
             printer.warning(&format!("{}: {note}", clip.source()));
         }
-        Ok(clip)
+        Ok(match &self.feature_cache {
+            // The built-in CLIP is faster than a disk.
+            Some(folder) if !self.is_mini() => clip.with_feature_cache(folder),
+            _ => clip,
+        })
     }
+}
+
+/// The folder of the option, or one in the user's cache folder.
+fn feature_cache(common: &Common) -> Option<PathBuf> {
+    if let Some(folder) = &common.feature_cache {
+        return (folder != Path::new("none")).then(|| folder.clone());
+    }
+    let of = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    let user = of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")))?;
+    Some(user.join("promptsrc").join("features"))
 }

@@ -113,7 +113,7 @@ fn to_checkpoint(args: &ConvertArgs) -> Result<Conversion, Failure> {
     }
     let adapter = Adapter::load(&input)?;
     Ok(Conversion::ToCheckpoint {
-        epoch: args.epoch.unwrap_or(adapter.meta.config.epochs),
+        epoch: args.epoch.unwrap_or(adapter.meta.config.epochs()),
         adapter: Box::new(adapter),
         input,
         output: args.output.clone(),

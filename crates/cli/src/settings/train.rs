@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use promptsrc::methods::{Request, resolve_file};
 use promptsrc::run_folder::{self, RunError};
-use promptsrc::{Classes, ConfigError, Overrides, Preset, TrainConfig};
+use promptsrc::{Classes, ConfigError, MethodConfig, Overrides, Preset};
 
 use super::clip::ClipSettings;
 use super::data::DataSettings;
@@ -38,7 +38,7 @@ enum Start {
         method: String,
         preset: Option<Preset>,
     },
-    File(Box<TrainConfig>),
+    File(Box<MethodConfig>),
 }
 
 impl TrainSettings {
@@ -77,7 +77,7 @@ impl TrainSettings {
     }
 
     /// The configuration for a data set, or for an unknown one if the name is empty.
-    pub fn config(&self, data_set: &str) -> Result<TrainConfig, Failure> {
+    pub fn config(&self, data_set: &str) -> Result<MethodConfig, Failure> {
         match &self.start {
             Start::File(config) => resolve_file((**config).clone(), self.seed, &self.overrides),
             Start::Preset { method, preset } => Request {
@@ -128,15 +128,17 @@ pub fn config_usage(error: ConfigError) -> Failure {
         ConfigError::FewWords { .. } | ConfigError::Vocabulary { .. } | ConfigError::Words(_) => {
             "--ctx-init"
         }
-        ConfigError::UnknownMethod { .. } | ConfigError::NothingToTrain { .. } => "--method",
+        ConfigError::UnknownMethod { .. }
+        | ConfigError::NothingToTrain { .. }
+        | ConfigError::NoPrompts { .. } => "--method",
     };
     Failure::usage(format!("{option}: {error}"))
 }
 
-fn config_file(path: &Path) -> Result<TrainConfig, Failure> {
+fn config_file(path: &Path) -> Result<MethodConfig, Failure> {
     #[derive(serde::Deserialize)]
     struct Sections {
-        train: TrainConfig,
+        train: MethodConfig,
     }
     let failed = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;

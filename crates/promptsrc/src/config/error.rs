@@ -112,6 +112,12 @@ pub enum ConfigError {
         /// The method.
         method: String,
     },
+    /// A method that learns no prompts, where one is needed.
+    #[error("the method {method} learns no prompts, but a head on image features")]
+    NoPrompts {
+        /// The method.
+        method: String,
+    },
     /// A setting that the method does not have.
     #[error("{option}: the method {method} does not have this setting")]
     NoSuchSetting {

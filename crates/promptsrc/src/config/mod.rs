@@ -2,14 +2,18 @@
 
 mod class_position;
 mod error;
+mod feature_config;
 mod guidance;
+mod method_config;
 mod overrides;
 mod preset;
 mod train_config;
 
 pub use class_position::ClassPosition;
 pub use error::ConfigError;
+pub use feature_config::{Crops, FeatureConfig, HeadSettings};
 pub use guidance::Guidance;
+pub use method_config::MethodConfig;
 pub use overrides::Overrides;
 pub use preset::Preset;
 pub use train_config::{PromptConfig, TrainConfig};

@@ -118,6 +118,28 @@ pub struct Overrides {
         arg(long, value_name = "X", allow_negative_numbers = true)
     )]
     pub prograd_temperature: Option<f64>,
+    /// Random crops of each training image that a feature method encodes.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "N", allow_negative_numbers = true)
+    )]
+    pub passes: Option<usize>,
+    /// Do not choose settings on validation images: keep the method's initial settings, or those of
+    /// the last epoch (Tip-Adapter, Tip-Adapter-F, LP++).
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub no_search: bool,
+    /// Inverse of the linear probe's penalty, instead of a search on validation images.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "C", allow_negative_numbers = true)
+    )]
+    pub probe_c: Option<f64>,
+    /// Share of the network's output in CLIP-Adapter, from 0 to 1.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "X", allow_negative_numbers = true)
+    )]
+    pub adapter_ratio: Option<f64>,
     /// Mean of the Gaussian prompt aggregation, in epochs.
     #[cfg_attr(
         feature = "clap",
@@ -178,6 +200,10 @@ impl Overrides {
             ("kg-weight", self.kg_weight.is_some()),
             ("prograd-lambda", self.prograd_lambda.is_some()),
             ("prograd-temperature", self.prograd_temperature.is_some()),
+            ("passes", self.passes.is_some()),
+            ("no-search", self.no_search),
+            ("probe-c", self.probe_c.is_some()),
+            ("adapter-ratio", self.adapter_ratio.is_some()),
             ("gpa-mean", self.gpa_mean.is_some()),
             ("gpa-std", self.gpa_std.is_some()),
             ("no-gpa", self.no_gpa),

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::config::{ConfigError, Overrides, Preset, TrainConfig};
+use crate::config::{ConfigError, FeatureConfig, Overrides, Preset, TrainConfig};
 use crate::methods::needs::Need;
 use crate::prompt_model::PromptModel;
 use promptsrc_clip::templates::{PHOTO, data_set_template};
+use promptsrc_datasets::CatalogueSet;
 
 /// A method that turns a CLIP into a classifier.
 pub trait Method: fmt::Debug + Sync {
@@ -32,7 +33,13 @@ pub enum Family<'a> {
     Frozen,
     /// It learns prompts, in the training loop that all prompt methods share.
     Prompts(&'a dyn PromptMethod),
+    /// It learns a head on the frozen features of images, which are computed once.
+    Features(&'a dyn FeatureMethod),
 }
+
+/// Settings of [`FeatureConfig`] that no prompt method has.
+pub(super) const OF_FEATURE_METHODS: [&str; 4] =
+    ["passes", "no-search", "probe-c", "adapter-ratio"];
 
 /// A group of settings that a method either has or does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +109,17 @@ pub struct Circumstances<'a> {
 }
 
 impl Circumstances<'_> {
+    /// Whether the data set is one of the paper's, which has a template of its own.
+    pub fn has_own_template(&self) -> bool {
+        data_set_template(self.data_set).is_some()
+    }
+
+    /// The paper's name of the data set; its own if it is not one of the paper's.
+    pub fn paper_data_set(&self) -> String {
+        let known = CatalogueSet::find(self.data_set);
+        known.map_or(self.data_set.to_string(), |set| set.name.to_string())
+    }
+
     /// The data set's own template, with which zero-shot CLIP is measured; "a photo of a {}." for a
     /// data set that has none.
     pub fn template(&self) -> &'static str {
@@ -133,4 +151,10 @@ pub trait PromptMethod: fmt::Debug + Sync {
 
     /// Its prompt model.
     fn prompt_model(&self, config: &TrainConfig) -> Box<dyn PromptModel>;
+}
+
+/// A method that learns a head on frozen features.
+pub trait FeatureMethod: fmt::Debug + Sync {
+    /// Its published configuration; the seed is set afterwards.
+    fn configure(&self, circumstances: &Circumstances) -> FeatureConfig;
 }

@@ -1,20 +1,39 @@
 //! The registry of all methods by name.
 
-use crate::config::{ConfigError, TrainConfig};
+use crate::config::{ConfigError, MethodConfig, TrainConfig};
+use crate::methods::clap::{Clap, ZsLp};
+use crate::methods::clip_adapter::ClipAdapter;
 use crate::methods::cocoop::CoCoOp;
 use crate::methods::coop::CoOp;
 use crate::methods::ivlp::Ivlp;
 use crate::methods::kgcoop::KgCoOp;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::lpp::Lpp;
 use crate::methods::maple::MaPLe;
 use crate::methods::method::{Family, Method, PromptMethod};
 use crate::methods::prograd::ProGrad;
 use crate::methods::promptsrc::PromptSrc;
+use crate::methods::tip_adapter::{TipAdapter, TipAdapterF};
 use crate::methods::zero_shot::ZeroShot;
 use crate::prompt_model::PromptModel;
 
 /// In the order in which tables show them.
-static REGISTRY: [&dyn Method; 8] = [
-    &ZeroShot, &CoOp, &CoCoOp, &KgCoOp, &ProGrad, &MaPLe, &Ivlp, &PromptSrc,
+static REGISTRY: [&dyn Method; 15] = [
+    &ZeroShot,
+    &LinearProbe,
+    &ZsLp,
+    &Clap,
+    &Lpp,
+    &TipAdapter,
+    &TipAdapterF,
+    &ClipAdapter,
+    &CoOp,
+    &CoCoOp,
+    &KgCoOp,
+    &ProGrad,
+    &MaPLe,
+    &Ivlp,
+    &PromptSrc,
 ];
 
 /// All methods, in the order in which tables show them.
@@ -40,11 +59,14 @@ pub fn find(name: &str) -> Result<&'static dyn Method, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::UnknownMethod`] if there is none; [`ConfigError::NothingToTrain`] if the method
-/// learns nothing.
+/// learns nothing, [`ConfigError::NoPrompts`] if it learns no prompts.
 pub fn prompt_method(name: &str) -> Result<&'static dyn PromptMethod, ConfigError> {
     match find(name)?.family() {
         Family::Prompts(method) => Ok(method),
         Family::Frozen => Err(ConfigError::NothingToTrain {
+            method: name.to_string(),
+        }),
+        Family::Features(_) => Err(ConfigError::NoPrompts {
             method: name.to_string(),
         }),
     }
@@ -62,8 +84,11 @@ pub fn prompt_model(config: &TrainConfig) -> Result<Box<dyn PromptModel>, Config
 ///
 /// # Errors
 /// The same as for [`prompt_method`].
-pub fn answers_other_names(config: &TrainConfig) -> Result<bool, ConfigError> {
-    Ok(!prompt_model(config)?.is_class_specific())
+pub fn answers_other_names(config: &MethodConfig) -> Result<bool, ConfigError> {
+    Ok(match config {
+        MethodConfig::Prompts(config) => !prompt_model(config)?.is_class_specific(),
+        MethodConfig::Features(config) => !config.head.is_class_specific(),
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! Resolves a preset, a method and single settings to the configuration of a run.
 
-use crate::config::{ConfigError, Guidance, Overrides, Preset, TrainConfig};
-use crate::methods::method::{Circumstances, PromptMethod, SettingGroup};
-use crate::methods::registry::prompt_method;
+use crate::config::{
+    ConfigError, FeatureConfig, Guidance, MethodConfig, Overrides, Preset, TrainConfig,
+};
+use crate::methods::method::{
+    Circumstances, Family, FeatureMethod, OF_FEATURE_METHODS, PromptMethod, SettingGroup,
+};
+use crate::methods::registry::find;
 
 /// Everything that determines a configuration. `train` and every run of a sweep use it, so that the
 /// same options have the same meaning everywhere.
@@ -34,8 +38,41 @@ impl Request<'_> {
     /// # Errors
     /// [`ConfigError`] if the method is unknown, a given setting does not exist for it, or a value
     /// is invalid.
-    pub fn resolve(&self) -> Result<TrainConfig, ConfigError> {
-        let method = prompt_method(self.method)?;
+    pub fn resolve(&self) -> Result<MethodConfig, ConfigError> {
+        match find(self.method)?.family() {
+            Family::Frozen => Err(ConfigError::NothingToTrain {
+                method: self.method.to_string(),
+            }),
+            Family::Prompts(method) => Ok(self.resolve_prompts(method)?.into()),
+            Family::Features(method) => Ok(self.resolve_features(method)?.into()),
+        }
+    }
+
+    fn circumstances(&self, preset: Preset) -> Circumstances<'_> {
+        Circumstances {
+            preset,
+            data_set: self.data_set,
+            shots: self.shots,
+        }
+    }
+
+    fn resolve_features(&self, method: &dyn FeatureMethod) -> Result<FeatureConfig, ConfigError> {
+        if self.preset.is_some() {
+            return Err(ConfigError::NoSuchSetting {
+                option: "preset",
+                method: self.method.to_string(),
+            });
+        }
+        let mut config = method.configure(&self.circumstances(self.default_preset));
+        config.seed = self.seed;
+        if let Some(crops) = config.crops.as_mut().filter(|_| self.is_mini) {
+            let least = TrainConfig::preset(Preset::Mini).crop_scale;
+            crops.scale = crops.scale.max(least);
+        }
+        finish_features(config, self.overrides)
+    }
+
+    fn resolve_prompts(&self, method: &dyn PromptMethod) -> Result<TrainConfig, ConfigError> {
         let preset = match (self.preset, self.is_mini, self.default_preset) {
             (Some(preset), ..) => preset,
             (None, true, Preset::BaseToNovel | Preset::FewShot) => Preset::Mini,
@@ -49,12 +86,7 @@ impl Request<'_> {
             published.crop_scale = TrainConfig::preset(Preset::Mini).crop_scale;
         }
         published.method = self.method.to_string();
-        let circumstances = Circumstances {
-            preset,
-            data_set: self.data_set,
-            shots: self.shots,
-        };
-        let mut config = method.configure(published, &circumstances);
+        let mut config = method.configure(published, &self.circumstances(preset));
         config.seed = self.seed;
         finish(config, method, self.overrides)
     }
@@ -65,13 +97,35 @@ impl Request<'_> {
 /// # Errors
 /// The same as for [`Request::resolve`].
 pub fn resolve_file(
-    mut config: TrainConfig,
+    config: MethodConfig,
     seed: u64,
     overrides: &Overrides,
-) -> Result<TrainConfig, ConfigError> {
-    let method = prompt_method(&config.method)?;
-    config.seed = seed;
-    finish(config, method, overrides)
+) -> Result<MethodConfig, ConfigError> {
+    let other_family = |config: &MethodConfig| ConfigError::Lacks {
+        method: config.method().to_string(),
+        part: "the settings of this method: it has those of another kind of method",
+    };
+    match (find(config.method())?.family(), config) {
+        (Family::Prompts(method), MethodConfig::Prompts(config)) => {
+            Ok(finish(TrainConfig { seed, ..config }, method, overrides)?.into())
+        }
+        (Family::Features(_), MethodConfig::Features(config)) => {
+            Ok(finish_features(FeatureConfig { seed, ..config }, overrides)?.into())
+        }
+        (Family::Frozen, config) => Err(ConfigError::NothingToTrain {
+            method: config.method().to_string(),
+        }),
+        (_, config) => Err(other_family(&config)),
+    }
+}
+
+fn finish_features(
+    mut config: FeatureConfig,
+    overrides: &Overrides,
+) -> Result<FeatureConfig, ConfigError> {
+    config.apply(overrides)?;
+    config.check()?;
+    Ok(config)
 }
 
 fn finish(
@@ -84,6 +138,9 @@ fn finish(
         method: config.method.clone(),
     };
     let given = overrides.given();
+    if let Some(option) = OF_FEATURE_METHODS.iter().find(|o| given.contains(o)) {
+        return Err(no_such(option));
+    }
     let lacks = |group: &SettingGroup| !method.has().contains(group);
     for group in SettingGroup::ALL.iter().filter(|group| lacks(group)) {
         let mut options = group.options().iter();
@@ -128,6 +185,7 @@ fn in_file(config: &TrainConfig, group: SettingGroup) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::HeadSettings;
 
     fn request<'a>(method: &'a str, overrides: &'a Overrides) -> Request<'a> {
         Request {
@@ -142,12 +200,134 @@ mod tests {
         }
     }
 
+    fn prompts(request: Request) -> TrainConfig {
+        match request.resolve() {
+            Ok(MethodConfig::Prompts(config)) => config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// From the repositories' configuration files and scripts.
+    #[test]
+    fn guided_and_conditional_methods_have_their_published_settings() {
+        let none = Overrides::default();
+        let of = |method, preset, data_set, shots| {
+            prompts(Request {
+                preset: Some(preset),
+                data_set,
+                shots: Some(shots),
+                ..request(method, &none)
+            })
+        };
+        let key = |c: &TrainConfig| (c.epochs, c.batch_size, c.prompts.n_ctx_text, c.optim.lr);
+        let (base, few, cross) = (Preset::BaseToNovel, Preset::FewShot, Preset::CrossDataset);
+        assert_eq!(key(&of("cocoop", base, "DTD", 16)), (10, 1, 4, 0.002));
+        assert_eq!(key(&of("maple", base, "DTD", 16)), (5, 4, 2, 0.0035));
+        let maple = of("maple", cross, "ImageNet", 16);
+        assert_eq!(key(&maple), (2, 4, 2, 0.0026));
+        assert_eq!(
+            (maple.prompts.depth_text, maple.prompts.depth_vision),
+            (3, 3)
+        );
+        let kgcoop = of("kgcoop", base, "DTD", 16);
+        assert_eq!(key(&kgcoop), (100, 128, 4, 0.002));
+        assert_eq!(kgcoop.guidance, Some(Guidance::Knowledge { weight: 8.0 }));
+        assert_eq!(kgcoop.templates, ["a photo of a {}, a type of texture."]);
+        assert_eq!(
+            of("kgcoop", base, "EuroSAT", 16).templates,
+            ["a centered satellite photo of {}."]
+        );
+        let lambda = |preset, data_set, shots| match of("prograd", preset, data_set, shots).guidance
+        {
+            Some(Guidance::GradientProjection {
+                lambda,
+                temperature,
+            }) => (lambda, temperature),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(lambda(few, "DTD", 16), (0.8, 1.0));
+        assert_eq!(lambda(few, "oxford_flowers", 8), (0.8, 1.0));
+        assert_eq!(lambda(few, "EuroSAT", 4), (1.0, 1.0));
+        assert_eq!(lambda(few, "OxfordPets", 16), (1.0, 1.0));
+        assert_eq!(lambda(base, "DTD", 16), (1.0, 1.0));
+        let prograd = of("prograd", few, "oxford_pets", 1);
+        assert_eq!(key(&prograd), (50, 32, 16, 0.002));
+        assert_eq!(prograd.prompts.ctx_init, "a type of pet, a photo of a");
+        assert_eq!(
+            of("prograd", few, "DTD", 1).prompts.ctx_init,
+            "a texture of"
+        );
+    }
+
+    #[test]
+    fn a_feature_method_has_its_own_settings_and_no_others() {
+        let none = Overrides::default();
+        let config = |method, data_set, overrides| {
+            let request = Request {
+                data_set,
+                ..request(method, overrides)
+            };
+            match request.resolve() {
+                Ok(MethodConfig::Features(config)) => config,
+                other => panic!("{other:?}"),
+            }
+        };
+        let clap = config("clap", "ImageNet", &none);
+        assert_eq!(
+            (clap.templates.len(), clap.crops.map(|c| c.passes)),
+            (8, Some(20))
+        );
+        assert!(config("clap", "my images", &none).templates == ["a photo of a {}."]);
+        assert!(config("clap", "UCF101", &none).names_as_given);
+        assert!(!config("clap", "my images", &none).names_as_given);
+        let HeadSettings::TipAdapter(tip) = config("tip-adapter", "dtd", &none).head else {
+            panic!("another head");
+        };
+        assert_eq!((tip.init_alpha, tip.search_scale_beta), (2.0, 13.0));
+        let lr = Overrides {
+            lr: Some(0.5),
+            ..Overrides::default()
+        };
+        for (method, has) in [
+            ("zs-lp", true),
+            ("tip-adapter-f", true),
+            ("tip-adapter", false),
+            ("linear-probe", false),
+            ("lp++", false),
+        ] {
+            assert_eq!(request(method, &lr).resolve().is_ok(), has, "{method}");
+        }
+        let passes = Overrides {
+            passes: Some(2),
+            ..Overrides::default()
+        };
+        assert_eq!(
+            config("tip-adapter", "", &passes).crops.map(|c| c.passes),
+            Some(2)
+        );
+        for method in ["promptsrc", "linear-probe"] {
+            let error = request(method, &passes).resolve().unwrap_err();
+            assert!(error.to_string().starts_with("passes"), "{error}");
+        }
+        let named = Request {
+            preset: Some(Preset::FewShot),
+            ..request("clap", &none)
+        };
+        assert!(
+            named
+                .resolve()
+                .unwrap_err()
+                .to_string()
+                .starts_with("preset")
+        );
+    }
+
     #[test]
     fn ivlp_is_cross_entropy_alone_and_zero_shot_learns_nothing() {
         let none = Overrides::default();
         let of = |method| request(method, &none).resolve();
-        assert_eq!(of("promptsrc"), Ok(TrainConfig::default()));
-        let ivlp = of("ivlp").expect("a configuration");
+        assert_eq!(of("promptsrc"), Ok(TrainConfig::default().into()));
+        let ivlp = prompts(request("ivlp", &none));
         assert_eq!((ivlp.regularisation, ivlp.aggregation), (None, None));
         assert!(matches!(
             of("zero-shot"),
@@ -167,7 +347,7 @@ mod tests {
                 shots: Some(shots),
                 ..request("coop", &none)
             };
-            let config = config.resolve().expect("a configuration");
+            let config = prompts(config);
             assert_eq!((config.batch_size, config.optim.lr), (32, 0.002));
             assert_eq!((config.regularisation, config.aggregation), (None, None));
             (config.epochs, config.prompts.n_ctx_text)
@@ -198,12 +378,8 @@ mod tests {
             let error = request(method, overrides).resolve().unwrap_err();
             assert!(error.to_string().starts_with(option), "{error}");
         }
-        assert_eq!(
-            request("promptsrc", &gpa)
-                .resolve()
-                .map(|c| c.aggregation.map(|a| a.mean)),
-            Ok(Some(3.0))
-        );
+        let aggregation = prompts(request("promptsrc", &gpa)).aggregation;
+        assert_eq!(aggregation.map(|a| a.mean), Some(3.0));
     }
 
     #[test]
@@ -215,12 +391,12 @@ mod tests {
                 is_mini: true,
                 ..request("promptsrc", &none)
             };
-            assert_eq!(mini.resolve().map(|c| c.crop_scale), Ok(0.5));
+            assert_eq!(prompts(mini).crop_scale, 0.5);
             let named = Request {
                 preset: Some(default_preset),
                 ..mini
             };
-            assert_eq!(named.resolve().map(|c| c.crop_scale), Ok(0.08));
+            assert_eq!(prompts(named).crop_scale, 0.08);
         }
     }
 
@@ -233,7 +409,7 @@ mod tests {
                 data_set,
                 ..request("promptsrc", &none)
             };
-            let aggregation = few_shot.resolve().ok().and_then(|c| c.aggregation);
+            let aggregation = prompts(few_shot).aggregation;
             assert_eq!(aggregation.map(|a| (a.mean, a.std)), Some((mean, std)));
         }
     }

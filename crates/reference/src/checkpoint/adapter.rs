@@ -56,12 +56,13 @@ impl ReferenceCheckpoint {
             path: self.path.clone(),
             source,
         };
+        let mut prompts = meta.prompt_config().map_err(config)?.clone();
         if let Some(method) = supplement.method.as_ref().filter(|m| **m != meta.method) {
             meta.method = method.clone();
-            meta.config = of_method(meta.config, method, supplement).map_err(config)?;
+            prompts = of_method(prompts, method, supplement).map_err(config)?;
         }
         if let Some(words) = &supplement.ctx_init {
-            meta.config.prompts.ctx_init = words.clone();
+            prompts.prompts.ctx_init = words.clone();
         }
         if let Some(names) = &supplement.class_names {
             meta.class_names = names.clone();
@@ -70,7 +71,8 @@ impl ReferenceCheckpoint {
             self.check_settings(clip, preprocessing)?;
             (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
         }
-        let model = methods::prompt_model(&meta.config).map_err(config)?;
+        let model = methods::prompt_model(&prompts).map_err(config)?;
+        meta.config = prompts.into();
         meta.template = format!("{} {{}}.", model.prompt_prefix());
         Ok(Adapter {
             parameters: self.prompts.clone(),
@@ -146,7 +148,7 @@ impl ReferenceCheckpoint {
             preprocessing,
             data,
             precision: if self.half { "f16" } else { "f32" }.to_string(),
-            config,
+            config: config.into(),
             metrics,
         })
     }

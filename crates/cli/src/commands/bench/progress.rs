@@ -80,7 +80,11 @@ impl SweepProgress {
                     true => String::new(),
                     false => format!("texts of the templates {done}/{total} "),
                 }),
-                Event::Epoch { .. } | Event::End { .. } => {}
+                Event::Features { done, total } => {
+                    let steps = (*done, (*total).max(1));
+                    self.advance(&mut seen, run, steps);
+                }
+                Event::Epoch { .. } | Event::Fit { .. } | Event::End { .. } => {}
             },
             SweepEvent::Measure { run, done, total } => {
                 let trained = if run.config.is_some() { TRAINING } else { 0.0 };

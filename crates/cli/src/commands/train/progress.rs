@@ -15,6 +15,8 @@ pub struct TrainProgress {
     pub seconds: f64,
     /// Mean losses of the last epoch; `None` if this process did not train an epoch.
     pub losses: Option<LossValues>,
+    /// The last loss of a head's fit.
+    pub fitted: Option<f64>,
 }
 
 impl TrainProgress {
@@ -25,6 +27,7 @@ impl TrainProgress {
             epochs: 0,
             seconds: 0.0,
             losses: None,
+            fitted: None,
         }
     }
 
@@ -40,6 +43,28 @@ impl TrainProgress {
                 }
                 self.bar.set_position(*done as u64);
             }
+            Event::Features { done, total } => {
+                if *done <= 1 || self.bar.length() != Some(*total as u64) {
+                    self.bar.finish_and_clear();
+                    self.bar = self.printer.bar(*total as u64, "images encoded");
+                }
+                self.bar.set_position(*done as u64);
+                if done == total {
+                    self.bar.finish_and_clear();
+                }
+            }
+            Event::Fit {
+                epoch,
+                epochs,
+                loss,
+            } => {
+                // A line now and then: there may be hundreds.
+                if epoch == epochs || *epoch % epochs.div_ceil(10).max(1) == 0 {
+                    let width = epochs.to_string().len();
+                    self.line(&format!("epoch {epoch:>width$}/{epochs}  loss {loss:.4}"));
+                }
+                self.fitted = Some(*loss);
+            }
             Event::Start {
                 method,
                 classes,
@@ -50,10 +75,13 @@ impl TrainProgress {
                 finished,
             } => {
                 self.epochs = *epochs;
-                self.line(&format!(
-                    "{method}: {parameters} values, {classes} classes, {images} images, \
-                     {epochs} epochs of {steps} steps"
-                ));
+                let sizes =
+                    format!("{method}: {parameters} values, {classes} classes, {images} images");
+                self.line(&match steps {
+                    // A head: it has no steps of a loop.
+                    0 => sizes,
+                    _ => format!("{sizes}, {epochs} epochs of {steps} steps"),
+                });
                 if *finished > 0 {
                     self.line(&format!("resuming after epoch {finished}"));
                 }
@@ -75,16 +103,23 @@ impl TrainProgress {
                 self.losses = Some(*losses);
                 // At most 80 columns; the log contains all values.
                 let width = self.epochs.to_string().len();
-                self.line(&format!(
-                    "epoch {epoch:>width$}/{}  loss {:.3}  ce {:.2}  text {:.2}  image {:.2}  \
-                     logits {:.2}  {seconds:.1} s",
-                    self.epochs,
-                    losses.total,
-                    losses.ce,
-                    losses.scl_text,
-                    losses.scl_image,
-                    losses.scl_logits
-                ));
+                let mut text = format!(
+                    "epoch {epoch:>width$}/{}  loss {:.3}  ce {:.2}",
+                    self.epochs, losses.total, losses.ce
+                );
+                // The terms that the method has.
+                for (name, value) in [
+                    ("text", losses.scl_text),
+                    ("image", losses.scl_image),
+                    ("logits", losses.scl_logits),
+                    ("knowledge", losses.knowledge),
+                    ("teacher ce", losses.teacher_ce),
+                ] {
+                    if value != 0.0 {
+                        text += &format!("  {name} {value:.2}");
+                    }
+                }
+                self.line(&format!("{text}  {seconds:.1} s"));
             }
             Event::End { seconds } => {
                 self.seconds = *seconds;
