@@ -216,6 +216,35 @@ fn a_baseline_without_results_is_an_error_and_published_rows_have_sources() {
     let text = table(&out, &["--baseline", "zero-shot"]).done().stdout;
     assert!(text.contains("less zero-shot: ") && !text.contains("  less zero-shot  "));
 
+    // A run that learned for its own classes only has no novel ones: a dash, and nothing is missing.
+    let path = below(&out, "base-to-novel/zero-shot/surfaces/result.json");
+    let mut result: Value =
+        serde_json::from_str(&fs::read_to_string(&path).expect("it")).expect("JSON");
+    result["measured"].as_array_mut().expect("both").truncate(1);
+    fs::write(&path, result.to_string()).expect("a file");
+    assert_eq!(table(&out, &["--json"]).done().json()["complete"], false);
+    result["fixed_classes"] = true.into();
+    fs::write(&path, result.to_string()).expect("a file");
+    let json = table(&out, &["--json"]).done().json();
+    assert_eq!(json["complete"], true);
+    let row = &json["sets"]["surfaces"]["zero-shot"];
+    assert!(row["base"]["mean"].is_f64());
+    assert_eq!((&row["novel"], &row["hm"]), (&Value::Null, &Value::Null));
+    let text = table(&out, &[]).done().stdout;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("surfaces"))
+        .expect("a row");
+    assert_eq!(
+        line.split_whitespace().filter(|word| *word == "-").count(),
+        2,
+        "{text}"
+    );
+    assert!(
+        text.contains("-: what zero-shot learned belongs to the trained classes"),
+        "{text}"
+    );
+
     // In the place of DTD, the published numbers of it are rows of their own.
     let root = below(&folder, "root");
     promptsrc(&["world", "export", &root, "--sets", "surfaces"]).done();

@@ -249,7 +249,7 @@ mod tests {
                 }
             }
         }
-        assert!(checked >= 3 * (2 + 12) + 1, "{checked}");
+        assert_eq!(checked, 3 * (2 + 12) + 1);
     }
 
     #[test]

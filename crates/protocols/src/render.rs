@@ -274,7 +274,7 @@ average   zero-shot                  55.00          35.00          42.78
                 row.needs = vec!["texts of a library", "unlabelled images"];
             }
         }
-        let needs = "promptsrc needs beyond the shots: texts of a library; unlabelled images.";
+        let needs = "promptsrc, beyond the shots: texts of a library; unlabelled images.";
         let dash = "-: what coop learned belongs to the trained classes";
         for format in [Format::Terminal, Format::Markdown, Format::Latex] {
             let text = render(&tables, format, false);

@@ -137,7 +137,7 @@ pub(super) fn notes(table: &Table) -> Vec<String> {
     for row in rows(table) {
         let name = name(row, false);
         if !row.needs.is_empty() {
-            let note = format!("{name} needs beyond the shots: {}.", row.needs.join("; "));
+            let note = format!("{name}, beyond the shots: {}.", row.needs.join("; "));
             if !notes.contains(&note) {
                 notes.push(note);
             }
