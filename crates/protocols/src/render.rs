@@ -228,7 +228,7 @@ average   zero-shot                  55.00          35.00          42.78
         );
         let latex = render(&tables, Format::Latex, false);
         assert!(
-            latex.contains("\\quad less zero-shot & +20.00 & +25.00"),
+            latex.contains("\\quad less CLIP & +20.00 & +25.00"),
             "{latex}"
         );
         let json: Value =

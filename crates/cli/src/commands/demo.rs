@@ -101,6 +101,7 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
         average: rows(None),
         seeds: seeds.clone(),
         shots: settings.shots,
+        bold: printer.marks_results(),
     };
 
     let seed = report.seeds[0];

@@ -11,7 +11,11 @@ use crate::table::{Row, Table};
 
 pub(super) fn latex(table: &Table) -> String {
     let mut text = String::new();
-    let comment = [Some(title(table)), Some(legend(table)), partial(table)];
+    let comment = [
+        Some(title(table)),
+        Some(legend(table, true)),
+        partial(table),
+    ];
     let notes = notes(table);
     for line in comment.iter().flatten().flat_map(|text| text.lines()) {
         let _ = writeln!(text, "% {line}");
@@ -62,7 +66,7 @@ pub(super) fn latex(table: &Table) -> String {
 /// The lines of a row, and what is to be said about it.
 fn rows_of(table: &Table, (row, best): (&Row, Vec<bool>), averages: bool) -> Vec<Line> {
     let name = tex(&row_name(row, true));
-    let mut all = lines(table, (row, best), &name, "\\quad ", true, averages);
+    let mut all = lines(table, (row, best), (&name, true), "\\quad ", true, averages);
     if let Some(remark) = remark(row) {
         let empty = row.cells.iter().map(|_| String::new()).collect();
         all.push(Line::new(

@@ -13,7 +13,7 @@ pub(super) fn markdown(table: &Table) -> String {
     let mut text = format!(
         "**{}.** {}\n",
         title(table),
-        legend(table).replace('\n', " ")
+        legend(table, true).replace('\n', " ")
     );
     if let Some(partial) = partial(table) {
         let _ = writeln!(text, "\n*{partial}*");
@@ -50,7 +50,7 @@ pub(super) fn markdown(table: &Table) -> String {
 /// The lines of a row, and what is to be said about it.
 fn rows_of(table: &Table, (row, best): (&Row, Vec<bool>), averages: bool) -> Vec<Line> {
     let name = row_name(row, true);
-    let mut all = lines(table, (row, best), &name, "&nbsp; ", true, averages);
+    let mut all = lines(table, (row, best), (&name, true), "&nbsp; ", true, averages);
     if let Some(remark) = remark(row) {
         let empty = row.cells.iter().map(|_| String::new()).collect();
         all.push(Line::new(format!("&nbsp; *{remark}*"), empty));

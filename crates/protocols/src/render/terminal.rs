@@ -20,7 +20,7 @@ pub(super) fn terminal(table: &Table, bold: bool) -> String {
         rows.push(None);
         for (row, best) in with_best(of_it) {
             let label = row_name(row, false);
-            for line in lines(table, (row, best), &label, "  ", last, averages) {
+            for line in lines(table, (row, best), (&label, false), "  ", last, averages) {
                 rows.push(Some((std::mem::take(&mut name), line)));
             }
             if let Some(remark) = remark(row) {
@@ -48,7 +48,7 @@ pub(super) fn terminal(table: &Table, bold: bool) -> String {
             texts.max().unwrap_or(0).max(chars(head))
         })
         .collect();
-    let mut text = format!("{}\n{}\n\n", title(table), legend(table));
+    let mut text = format!("{}\n{}\n\n", title(table), legend(table, false));
     let mut line = |a: &str, line: &Line| {
         let mut whole = format!("{a:first$}  {:second$}", line.label);
         for ((value, best), width) in line.texts.iter().zip(&line.best).zip(&widths) {

@@ -39,8 +39,8 @@ pub(super) fn title(table: &Table) -> String {
     title
 }
 
-/// What the numbers mean.
-pub(super) fn legend(table: &Table) -> String {
+/// What the numbers mean. `of_paper`: whether methods have their names in the paper.
+pub(super) fn legend(table: &Table, of_paper: bool) -> String {
     let mut legend = "Accuracy in per cent".to_string();
     if cells(table).any(|cell| cell.standard_deviation.is_some()) {
         legend += ", mean ± population deviation over the seeds";
@@ -76,10 +76,16 @@ pub(super) fn legend(table: &Table) -> String {
         legend +=
             "\nWhere a published result is not set beside one of ours, the row says what differs.";
     }
-    if let Some(baseline) = &table.baseline {
+    if let Some(baseline) = baseline(table, of_paper) {
         let _ = write!(legend, "\n{}", tests(table, baseline));
     }
     legend
+}
+
+/// The name of the baseline, as that of its row.
+fn baseline(table: &Table, of_paper: bool) -> Option<&str> {
+    let name = table.baseline.as_deref()?;
+    Some(if of_paper { paper_name(name) } else { name })
 }
 
 /// What the lines of a comparison with a baseline mean.
@@ -327,11 +333,12 @@ fn against(row: &Row, baseline: &str, indent: &str, several: bool) -> Vec<Line> 
 }
 
 /// The lines of a row: its numbers, their confidence intervals, the published numbers, and the
-/// comparison with the baseline. `averages`: whether the row averages several data sets.
+/// comparison with the baseline. `averages`: whether the row averages several data sets; `of_paper`: whether
+/// names are those of the paper.
 pub(super) fn lines(
     table: &Table,
     (row, best): (&Row, Vec<bool>),
-    name: &str,
+    (name, of_paper): (&str, bool),
     indent: &str,
     with_interval: bool,
     averages: bool,
@@ -361,7 +368,7 @@ pub(super) fn lines(
         lines.extend(of(&interval).map(line));
     }
     lines.extend(of(&published).map(|texts| Line::new(format!("{indent}published"), texts)));
-    if let Some(baseline) = &table.baseline {
+    if let Some(baseline) = baseline(table, of_paper) {
         lines.extend(against(row, baseline, indent, averages));
     }
     lines

@@ -261,3 +261,41 @@ fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
     }
     Ok((cost > 0.0).then(|| seconds / cost))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_method_is_not_measured_on_is_said_once_for_each() {
+        let line = |method, not_measured_on: &[Target]| Line {
+            folder: String::new(),
+            method,
+            data_set: "a",
+            shots: Some(1),
+            seed: Some(1),
+            measured_on: vec!["a"],
+            not_measured_on: not_measured_on.iter().map(named).collect(),
+            state: RunState::New,
+            cost: 1.0,
+            percent: 1.0,
+        };
+        let target = |data_set: &str, classes| Target {
+            data_set: data_set.to_string(),
+            classes,
+        };
+        let (novel, other) = (target("a", Classes::Novel), target("b", Classes::All));
+        let lines = [
+            line("one", std::slice::from_ref(&novel)),
+            line("one", &[novel, other.clone()]),
+            line("two", &[]),
+            line("three", &[other]),
+        ];
+        let expected = "\
+one is not measured on a (novel classes), b: what it learns belongs to its own classes
+three is not measured on b: what it learns belongs to its own classes
+";
+        assert_eq!(left_out(&lines), expected);
+        assert_eq!(left_out(&lines[2..3]), "");
+    }
+}

@@ -39,9 +39,20 @@ pub struct Report {
     pub seeds: Vec<u64>,
     /// Shots per class.
     pub shots: usize,
+    /// Whether the best number of each column is bold, which takes control characters.
+    pub bold: bool,
 }
 
 impl Scores {
+    /// Base, novel and harmonic mean with their standard deviations.
+    fn cells(&self) -> [(Option<f64>, Option<f64>); 3] {
+        [
+            (Some(self.base), Some(self.base_std)),
+            (self.novel, self.novel_std),
+            (self.hm, self.hm_std),
+        ]
+    }
+
     /// Means of base and novel accuracy over the seeds, the harmonic mean of the means (as in the
     /// paper's tables), and the population standard deviations (as in the reference's log parser).
     pub fn over_seeds(seeds: &[Accuracies]) -> Self {
@@ -113,6 +124,21 @@ impl Report {
         Some([scores.base, scores.novel?])
     }
 
+    /// The text of a number, aligned to the right.
+    fn cell(&self, (value, std): (Option<f64>, Option<f64>), best: bool, width: usize) -> String {
+        let text = match (shown(value), std) {
+            (Some(value), Some(std)) if self.seeds.len() > 1 => format!("{value} ± {std:.1}"),
+            (Some(value), _) => value,
+            (None, _) => "-".to_string(),
+        };
+        // Codes have no width on the screen.
+        let spaces = width.saturating_sub(text.chars().count());
+        match best {
+            true => format!("{:spaces$}\x1b[1m{text}\x1b[0m", ""),
+            false => format!("{:spaces$}{text}", ""),
+        }
+    }
+
     /// A note on the rows that have no novel accuracy.
     fn note(&self) -> String {
         let without = self
@@ -139,21 +165,19 @@ impl fmt::Display for Report {
             "{:14}{:width$}   {:>13}{:>15}{:>15}",
             "data set", "", "base", "novel", "harmonic mean"
         )?;
-        let cell = |value: Option<f64>, std: Option<f64>| match (value, std) {
-            (Some(value), Some(std)) if self.seeds.len() > 1 => format!("{value:.1} ± {std:.1}"),
-            (Some(value), _) => format!("{value:.1}"),
-            (None, _) => "-".to_string(),
-        };
         let sets = self.sets.iter().map(|(name, rows)| (*name, rows));
         for (set, rows) in sets.chain([("average", &self.average)]) {
-            for (i, (name, s)) in rows.iter().enumerate() {
+            for (i, (name, scores)) in rows.iter().enumerate() {
+                let cells = scores.cells().into_iter().enumerate();
+                let cells = cells.map(|(column, cell)| {
+                    let best = self.bold && is_best(rows, column, shown(cell.0));
+                    self.cell(cell, best, if column == 0 { 13 } else { 15 })
+                });
                 writeln!(
                     f,
-                    "{:14}{name:width$}   {:>13}{:>15}{:>15}",
+                    "{:14}{name:width$}   {}",
                     if i == 0 { set } else { "" },
-                    cell(Some(s.base), Some(s.base_std)),
-                    cell(s.novel, s.novel_std),
-                    cell(s.hm, s.hm_std)
+                    cells.collect::<String>()
                 )?;
             }
             writeln!(f)?;
@@ -169,26 +193,52 @@ impl fmt::Display for Report {
     }
 }
 
+/// A number as the table shows it.
+fn shown(value: Option<f64>) -> Option<String> {
+    value.map(|value| format!("{value:.1}"))
+}
+
+/// Whether a number, as shown, is the best of its column. Nothing is best of one.
+fn is_best(rows: &Rows, column: usize, own: Option<String>) -> bool {
+    let values = rows.iter().filter_map(|(_, scores)| {
+        let (value, _) = scores.cells().get(column).copied()?;
+        value
+    });
+    let values: Vec<f64> = values.collect();
+    let most = values.iter().copied().reduce(f64::max);
+    own.is_some() && values.len() > 1 && own == shown(most)
+}
+
 /// A summary of the results, each base and novel accuracy.
 fn sentence(zero_shot: [f64; 2], ivlp: [f64; 2], promptsrc: [f64; 2]) -> String {
     let change = |value: f64| format!("{value:+.1}");
     let less_zero_shot = |[base, novel]: [f64; 2]| [base - zero_shot[0], novel - zero_shot[1]];
     let [ivlp_base, ivlp_novel] = less_zero_shot(ivlp);
     let [base, novel] = less_zero_shot(promptsrc);
-    let forgot = if ivlp_novel < -0.5 {
-        "but forgets classes that it was not shown"
-    } else {
-        "without forgetting classes that it was not shown"
+    /// Fewer points are nothing that was learned.
+    const LEARNED: f64 = 0.5;
+    let (ivlp_learns, ivlp_base_text) = match ivlp_base > LEARNED {
+        true => (true, "learns the base classes"),
+        false => (false, "gains nothing on the base classes"),
     };
-    let kept = if novel >= -1.0 {
-        "forgets nothing"
-    } else {
-        "also forgets some of the others"
+    let forgot = match (ivlp_novel < -0.5, ivlp_learns) {
+        (true, true) => "but forgets classes that it was not shown",
+        (true, false) => "and forgets classes that it was not shown",
+        (false, _) => "without forgetting classes that it was not shown",
+    };
+    let learned = match base > LEARNED {
+        true => "learns them",
+        false => "gains nothing on them",
+    };
+    let kept = match (novel >= -1.0, ivlp_novel < -0.5) {
+        (true, _) => "forgets nothing",
+        (false, true) => "also forgets some of the others",
+        (false, false) => "forgets some of the others",
     };
     format!(
-        "Compared with zero-shot CLIP, cross-entropy alone (ivlp) learns the base classes\n\
+        "Compared with zero-shot CLIP, cross-entropy alone (ivlp) {ivlp_base_text}\n\
          ({} points) {forgot} ({}). With its three\n\
-         self-regulations promptsrc learns them ({}) and {kept} ({}).\n",
+         self-regulations promptsrc {learned} ({}) and {kept} ({}).\n",
         change(ivlp_base),
         change(ivlp_novel),
         change(base),
@@ -218,6 +268,7 @@ mod tests {
             average: rows,
             seeds: vec![1],
             shots: 1,
+            bold: false,
         }
     }
 
@@ -239,10 +290,31 @@ mod tests {
     }
 
     #[test]
+    fn the_best_is_bold_and_columns_stay_aligned() {
+        let mut report = report(rows(None));
+        let plain = report.to_string();
+        report.bold = true;
+        let bold = report.to_string();
+        // Two share the base column, in the data set and in the average.
+        assert_eq!(bold.matches("\x1b[1m80.0\x1b[0m").count(), 4, "{bold}");
+        assert_eq!(bold.matches("\x1b[1m45.0\x1b[0m").count(), 2, "{bold}");
+        assert_eq!(bold.matches("\x1b[1m").count(), 8, "{bold}");
+        assert_eq!(bold.replace("\x1b[1m", "").replace("\x1b[0m", ""), plain);
+    }
+
+    #[test]
     fn the_summary_needs_its_three_methods() {
         let text = report(rows(Some(30.0))).to_string();
         assert!(text.contains("(+30.0 points) but forgets"), "{text}");
         assert!(!text.contains("-:"), "{text}");
+        // It says of no number what it does not show.
+        let text = sentence([50.0, 40.0], [49.0, 30.0], [50.0, 35.0]);
+        for words in [
+            "gains nothing on the base classes\n(-1.0 points) and forgets",
+            "gains nothing on them (+0.0) and also forgets some",
+        ] {
+            assert!(text.contains(words), "no {words:?} in {text}");
+        }
         let two = rows(Some(30.0)).split_off(1);
         assert!(!report(two).to_string().contains("Compared with"));
     }
