@@ -8,6 +8,11 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// Whether the environment asks for output without control characters (no-color.org).
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
 /// Prints the results, notes, warnings and progress of a command according to its options.
 #[derive(Clone, Copy, Debug)]
 pub struct Printer {
@@ -87,9 +92,13 @@ impl Printer {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// Whether results may be marked by control characters: on a terminal, unless NO_COLOR is set.
+    pub fn marks_results(&self) -> bool {
+        std::io::stdout().is_terminal() && !no_colour()
+    }
+
     fn marked(&self, word: &str, colour: &str) -> String {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        match self.terminal && !plain {
+        match self.terminal && !no_colour() {
             true => format!("\x1b[1;{colour}m{word}\x1b[0m"),
             false => word.to_string(),
         }

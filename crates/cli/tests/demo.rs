@@ -101,6 +101,62 @@ fn the_demo_is_the_commands_that_it_prints() {
 }
 
 #[test]
+fn the_demo_shows_the_methods_that_are_chosen() {
+    let folder = scratch();
+    let out = below(&folder, "demo");
+    let demo = |more: &[&str]| {
+        let args = [
+            "demo",
+            "--out",
+            &out,
+            "--shots",
+            "1",
+            "--sets",
+            "finegrained",
+        ];
+        promptsrc(&[&args[..], more].concat()).done()
+    };
+    // Without PromptSRC another method classifies the images, and is the one of the commands.
+    let text = demo(&["--methods", "ivlp,zero-shot,ivlp"]).stdout;
+    let rows: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("average"))
+        .map(|line| line.trim_start_matches("average").trim_start())
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(rows, ["ivlp", "zero-shot"], "{text}");
+    assert!(text.contains("--seed 1 --method ivlp --out "), "{text}");
+    assert!(!text.contains("Compared with zero-shot"), "{text}");
+    let run = format!("{out}/finegrained-ivlp-seed1");
+    assert!(
+        text.contains(&format!("promptsrc predict {run} ")),
+        "{text}"
+    );
+    let made = names(&out);
+    assert!(
+        made.iter().all(|name| !name.contains("promptsrc")),
+        "{made:?}"
+    );
+
+    // Where nothing learns, nothing is classified and nothing can be repeated.
+    let only = demo(&["--methods", "zero-shot", "--json"]).json();
+    assert_eq!(only["predictions"], serde_json::json!([]));
+    let text = demo(&["--methods", "zero-shot"]).stdout;
+    assert!(text.contains("With your own images"), "{text}");
+    assert!(!text.contains("To repeat"), "{text}");
+
+    let help = promptsrc(&["demo", "--help"]).done().stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["--methods", "promptsrc; or paper (", "all (every method)"] {
+        assert!(help.contains(words), "no {words:?} in {help}");
+    }
+    promptsrc(&["demo", "--out", &out, "--methods", "nothing"])
+        .fails(2, &["--methods", "nothing", "paper, all"])
+        .silent();
+}
+
+#[test]
 fn the_demo_says_what_is_wrong() {
     let folder = scratch();
     let out = below(&folder, "demo");

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use promptsrc::methods::{Family, Request, find};
+use promptsrc::methods::{Family, Request};
 use promptsrc::records::ClipRecord;
 use promptsrc::{MethodConfig, Overrides, run_folder};
 use promptsrc_clip::hub::KnownClip;
 use promptsrc_datasets::{CatalogueSet, Classes, Part, Split, SplitOrigin};
 
+use crate::contender::Contender;
 use crate::protocol::Protocol;
 use crate::results::{Measured, RunResult};
 
@@ -125,8 +126,9 @@ fn clip(clip: &ClipRecord, fingerprint: &str, found: &mut Comparison) {
 
 fn configuration(protocol: Protocol, run: &RunResult, found: &mut Comparison) {
     let id = &run.run;
+    let contender = Contender::find(&id.method);
     let Some(config) = &run.configuration.train else {
-        if find(&id.method).is_ok_and(|method| !matches!(method.family(), Family::Frozen)) {
+        if contender.is_ok_and(|one| !matches!(one.method().family(), Family::Frozen)) {
             found.differ("configuration not recorded");
         }
         return;
@@ -136,15 +138,18 @@ fn configuration(protocol: Protocol, run: &RunResult, found: &mut Comparison) {
     {
         found.differ(format!("{shots} shot{}", if shots == 1 { "" } else { "s" }));
     }
+    let Ok(contender) = contender else {
+        return found.differ("configuration unknown");
+    };
     let published = Request {
-        method: &id.method,
+        method: contender.method().name(),
         preset: None,
         default_preset: protocol.preset(),
         is_mini: false,
         data_set: &id.data_set,
         shots: id.shots,
         seed: config.seed(),
-        overrides: &Overrides::default(),
+        overrides: &contender.overrides(&Overrides::default()),
     };
     let Ok(published) = published.resolve() else {
         return found.differ("configuration unknown");

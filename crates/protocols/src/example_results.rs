@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::contender::Contender;
 use crate::facts::{Facts, ImageFacts};
 use crate::protocol::Protocol;
 use crate::results::{Configuration, Measured, RunId, RunResult};
@@ -89,8 +90,37 @@ pub(crate) fn example() -> Vec<(PathBuf, RunResult)> {
     ]
 }
 
+/// A method of which there are base classes only, beside those of [`example`].
+pub(crate) fn fixed_classes(seeds: &[u64]) -> Vec<(PathBuf, RunResult)> {
+    let run = |set: &str, seed: &u64| {
+        let measured = [(set, "base", 90 + seed)];
+        let (folder, result) = result(
+            Protocol::BaseToNovel,
+            "coop",
+            set,
+            Some((16, *seed)),
+            &measured,
+        );
+        let result = RunResult {
+            fixed_classes: true,
+            ..result
+        };
+        (folder, result)
+    };
+    let sets = ["b", "DTD"].into_iter();
+    sets.flat_map(|set| seeds.iter().map(move |seed| run(set, seed)))
+        .collect()
+}
+
 /// Three seeds of PromptSRC on DTD, made in every respect as the published ones.
 pub(crate) fn published_like() -> Vec<RunResult> {
+    as_published("promptsrc", "DTD", [(864, 720), (828, 520)])
+}
+
+/// Three seeds of a method or step on a data set, made in every respect as the published ones.
+/// `halves`: images of base and of novel classes, and how many of them are right with the seed 0.
+pub(crate) fn as_published(name: &str, set: &str, halves: [(u64, u64); 2]) -> Vec<RunResult> {
+    let contender = Contender::find(name).expect("a method");
     let image_facts = |used| ImageFacts {
         used,
         left_out: 0,
@@ -102,21 +132,21 @@ pub(crate) fn published_like() -> Vec<RunResult> {
         }),
     };
     let run = |seed: &u64| {
-        let measured = [("DTD", "base", 1), ("DTD", "novel", 1)];
+        let measured = [(set, "base", 1), (set, "novel", 1)];
         let id = Some((16, *seed));
-        let (_, mut run) = result(Protocol::BaseToNovel, "promptsrc", "DTD", id, &measured);
+        let (_, mut run) = result(Protocol::BaseToNovel, name, set, id, &measured);
         let request = Request {
-            method: "promptsrc",
+            method: contender.method().name(),
             preset: None,
             default_preset: Protocol::BaseToNovel.preset(),
             is_mini: false,
-            data_set: "DTD",
+            data_set: set,
             shots: Some(16),
             seed: *seed,
-            overrides: &Overrides::default(),
+            overrides: &contender.overrides(&Overrides::default()),
         };
         run.configuration.train = Some(request.resolve().expect("a configuration"));
-        for (measured, (total, correct)) in run.measured.iter_mut().zip([(864, 720), (828, 520)]) {
+        for (measured, (total, correct)) in run.measured.iter_mut().zip(halves) {
             (measured.total, measured.correct) = (total, correct + seed);
             measured.image_facts = Some(image_facts(total as usize));
         }

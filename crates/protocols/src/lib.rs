@@ -7,39 +7,50 @@
 //! published numbers.
 
 mod accuracies;
+mod baseline;
 mod collection;
 mod column;
 mod comparable;
 mod comparison;
 mod confidence_interval;
+mod contender;
 #[cfg(test)]
 mod example_results;
 mod facts;
+mod fixed_classes;
 pub mod jobs;
 mod missing;
+mod paired;
 mod plan;
 mod protocol;
 mod published;
+mod published_file;
 mod reference_groups;
 mod reference_results;
 mod render;
 mod results;
 mod run_state;
+mod student;
 mod sweep;
 mod sweep_error;
 mod sweep_images;
 mod table;
 mod tables;
 
+pub use baseline::compare_with;
 pub use collection::{
     CollectionError, DatasetCollection, DatasetEntry, DatasetSize, OpenedDataset, TransferRole,
 };
 pub use column::Column;
 pub use comparable::TableError;
+pub use contender::{Contender, methods_in_words};
 pub use facts::{Facts, ImageFacts};
+pub use fixed_classes::ClassNames;
+pub use paired::{NoTest, Paired, PairedTest};
 pub use plan::{Choice, Plan, PlanError, PlannedRun};
 pub use protocol::{Protocol, Target};
-pub use published::{PAPER, PUBLISHED_FILE, add_published, published};
+pub use published::{add_published, published};
+pub use published_file::{PUBLISHED_FILE, Source};
 pub use reference_results::{ReferenceResults, collect_reference};
 pub use render::{Format, render, render_seeds};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};

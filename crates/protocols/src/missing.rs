@@ -7,7 +7,7 @@ use crate::results::{RunId, RunResult};
 
 /// The runs that are expected but have no result, those that each method lacks of the full grid of
 /// its data sets, shots and seeds, and those without a measurement that another run of the same
-/// method on the same data set has.
+/// method on the same data set has. What a method cannot be measured on is not missing.
 pub(crate) fn missing(
     protocol: Protocol,
     results: &[&RunResult],
@@ -47,6 +47,8 @@ pub(crate) fn missing(
         });
         let all: BTreeSet<_> = alike.flat_map(|other| targets(other)).collect();
         let complete = match protocol {
+            // Of what belongs to the trained classes there are no novel ones.
+            Protocol::BaseToNovel if result.fixed_classes => targets(result).len() == 1,
             Protocol::BaseToNovel => targets(result).len() == 2,
             _ => targets(result) == all && !all.is_empty(),
         };

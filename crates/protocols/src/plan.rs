@@ -1,9 +1,11 @@
 //! The runs of a benchmark, their estimated cost, and their division into parts.
 
 use crate::collection::{DatasetEntry, DatasetSize, TransferRole};
+use crate::contender::Contender;
+use crate::fixed_classes::{ClassNames, split_targets};
 use crate::protocol::{Protocol, Target};
 use crate::results::RunId;
-use promptsrc::methods::{Family, Method, Request};
+use promptsrc::methods::{Family, Request, answers_other_names};
 use promptsrc::{ConfigError, MethodConfig, Overrides, Preset};
 
 /// What to run.
@@ -13,8 +15,8 @@ pub struct Choice {
     pub protocol: Protocol,
     /// Names of the data sets; `None`: those that the protocol measures by default.
     pub data_sets: Option<Vec<String>>,
-    /// The methods.
-    pub methods: Vec<&'static dyn Method>,
+    /// The methods, and steps between them.
+    pub methods: Vec<Contender>,
     /// The seeds.
     pub seeds: Vec<u64>,
     /// Training images per class.
@@ -39,12 +41,15 @@ pub struct Plan {
 pub struct PlannedRun {
     /// What identifies it.
     pub id: RunId,
-    /// Its method.
-    pub method: &'static dyn Method,
+    /// Its method, or the step that it is.
+    pub contender: Contender,
     /// Its configuration; `None` where the method learns nothing.
     pub config: Option<MethodConfig>,
     /// What it is measured on.
     pub targets: Vec<Target>,
+    /// Targets of the protocol that it cannot be measured on, because what it learns belongs to its own
+    /// classes.
+    pub left_out: Vec<Target>,
     /// Estimated cost, in forward passes of one image through the image tower.
     pub cost: f64,
     /// The part of the cost that is training.
@@ -80,14 +85,20 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Lists the runs: by data set, then method, then shots, then seed.
+    /// Lists the runs: by data set, then method, then shots, then seed. `names` reads the class names
+    /// of a data set; it is only asked in a transfer, for a method whose parameters belong to single
+    /// classes.
     ///
     /// # Errors
     /// [`PlanError`]; a setting that one of the methods does not have is a [`PlanError::Config`].
-    pub fn new(choice: &Choice, sets: &[DatasetEntry]) -> Result<Self, PlanError> {
+    pub fn new(
+        choice: &Choice,
+        sets: &[DatasetEntry],
+        names: &ClassNames,
+    ) -> Result<Self, PlanError> {
         let protocol = choice.protocol;
         let chosen = chosen_sets(choice, sets)?;
-        let names: Vec<String> = chosen.iter().map(|set| set.name.clone()).collect();
+        let others: Vec<String> = chosen.iter().map(|set| set.name.clone()).collect();
         let learned_on: Vec<&DatasetEntry> = match protocol.is_transfer() {
             true => match sets.iter().find(|set| set.role == TransferRole::Source) {
                 Some(source) => vec![source],
@@ -102,29 +113,24 @@ impl Plan {
         };
         let seeds = sorted(choice.seeds.clone());
         let shots = sorted(choice.shots.iter().map(|k| *k as u64).collect());
-        let size = |name: &str| {
-            let found = sets.iter().find(|set| set.name == name);
-            found.map(|set| set.size).unwrap_or_default()
+        let entry = |name: &str| sets.iter().find(|set| set.name == name);
+        let size = |name: &str| entry(name).map(|set| set.size).unwrap_or_default();
+        let role = |name: &str| entry(name).map_or(TransferRole::None, |set| set.role);
+        let measuring = |targets: &[Target]| -> f64 {
+            let tests = targets.iter().map(|target| size(&target.data_set).test);
+            tests.map(|test| share(protocol) * test as f64).sum()
         };
 
-        let mut methods: Vec<&'static dyn Method> = Vec::new();
-        for method in &choice.methods {
-            if !methods.iter().any(|other| other.name() == method.name()) {
-                methods.push(*method);
-            }
-        }
+        let methods = Contender::distinct(choice.methods.iter().copied(), false);
         refuse_unread_settings(choice, &methods)?;
         let mut runs = Vec::new();
         for set in learned_on {
-            let targets = protocol.targets(&set.name, &names);
-            let measuring: f64 = targets
-                .iter()
-                .map(|target| share(protocol) * size(&target.data_set).test as f64)
-                .sum();
-            for method in &methods {
+            let targets = protocol.targets(&set.name, &others);
+            for contender in &methods {
+                let method = contender.method();
                 let id = |shots, seed| RunId {
                     protocol,
-                    method: method.name().to_string(),
+                    method: contender.name().to_string(),
                     data_set: set.name.clone(),
                     shots,
                     seed,
@@ -132,10 +138,11 @@ impl Plan {
                 if let Family::Frozen = method.family() {
                     runs.push(PlannedRun {
                         id: id(None, None),
-                        method: *method,
+                        contender: *contender,
                         config: None,
                         targets: targets.clone(),
-                        cost: measuring,
+                        left_out: Vec::new(),
+                        cost: measuring(&targets),
                         training_cost: 0.0,
                     });
                     continue;
@@ -150,16 +157,23 @@ impl Plan {
                             data_set: &set.name,
                             shots: Some(*shots as usize),
                             seed: *seed,
-                            overrides: &choice.overrides,
+                            overrides: &contender.overrides(&choice.overrides),
                         };
                         let config = request.resolve()?;
+                        let (targets, left_out) = match answers_other_names(&config)? {
+                            true => (targets.clone(), Vec::new()),
+                            false => {
+                                split_targets(protocol, &set.name, targets.clone(), names, &role)
+                            }
+                        };
                         let learning = training_cost(protocol, &config, set.size, *shots as usize);
                         runs.push(PlannedRun {
                             id: id(Some(*shots as usize), Some(*seed)),
-                            method: *method,
+                            contender: *contender,
                             config: Some(config),
-                            targets: targets.clone(),
-                            cost: learning + measuring,
+                            cost: learning + measuring(&targets),
+                            targets,
+                            left_out,
                             training_cost: learning,
                         });
                     }
@@ -217,12 +231,18 @@ impl Plan {
     }
 }
 
+impl PlannedRun {
+    /// Whether what it learns applies to other classes than the trained ones; also where it learns
+    /// nothing.
+    pub fn answers_other_names(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_none_or(|config| answers_other_names(config) != Ok(false))
+    }
+}
+
 /// Fails where there are settings of a training and no method that learns.
-fn refuse_unread_settings(
-    choice: &Choice,
-    methods: &[&'static dyn Method],
-) -> Result<(), ConfigError> {
-    let frozen = |method: &&'static dyn Method| matches!(method.family(), Family::Frozen);
+fn refuse_unread_settings(choice: &Choice, methods: &[Contender]) -> Result<(), ConfigError> {
+    let frozen = |one: &Contender| matches!(one.method().family(), Family::Frozen);
     let preset = choice.preset.map(|_| "preset");
     let given = preset.into_iter().chain(choice.overrides.given()).next();
     match (given, methods.first()) {
@@ -313,7 +333,7 @@ fn training_cost(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use promptsrc::{TrainConfig, methods};
+    use promptsrc::TrainConfig;
 
     fn sets() -> Vec<DatasetEntry> {
         let set = |name: &str, role, measured_by_default, classes, test| DatasetEntry {
@@ -336,7 +356,7 @@ mod tests {
             protocol,
             data_sets: None,
             methods: ["zero-shot", "ivlp", "promptsrc"]
-                .map(|name| methods::find(name).expect("a method"))
+                .map(|name| Contender::find(name).expect("a method"))
                 .to_vec(),
             seeds: Protocol::SEEDS.to_vec(),
             shots: protocol.shots().to_vec(),
@@ -347,7 +367,7 @@ mod tests {
     }
 
     fn plan(choice: &Choice) -> Result<Plan, PlanError> {
-        Plan::new(choice, &sets())
+        Plan::new(choice, &sets(), &|_| None)
     }
 
     #[test]
@@ -368,6 +388,30 @@ mod tests {
         assert_eq!(
             cross.runs[0].id.path().to_string_lossy(),
             "cross-dataset/zero-shot/Big"
+        );
+    }
+
+    #[test]
+    fn the_ablation_has_runs_of_its_own() {
+        let mut ablation = choice(Protocol::BaseToNovel);
+        ablation.methods = Contender::distinct(ablation.methods, true);
+        ablation.data_sets = Some(vec!["One".into()]);
+        ablation.seeds = vec![1];
+        let runs = plan(&ablation).expect("a plan").runs;
+        let of = |name: &str| {
+            let run = runs.iter().find(|run| run.id.method == name);
+            run.and_then(|run| run.config.clone()).expect("a training")
+        };
+        let (first, second) = (of("ivlp+agreement"), of("ivlp+agreement+gpa"));
+        assert!(first.regularisation.is_some() && first.aggregation.is_none());
+        assert_eq!(first.templates, ["a photo of a {}."]);
+        assert!(second.aggregation.is_some() && second.templates.len() == 1);
+        assert_eq!(first.method, "promptsrc");
+        let path = |run: &PlannedRun| run.id.path().to_string_lossy().into_owned();
+        let paths: Vec<String> = runs.iter().map(path).collect();
+        assert!(
+            paths.contains(&"base-to-novel/ivlp+agreement/One/shots_16/seed_1".to_string()),
+            "{paths:?}"
         );
     }
 
@@ -394,7 +438,7 @@ mod tests {
         );
         let source_only = &sets()[1..];
         let transfer = choice(Protocol::CrossDataset);
-        let error = Plan::new(&transfer, source_only).unwrap_err();
+        let error = Plan::new(&transfer, source_only, &|_| None).unwrap_err();
         assert!(matches!(error, PlanError::NoSource { .. }), "{error}");
     }
 

@@ -1,110 +1,24 @@
-//! The paper's results, to compare one's own with.
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use serde_json::Value;
+//! Published results, to compare one's own with.
 
 use crate::collection::normalized;
 use crate::column::Column;
+use crate::contender::Contender;
 use crate::protocol::Protocol;
+use crate::published_file::{AVERAGE, Block, OTHERS, PAPER, RESULTS, Source};
+use crate::published_file::{canonical, data_sets_of_paper};
 use crate::table::{Cell, Made, Row, Table};
-use promptsrc::methods;
 
-/// The numbers of the paper's tables, with their source.
-pub const PUBLISHED_FILE: &str = include_str!("../assets/paper_results.json");
-
-/// Their source, in short.
-pub const PAPER: &str = "Khattak et al., ICCV 2023, ViT-B/16, mean of 3 seeds";
-
-/// Shots per class of the published results of every protocol but few-shot learning.
+/// Shots per class of the paper's results of every protocol but few-shot learning.
 const SHOTS: usize = 16;
 
-/// The name of the average over data sets.
-pub(crate) const AVERAGE: &str = "average";
-
-type Key = (Protocol, String, String, String);
-
-/// By protocol, method, data set and column.
-static RESULTS: LazyLock<BTreeMap<Key, f64>> = LazyLock::new(|| {
-    let file: Value =
-        serde_json::from_str(PUBLISHED_FILE).expect("the file is part of the program");
-    let mut results = BTreeMap::new();
-    for (protocol, section) in [
-        (Protocol::BaseToNovel, "base_to_novel_16_shots"),
-        (Protocol::FewShot, "few_shot"),
-    ] {
-        for (set, methods) in entries(&file[section]) {
-            for (method, columns) in entries(methods) {
-                for (column, value) in entries(columns) {
-                    let key = (
-                        protocol,
-                        normalized(method),
-                        canonical(set),
-                        column.to_string(),
-                    );
-                    results.extend(value.as_f64().map(|value| (key, value)));
-                }
-            }
-        }
-    }
-    for (protocol, section) in [
-        (Protocol::CrossDataset, "cross_dataset_source_imagenet"),
-        (
-            Protocol::DomainGeneralization,
-            "domain_generalization_source_imagenet",
-        ),
-    ] {
-        for (method, sets) in entries(&file[section]) {
-            for (set, value) in entries(sets) {
-                let key = (
-                    protocol,
-                    normalized(method),
-                    canonical(set),
-                    "accuracy".to_string(),
-                );
-                results.extend(value.as_f64().map(|value| (key, value)));
-            }
-        }
-    }
-    results
-});
-
-fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let map = value.as_object().into_iter().flatten();
-    map.map(|(key, value)| (key.as_str(), value))
-}
-
-/// The one name of each data set, which has several in tables, papers and folders.
-fn canonical(name: &str) -> String {
-    let name = normalized(name);
-    match name.as_str() {
-        "caltech" => "caltech101",
-        "pets" => "oxfordpets",
-        "cars" => "stanfordcars",
-        "flowers" | "flowers102" => "oxfordflowers",
-        "food" => "food101",
-        "aircraft" => "fgvcaircraft",
-        "sun" => "sun397",
-        "ucf" => "ucf101",
-        "describabletextures" => "dtd",
-        "v2" => "imagenetv2",
-        "sketch" => "imagenetsketch",
-        "a" | "imagenetadversarial" => "imageneta",
-        "r" | "imagenetrendition" => "imagenetr",
-        "avgof10" | "avgof4" => AVERAGE,
-        other => other,
-    }
-    .to_string()
-}
-
-/// The paper's name of a method; one that the paper does not have keeps its own.
+/// The published name of a method; one that has none keeps its own.
 pub(crate) fn paper_name(method: &str) -> &str {
-    methods::find(method).map_or(method, |m| m.paper_name())
+    Contender::find(method).map_or(method, |found| found.paper_name())
 }
 
-/// The published accuracy or harmonic mean, in per cent, of a method by its name in the paper.
-/// `data_set`: any usual name, or "average". `shots`: those of the run; `None` for zero-shot CLIP.
+/// The published accuracy or harmonic mean, in per cent, of a method by its published name, if results
+/// may be set beside it. `data_set`: any usual name, or "average". `shots`: those of the run; `None` for
+/// zero-shot CLIP.
 pub fn published(
     protocol: Protocol,
     method: &str,
@@ -112,16 +26,51 @@ pub fn published(
     shots: Option<usize>,
     column: Column,
 ) -> Option<f64> {
-    if shots.is_some_and(|shots| shots != SHOTS) && protocol != Protocol::FewShot {
-        return None;
+    let is_of_paper = protocol == Protocol::FewShot || shots.is_none_or(|shots| shots == SHOTS);
+    let of_paper = || {
+        let key = (
+            protocol,
+            normalized(method),
+            canonical(data_set),
+            column.key(),
+        );
+        RESULTS.get(&key).copied()
+    };
+    let of_others = || {
+        let block = block_beside(protocol, method)?;
+        let asked = shots.is_none_or(|shots| shots == block.shots);
+        asked.then(|| block.value(data_set, column)).flatten()
+    };
+    is_of_paper.then(of_paper).flatten().or_else(of_others)
+}
+
+/// The block of a method whose numbers may be set beside results.
+fn block_beside(protocol: Protocol, method: &str) -> Option<&'static Block> {
+    let is_it = |block: &&Block| {
+        block.beside
+            && block.protocol == protocol
+            && normalized(&block.method) == normalized(method)
+    };
+    OTHERS.iter().find(is_it)
+}
+
+/// Where the numbers are from that may be set beside results of a method.
+pub(crate) fn source_beside(protocol: Protocol, method: &str) -> Option<&'static Source> {
+    let name = normalized(method);
+    let of_paper = RESULTS
+        .keys()
+        .any(|(own, method, ..)| *own == protocol && *method == name);
+    match of_paper {
+        true => Some(&PAPER),
+        false => block_beside(protocol, method).map(|block| &block.source),
     }
-    let key = (
-        protocol,
-        normalized(method),
-        canonical(data_set),
-        column.key(),
-    );
-    RESULTS.get(&key).copied()
+}
+
+impl Block {
+    fn value(&self, data_set: &str, column: Column) -> Option<f64> {
+        let key = (canonical(data_set), column.key());
+        self.results.get(&key).copied()
+    }
 }
 
 /// The methods of the paper, by their names there.
@@ -136,58 +85,57 @@ const METHODS: [&str; 8] = [
     "PromptSRC",
 ];
 
-/// Adds the paper's results to a table as rows of their own, after those of the runs, for the data
-/// sets that it has. A method whose published numbers are beside its own row has no other.
+/// Adds published results to a table as rows of their own, after those of the runs, for the data sets
+/// that they have: those of the paper, its ablation where the table has steps of it, and those of
+/// further methods. A method whose published numbers are beside its own row has no other.
 pub fn add_published(table: &mut Table) {
     let protocol = table.protocol;
     let learned_with = (protocol != Protocol::FewShot)
         .then(|| table.shots.first().copied())
         .flatten();
     let columns = table.columns.clone();
+    let methods = |rows: &[Row]| -> Vec<Contender> {
+        let found = rows.iter().map(|row| Contender::find(&row.method));
+        found.filter_map(Result::ok).collect()
+    };
+    let mut steps: Vec<&str> = Vec::new();
+    for (_, rows) in &table.data_sets {
+        for step in methods(rows).iter().filter(|one| one.is_step()) {
+            if !steps.contains(&step.paper_name()) {
+                steps.push(step.paper_name());
+            }
+        }
+    }
     let is_beside = |rows: &[Row], name: &str| {
         rows.iter()
             .filter(|row| paper_name(&row.method) == name)
             .any(|row| row.cells.iter().flatten().any(|c| c.published.is_some()))
     };
     let add = |set: &str, rows: &mut Vec<Row>| {
-        for name in METHODS {
-            let shots = learned_with.filter(|_| name != "CLIP");
+        let mut add_row = |name: &str, source, value: &dyn Fn(Column) -> Option<f64>| {
             let cells: Vec<Option<Cell>> = columns
                 .iter()
-                .map(|column| {
-                    let mean = published(protocol, name, set, shots, *column)?;
-                    Some(Cell {
-                        mean,
-                        standard_deviation: None,
-                        interval: None,
-                        runs: 0,
-                        published: None,
-                    })
-                })
+                .map(|column| value(*column).map(Cell::published))
                 .collect();
             if cells.iter().any(Option::is_some) && !is_beside(rows, name) {
-                rows.push(Row {
-                    method: name.to_string(),
-                    cells,
-                    by_seed: Vec::new(),
-                    made: Made::default(),
-                    differs: Vec::new(),
-                    unverified: Vec::new(),
-                    published: true,
+                rows.push(published_row(name, source, cells));
+            }
+        };
+        for name in METHODS.iter().chain(&steps) {
+            let shots = learned_with.filter(|_| *name != "CLIP");
+            add_row(name, &PAPER, &|column| {
+                published(protocol, name, set, shots, column)
+            });
+        }
+        for block in OTHERS.iter().filter(|block| block.protocol == protocol) {
+            if learned_with.is_none_or(|shots| shots == block.shots) {
+                add_row(&block.method, &block.source, &|column| {
+                    block.value(set, column)
                 });
             }
         }
     };
-    let sources: Vec<String> = match protocol.is_transfer() {
-        true => vec!["imagenet".to_string()],
-        false => Vec::new(),
-    };
-    let averaged: Vec<&str> = table
-        .data_sets
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .filter(|name| !sources.contains(&canonical(name)))
-        .collect();
+    let averaged: Vec<&str> = table.averaged.iter().map(String::as_str).collect();
     if is_published_selection(protocol, &averaged) {
         add(AVERAGE, &mut table.average);
     }
@@ -196,20 +144,31 @@ pub fn add_published(table: &mut Table) {
     }
 }
 
+fn published_row(name: &str, source: &'static Source, cells: Vec<Option<Cell>>) -> Row {
+    Row {
+        method: name.to_string(),
+        cells,
+        against: Vec::new(),
+        fixed_classes: false,
+        needs: Vec::new(),
+        by_seed: Vec::new(),
+        made: Made::default(),
+        differs: Vec::new(),
+        unverified: Vec::new(),
+        published: Some(source),
+    }
+}
+
 /// Whether these are exactly the data sets of the published average.
 pub(crate) fn is_published_selection(protocol: Protocol, data_sets: &[&str]) -> bool {
     let mut own: Vec<String> = data_sets.iter().map(|set| canonical(set)).collect();
     own.sort();
-    let mut paper: Vec<String> = RESULTS
-        .keys()
-        .filter(|(p, _, set, _)| *p == protocol && set != AVERAGE)
-        .map(|(_, _, set, _)| set.clone())
+    let mut paper = data_sets_of_paper(protocol);
+    if protocol.is_transfer() {
         // A transfer's source is not in its average.
-        .filter(|set| !(protocol.is_transfer() && set == "imagenet"))
-        .collect();
-    paper.sort();
-    paper.dedup();
-    own == paper
+        paper.remove("imagenet");
+    }
+    own.iter().eq(&paper)
 }
 
 #[cfg(test)]
@@ -310,6 +269,22 @@ mod tests {
         assert!(of("Flowers102", Some(16)).is_some());
         assert_eq!(of("Flowers102", Some(4)), None);
         assert_eq!(of("objects", Some(16)), None);
+        let other =
+            |method, shots| published(Protocol::BaseToNovel, method, "DTD", shots, Column::Novel);
+        assert_eq!(other("KgCoOp", Some(16)), Some(54.99));
+        assert_eq!(other("KgCoOp", Some(4)), None);
+        // Their settings are not known: they are listed, and not set beside anything.
+        assert_eq!(other("ProGrad", Some(16)), None);
+        assert_eq!(other("CLIP-Adapter", Some(16)), None);
+        let source = |method| {
+            let source = source_beside(Protocol::BaseToNovel, method);
+            source
+                .map(|source| source.name.as_str())
+                .unwrap_or_default()
+        };
+        assert!(source("PromptSRC").contains("Khattak"));
+        assert!(source("KgCoOp").contains("Skip Tuning"));
+        assert_eq!(source("ProGrad"), "");
         assert!(is_published_selection(Protocol::BaseToNovel, &ELEVEN));
         assert!(!is_published_selection(Protocol::BaseToNovel, &ELEVEN[1..]));
         assert!(is_published_selection(Protocol::CrossDataset, &ELEVEN[1..]));

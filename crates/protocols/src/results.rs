@@ -82,6 +82,9 @@ pub struct RunResult {
     /// Fingerprint of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
+    /// Whether what was learned belongs to the trained classes, so that others are not measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fixed_classes: bool,
     /// What it may be compared with; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
@@ -218,6 +221,7 @@ impl RunResult {
             run,
             configuration,
             trained_on,
+            fixed_classes: false,
             facts: None,
             logged_epochs: None,
             measured: Vec::new(),

@@ -488,6 +488,7 @@ impl<'a> Sweep<'a> {
             None => None,
         }
         .unwrap_or_else(|| RunResult {
+            fixed_classes: !run.answers_other_names(),
             facts: Some(Facts {
                 program: program(),
                 clip: self.clip.record().clone(),

@@ -1,7 +1,9 @@
 //! A table of results: of each data set and their average, a row for each method.
 
 use crate::column::Column;
+use crate::paired::Paired;
 use crate::protocol::Protocol;
+use crate::published_file::Source;
 use crate::results::RunId;
 
 /// The results of one protocol. Except in few-shot learning, all have the same number of shots.
@@ -19,6 +21,10 @@ pub struct Table {
     pub data_sets: Vec<(String, Vec<Row>)>,
     /// Averages over the data sets, without a transfer's source.
     pub average: Vec<Row>,
+    /// Names of the data sets that are averaged.
+    pub averaged: Vec<String>,
+    /// The method that the others are compared with, if one was chosen and has results here.
+    pub baseline: Option<String>,
     /// What tells this table from others of the same protocol: the configuration of the reference's
     /// logs that it is of.
     pub group: Option<String>,
@@ -31,8 +37,16 @@ pub struct Table {
 pub struct Row {
     /// Name of the method.
     pub method: String,
-    /// By column; `None` where there is no result yet.
+    /// By column; `None` where there is no result yet, and where there is none by design: see
+    /// [`fixed_classes`](Self::fixed_classes).
     pub cells: Vec<Option<Cell>>,
+    /// By column, what it is more than the baseline; empty without one, and in its own row.
+    pub against: Vec<Option<Paired>>,
+    /// Whether what it learned belongs to the trained classes, so that there are neither novel classes
+    /// nor other data sets.
+    pub fixed_classes: bool,
+    /// What the method needs beyond the labelled shots.
+    pub needs: Vec<&'static str>,
     /// The accuracies of each seed, by column; the seed is `None` where nothing is learned.
     pub by_seed: Vec<(Option<u64>, Vec<Option<f64>>)>,
     /// How it was made; empty in a published row.
@@ -42,8 +56,8 @@ pub struct Row {
     pub differs: Vec<String>,
     /// What could not be verified of a row that published results are set beside.
     pub unverified: Vec<String>,
-    /// Whether it is a row of the paper and not of a run.
-    pub published: bool,
+    /// Where the numbers are from, if it is a published row and not one of runs.
+    pub published: Option<&'static Source>,
 }
 
 /// How the results of a row were made; more than one of each where its runs differ.
@@ -107,6 +121,17 @@ impl Table {
 }
 
 impl Cell {
+    /// A number of a published row.
+    pub(crate) fn published(mean: f64) -> Self {
+        Self {
+            mean,
+            standard_deviation: None,
+            interval: None,
+            runs: 0,
+            published: None,
+        }
+    }
+
     /// The mean minus the paper's result.
     pub fn difference(&self) -> Option<f64> {
         self.published.map(|published| self.mean - published)

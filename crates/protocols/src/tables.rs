@@ -7,12 +7,13 @@ use crate::accuracies::{Accuracies, Series};
 use crate::column::Column;
 use crate::comparable::{TableError, check_comparable};
 use crate::comparison::{Comparison, compare};
+use crate::contender::{self, Contender};
 use crate::missing::missing;
 use crate::protocol::Protocol;
-use crate::published::{AVERAGE, is_published_selection, paper_name, published};
+use crate::published::{is_published_selection, paper_name, published};
+use crate::published_file::AVERAGE;
 use crate::results::{RunId, RunResult};
 use crate::table::{Made, Row, Table};
-use promptsrc::methods;
 
 /// The tables of these results, protocol by protocol. `expected`: runs that must be in the tables;
 /// those without a result are listed as missing.
@@ -74,7 +75,7 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
 
     let methods = in_order(
         ids().map(|run| run.method.as_str()),
-        &methods::all().map(|m| m.name()).collect::<Vec<_>>(),
+        &contender::in_order().map(|c| c.name()).collect::<Vec<_>>(),
     );
     let sources: BTreeSet<&str> = match protocol.is_transfer() {
         true => ids().map(|run| run.data_set.as_str()).collect(),
@@ -92,6 +93,11 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
         .collect();
     let has_published_average = is_published_selection(protocol, &averaged);
 
+    let fixed_classes = |method: &str| {
+        let of_it = |result: &&&RunResult| result.run.method == method;
+        let mut of_it = results.iter().filter(of_it).peekable();
+        of_it.peek().is_some() && of_it.all(|result| result.fixed_classes)
+    };
     let rows = |of: &[&str], name: Option<&str>| -> Vec<Row> {
         let row = |method: &&str| {
             let paper_name = paper_name(method);
@@ -135,7 +141,15 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
                 Some(cell)
             });
             let cells: Vec<_> = cells.collect();
-            if of.len() > 1 && !comparison.differs.is_empty() {
+            // A step of the ablation is published as an average only.
+            let is_in_sets = of.iter().any(|set| {
+                let any_shots = own_shots.map(|_| PAPER_SHOTS);
+                let has = |column: &Column| {
+                    published(protocol, paper_name, set, any_shots, *column).is_some()
+                };
+                columns.iter().any(has)
+            });
+            if of.len() > 1 && is_in_sets && !comparison.differs.is_empty() {
                 comparison.differs = vec!["see the data sets".to_string()];
             }
             Row {
@@ -144,11 +158,15 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
                 made: made(&own),
                 differs: comparison.differs,
                 unverified: comparison.unverified,
-                published: false,
+                against: Vec::new(),
+                fixed_classes: fixed_classes(method),
+                needs: needs(method),
+                published: None,
                 cells,
             }
         };
-        let known = |row: &Row| row.cells.iter().any(Option::is_some);
+        // A row without a number says that there is none by design.
+        let known = |row: &Row| row.cells.iter().any(Option::is_some) || row.fixed_classes;
         methods.iter().map(row).filter(known).collect()
     };
     Table {
@@ -160,6 +178,8 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
             .map(|set| (set.to_string(), rows(&[set], Some(set))))
             .collect(),
         average: rows(&averaged, has_published_average.then_some(AVERAGE)),
+        averaged: averaged.iter().map(|set| set.to_string()).collect(),
+        baseline: None,
         group: None,
         missing: missing(protocol, results, expected),
         columns,
@@ -168,6 +188,13 @@ fn table(protocol: Protocol, results: &[&RunResult], expected: &[&RunId]) -> Tab
 
 /// Shots with which every protocol of the paper has results.
 const PAPER_SHOTS: usize = 16;
+
+/// What a method needs beyond the labelled shots.
+fn needs(method: &str) -> Vec<&'static str> {
+    let contender = Contender::find(method);
+    let needs = contender.map_or(&[][..], |contender| contender.method().needs());
+    needs.iter().map(|need| need.text()).collect()
+}
 
 fn measures(result: &RunResult, data_set: &str) -> bool {
     result.measured.iter().any(|m| m.data_set == data_set)
@@ -235,10 +262,11 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>, known: &[&str]) -> Vec<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example_results::{example, published_like, result};
+    use crate::example_results::{as_published, example, fixed_classes, published_like, result};
     use crate::published::add_published;
     use crate::table::Cell;
     use promptsrc::MethodConfig;
+    use promptsrc_datasets::{CATALOGUE, CatalogueSet};
 
     fn cell(rows: &[Row], method: &str, column: usize) -> Cell {
         let row = rows.iter().find(|row| row.method == method).expect("a row");
@@ -413,7 +441,17 @@ mod tests {
             .iter()
             .map(|r| r.method.as_str())
             .collect();
-        let paper = ["CLIP", "CoOp", "CoCoOp", "ProDA", "MaPLe", "IVLP"];
+        let paper = [
+            "CLIP",
+            "CoOp",
+            "CoCoOp",
+            "ProDA",
+            "MaPLe",
+            "IVLP",
+            "KgCoOp",
+            "ProGrad",
+            "CLIP-Adapter",
+        ];
         assert_eq!(names[0], "promptsrc");
         assert_eq!(names[1..], paper);
         near(cell(&with.data_sets[0].1, "MaPLe", 1).mean, 59.18);
@@ -426,6 +464,87 @@ mod tests {
         assert!(!table.is_comparable());
         assert_eq!(row.cells[0].and_then(|cell| cell.published), None);
         assert_eq!(row.differs, ["4 shots"]);
+    }
+
+    #[test]
+    fn the_published_ablation_is_beside_its_average_where_it_is_comparable() {
+        let sets = CATALOGUE.iter().filter(|set| !set.is_test_only());
+        let run = |set: &CatalogueSet| {
+            let (base, novel) = set.test_halves.unwrap_or((100, 100));
+            let halves = [(base as u64, 10), (novel as u64, 10)];
+            as_published("ivlp+agreement", set.published_name, halves)
+        };
+        let mut runs: Vec<RunResult> = sets.flat_map(run).collect();
+        assert_eq!(runs.len(), 3 * 11);
+        let found = |runs: &[RunResult]| {
+            let results: Vec<_> = runs.iter().map(|r| (r.run.path(), r.clone())).collect();
+            tables(&results, &[]).expect("a table").remove(0)
+        };
+        let table = found(&runs);
+        let row = &table.average[0];
+        let published: Vec<_> = (0..3)
+            .map(|i| cell(&table.average, "ivlp+agreement", i))
+            .collect();
+        let published: Vec<_> = published.iter().map(|cell| cell.published).collect();
+        assert_eq!(published, [84.21, 75.38, 79.55].map(Some), "{row:?}");
+        assert_eq!(
+            table.data_sets[0].1[0].cells[0].and_then(|c| c.published),
+            None
+        );
+
+        // With other epochs it is not, and the average says why: no data set has a published number.
+        for run in &mut runs {
+            run.configuration.train.as_mut().expect("it").epochs = 2;
+        }
+        let row = found(&runs).average.remove(0);
+        assert_eq!(row.differs, ["2 epochs"]);
+        assert_eq!(row.cells[0].and_then(|cell| cell.published), None);
+        // As a row of its own it is there.
+        let mut with = found(&runs);
+        add_published(&mut with);
+        near(
+            cell(&with.average, "+ mutual agreement (SCL)", 1).mean,
+            75.38,
+        );
+    }
+
+    #[test]
+    fn what_has_only_its_own_classes_has_dashes_and_lacks_nothing() {
+        let mut results = example();
+        results.extend(fixed_classes(&[1, 2]));
+        let table = tables(&results, &[]).expect("a table").remove(0);
+        assert_eq!(table.missing, []);
+        for rows in [&table.data_sets[0].1, &table.data_sets[1].1, &table.average] {
+            near(cell(rows, "coop", 0).mean, 91.5);
+            let row = rows.iter().find(|row| row.method == "coop").expect("a row");
+            assert!(row.fixed_classes);
+            assert_eq!((row.cells[1], row.cells[2]), (None, None));
+        }
+        // Without having learned for its own classes only, the novel ones are missing.
+        for (_, result) in &mut results {
+            result.fixed_classes = false;
+        }
+        let table = tables(&results, &[]).expect("a table").remove(0);
+        assert_eq!(table.missing.len(), 4);
+
+        // In a transfer, it may have nothing but its source; a method without results has no row.
+        let measured = [("Z", "all", 70)];
+        let id = Some((16, 1));
+        let (folder, mut own) = result(Protocol::CrossDataset, "coop", "Z", id, &measured);
+        own.fixed_classes = true;
+        let measured = [("Z", "all", 70), ("A", "all", 50)];
+        let other = result(Protocol::CrossDataset, "promptsrc", "Z", id, &measured);
+        let table = tables(&[(folder, own), other], &[])
+            .expect("a table")
+            .remove(0);
+        assert_eq!(table.missing, []);
+        let (name, rows) = &table.data_sets[1];
+        assert_eq!(name, "A");
+        let dash = rows.iter().find(|row| row.method == "coop").expect("a row");
+        assert_eq!(dash.cells, [None]);
+        assert_eq!(rows.len(), 2);
+        let dash = table.average.iter().find(|row| row.method == "coop");
+        assert_eq!(dash.expect("a row").cells, [None]);
     }
 
     #[test]

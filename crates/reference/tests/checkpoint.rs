@@ -189,8 +189,11 @@ fn missing_information_is_asked_for() {
     let meta = a_checkpoint().meta;
     supplement.clip = Some((meta.clip, meta.preprocessing));
     let adapter = checkpoint.adapter(&supplement).expect("an adapter");
-    assert_eq!(adapter.meta.config.prompts.n_ctx_text, 2);
-    assert_eq!(adapter.meta.config.prompts.depth_vision, 0);
+    assert_eq!(adapter.meta.prompt_config().unwrap().prompts.n_ctx_text, 2);
+    assert_eq!(
+        adapter.meta.prompt_config().unwrap().prompts.depth_vision,
+        0
+    );
     assert_eq!(adapter.meta.template, "a photo of a {}.");
     assert!(adapter.meta.class_names.is_empty());
     // Five learned tokens before the class name are written as five unknown words.

@@ -101,12 +101,16 @@ fn parity_reference_checkpoint_as_an_adapter() {
     group.equal("precision", &meta.precision.as_str(), &"f16");
     group.equal(
         "prompts",
-        &meta.config.prompts,
+        &meta.prompt_config().unwrap().prompts,
         &prompt_config(&case["spec"]),
     );
-    group.equal("epochs", &checkpoint.epochs, &Some(meta.config.epochs));
-    group.equal("lr", &meta.config.optim.lr, &number(&optim["initial_lr"]));
-    let decay = meta.config.optim.weight_decay;
+    group.equal("epochs", &checkpoint.epochs, &Some(meta.config.epochs()));
+    group.equal(
+        "lr",
+        &meta.prompt_config().unwrap().optim.lr,
+        &number(&optim["initial_lr"]),
+    );
+    let decay = meta.prompt_config().unwrap().optim.weight_decay;
     group.equal("weight decay", &decay, &number(&optim["weight_decay"]));
     let (vision, text) = (clip.vision(), clip.text());
     group.equal(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::overrides::OverrideArgs;
-use super::values::positive;
+use super::values::{Selected, methods, methods_help, positive};
 
 #[derive(Args, Debug)]
 pub struct BenchCommands {
@@ -48,16 +48,21 @@ pub struct BenchArgs {
     /// domain-generalization those to evaluate on [default: the paper's].
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub datasets: Vec<String>,
-    /// Methods, separated by commas: zero-shot, coop, ivlp, promptsrc. A method that learns nothing
-    /// is evaluated only once, for all shots and seeds.
     #[arg(
         long,
         value_name = "A,B",
         value_delimiter = ',',
-        value_parser = method,
-        default_value = "zero-shot,ivlp,promptsrc"
+        value_parser = methods,
+        default_value = "zero-shot,ivlp,promptsrc",
+        help = methods_help()
     )]
-    pub methods: Vec<&'static dyn promptsrc::methods::Method>,
+    pub methods: Vec<Selected>,
+    /// Add the steps of the paper's ablation, one self-regulation after the other: ivlp,
+    /// ivlp+agreement, ivlp+agreement+gpa, promptsrc.
+    #[arg(long)]
+    pub ablation: bool,
+    #[command(flatten)]
+    pub compare: BaselineArgs,
     /// Seeds, separated by commas.
     #[arg(
         long,
@@ -102,6 +107,15 @@ pub struct BenchArgs {
     pub overrides: OverrideArgs,
 }
 
+/// Tables with differences.
+#[derive(Args, Debug)]
+pub struct BaselineArgs {
+    /// Show the difference of each method to this one, with paired t-tests over the seeds and over
+    /// the data sets.
+    #[arg(long, value_name = "METHOD")]
+    pub baseline: Option<String>,
+}
+
 #[derive(Args, Debug)]
 pub struct TableArgs {
     /// Folder of the runs.
@@ -112,12 +126,14 @@ pub struct TableArgs {
     pub format: Option<promptsrc_protocols::Format>,
     /// Write a line for each seed instead of the tables, as CSV: data set, method, seed, metric, value,
     /// CLIP, precision, epochs, program.
-    #[arg(long, conflicts_with = "published")]
+    #[arg(long, conflicts_with_all = ["published", "baseline"])]
     pub per_seed: bool,
-    /// Add the paper's results of CLIP, CoOp, CoCoOp, MaPLe and others as rows marked "(published)"
-    /// [default: where every result of the table can be compared with the paper's].
+    /// Add the published results of CLIP, CoOp, CoCoOp, MaPLe and others as rows marked "(published)",
+    /// with their sources [default: where every result of the table can be compared with them].
     #[arg(long)]
     pub published: bool,
+    #[command(flatten)]
+    pub compare: BaselineArgs,
     /// Print only the tables of this protocol.
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<promptsrc_protocols::Protocol>,
@@ -141,8 +157,4 @@ fn only(text: &str) -> Result<Only, String> {
         right.then_some(Only { part, parts })
     };
     read().ok_or_else(|| "expected I/N, for example 1/3 for the first of three parts".to_string())
-}
-
-fn method(name: &str) -> Result<&'static dyn promptsrc::methods::Method, String> {
-    promptsrc::methods::find(name).map_err(|e| e.to_string())
 }

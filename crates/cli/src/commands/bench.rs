@@ -8,8 +8,8 @@ use std::path::Path;
 
 use promptsrc::Clip;
 use promptsrc_protocols::{
-    Format, ResultError, RunId, Sweep, Table, add_published, collect, collect_reference, render,
-    render_seeds, tables,
+    Format, ResultError, RunId, Sweep, Table, add_published, collect, collect_reference,
+    compare_with, render, render_seeds, tables,
 };
 
 use crate::args::TableArgs;
@@ -55,7 +55,13 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     };
     let mut tables = tables(&results, &expected)?;
     published_where_comparable(&mut tables, false);
-    let text = render(&tables, format);
+    if let Some(baseline) = &settings.baseline {
+        // Where its runs have failed, or are of another part, the table has only the others.
+        for table in &mut tables {
+            compare_with(table, baseline);
+        }
+    }
+    let text = render(&tables, format, printer.marks_results());
     printer.result(&match printer.is_json() {
         true => text,
         false => format!("\n{text}"),
@@ -94,6 +100,35 @@ fn published_where_comparable(tables: &mut [Table], all: bool) {
             add_published(table);
         }
     }
+}
+
+/// Compares the rows of all tables with those of a method, and says which tables have none of it.
+fn compare_all(tables: &mut [Table], baseline: &str, printer: &Printer) -> Result<(), Failure> {
+    let without: Vec<String> = tables
+        .iter_mut()
+        .filter_map(|table| (!compare_with(table, baseline)).then(|| table.protocol.to_string()))
+        .collect();
+    if without.len() == tables.len() {
+        let mut methods: Vec<&str> = Vec::new();
+        for table in tables.iter() {
+            let rows = table.data_sets.iter().flat_map(|(_, rows)| rows);
+            for row in rows.filter(|row| row.published.is_none()) {
+                if !methods.contains(&row.method.as_str()) {
+                    methods.push(&row.method);
+                }
+            }
+        }
+        return Err(Failure::usage(format!(
+            "--baseline {baseline}: there are no results of it, but of {}",
+            methods.join(", ")
+        )));
+    }
+    for protocol in without {
+        printer.warning(&format!(
+            "a table of {protocol} has no results of {baseline}, so nothing in it is compared"
+        ));
+    }
+    Ok(())
 }
 
 type Found = (std::path::PathBuf, promptsrc_protocols::RunResult);
@@ -143,11 +178,14 @@ pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
         };
     }
     published_where_comparable(&mut all, args.published);
+    if let Some(baseline) = &args.compare.baseline {
+        compare_all(&mut all, baseline, printer)?;
+    }
     let format = match (args.format, printer.is_json()) {
         (None, true) => Format::Json,
         (format, _) => format.unwrap_or_default(),
     };
-    let text = render(&all, format);
+    let text = render(&all, format, printer.marks_results());
     printer.result(&match format {
         Format::Terminal => format!("\n{text}"),
         _ => text,

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use promptsrc::methods::Request;
+use promptsrc::methods::{Family, Request, answers_other_names};
 use promptsrc::{
-    Adapter, Classes, Classifier, Clip, DataPlace, Event, Overrides, Part, Preset, RunSpec,
-    TrainingImages, run_folder,
+    Adapter, Classes, Classifier, Clip, DataPlace, Event, MethodConfig, Overrides, Part, Preset,
+    RunSpec, TrainingImages, run_folder,
 };
 use promptsrc_clip::templates;
+use promptsrc_protocols::Contender;
 use promptsrc_protocols::jobs::one_per_thread;
 use promptsrc_world::WorldSet;
 
@@ -22,76 +23,13 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::settings::{DemoSettings, config_usage, decoding_threads};
 
-use report::{Report, Rows, Scores, average};
+use report::{Accuracies, Report, Rows, Scores, average};
+
+/// The method whose runs classify the images if it is in the table.
+const PREFERRED: &str = "promptsrc";
 
 /// Number of images that are classified at the end, each of another novel class.
 const SHOWN: usize = 4;
-
-/// One of the compared classifiers: a row of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contender {
-    name: &'static str,
-    learns: Learns,
-    /// Whether it is only shown with `--ablation`.
-    is_step: bool,
-}
-
-/// How a contender is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Learns {
-    /// CLIP without prompts.
-    Nothing,
-    /// The method of this name, as published.
-    Method(&'static str),
-    /// PromptSRC with a single template instead of 60, with or without its prompt aggregation.
-    OneTemplate { gpa: bool },
-}
-
-impl Learns {
-    /// The method and what replaces its settings.
-    fn method(self) -> Option<(&'static str, Overrides)> {
-        match self {
-            Self::Nothing => None,
-            Self::Method(name) => Some((name, Overrides::default())),
-            Self::OneTemplate { gpa } => {
-                let overrides = Overrides {
-                    no_gpa: !gpa,
-                    templates: Some(vec![templates::PHOTO.to_string()]),
-                    ..Overrides::default()
-                };
-                Some(("promptsrc", overrides))
-            }
-        }
-    }
-}
-
-const CONTENDERS: [Contender; 5] = [
-    Contender {
-        name: "zero-shot",
-        learns: Learns::Nothing,
-        is_step: false,
-    },
-    Contender {
-        name: "ivlp",
-        learns: Learns::Method("ivlp"),
-        is_step: false,
-    },
-    Contender {
-        name: "ivlp+agreement",
-        learns: Learns::OneTemplate { gpa: false },
-        is_step: true,
-    },
-    Contender {
-        name: "ivlp+agreement+gpa",
-        learns: Learns::OneTemplate { gpa: true },
-        is_step: true,
-    },
-    Contender {
-        name: "promptsrc",
-        learns: Learns::Method("promptsrc"),
-        is_step: false,
-    },
-];
 
 /// One training with its evaluations.
 #[derive(Clone, Copy)]
@@ -106,12 +44,12 @@ struct Job<'a> {
 pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
     let DemoSettings {
-        sets, seeds, out, ..
+        sets,
+        seeds,
+        out,
+        contenders,
+        ..
     } = settings;
-    let contenders: Vec<&Contender> = CONTENDERS
-        .iter()
-        .filter(|contender| settings.ablation || !contender.is_step)
-        .collect();
     std::fs::create_dir_all(out)
         .map_err(|e| Failure::failed(format!("--out {}: {e}", out.display())))?;
     introduce(settings, printer);
@@ -119,11 +57,11 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
 
     let mut jobs = Vec::new();
     for set in sets {
-        for contender in &contenders {
-            // The results without prompts do not depend on the seed.
-            let seeds = match contender.learns {
-                Learns::Nothing => &seeds[..1],
-                _ => &seeds[..],
+        for contender in contenders {
+            // The results without a training do not depend on the seed.
+            let seeds = match learns(contender) {
+                false => &seeds[..1],
+                true => &seeds[..],
             };
             jobs.extend(seeds.iter().map(|seed| Job {
                 clip: &clip,
@@ -139,17 +77,17 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
     // A contender without training has the same result for every seed.
     let of = |set: Option<&str>, contender: &Contender, seed: u64| {
         let found = jobs.iter().zip(&results).filter(|(job, _)| {
-            job.contender == contender
+            job.contender.name() == contender.name()
                 && set.is_none_or(|set| job.set.name() == set)
-                && (contender.learns == Learns::Nothing || job.seed == seed)
+                && (!learns(contender) || job.seed == seed)
         });
         found.map(|(_, result)| *result).collect::<Vec<_>>()
     };
     let rows = |set: Option<&str>| -> Rows {
-        let row = |contender: &&Contender| {
+        let row = |contender: &Contender| {
             let seeds = seeds.iter().map(|seed| average(&of(set, contender, *seed)));
             (
-                contender.name,
+                contender.name(),
                 Scores::over_seeds(&seeds.collect::<Vec<_>>()),
             )
         };
@@ -163,10 +101,15 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
         average: rows(None),
         seeds: seeds.clone(),
         shots: settings.shots,
+        bold: printer.marks_results(),
     };
 
     let seed = report.seeds[0];
-    let shown = show_images(settings, &clip, seed)?;
+    let method = method_to_show(settings)?;
+    let shown = match &method {
+        Some(method) => show_images(settings, &clip, method, seed)?,
+        None => Vec::new(),
+    };
     let seconds = began.elapsed().as_secs_f64();
     if printer.is_json() {
         let predictions: Vec<_> = shown.iter().flat_map(|s| &s.predictions).collect();
@@ -175,7 +118,7 @@ pub fn run(settings: &DemoSettings, printer: &Printer) -> Result<(), Failure> {
     printer.result(&format!(
         "\n{report}{}{}\nTotal: {seconds:.0} s.\n",
         images_text(&shown),
-        next_steps(settings, seed, &shown)
+        next_steps(settings, seed, method.as_ref(), &shown)
     ))
 }
 
@@ -190,8 +133,33 @@ fn introduce(settings: &DemoSettings, printer: &Printer) {
     ));
 }
 
-/// Executes the jobs in parallel and returns base and novel accuracy of each in per cent.
-fn work(jobs: &[Job], printer: &Printer) -> Result<Vec<[f64; 2]>, Failure> {
+/// Whether a row has a training.
+fn learns(contender: &Contender) -> bool {
+    !matches!(contender.method().family(), Family::Frozen)
+}
+
+/// The configuration of a training.
+fn config(
+    settings: &DemoSettings,
+    set: &WorldSet,
+    contender: &Contender,
+    seed: u64,
+) -> Result<MethodConfig, Failure> {
+    let request = Request {
+        method: contender.method().name(),
+        preset: None,
+        default_preset: Preset::BaseToNovel,
+        is_mini: settings.clip.is_mini(),
+        data_set: set.name(),
+        shots: Some(settings.shots),
+        seed,
+        overrides: &contender.overrides(&Overrides::default()),
+    };
+    request.resolve().map_err(config_usage)
+}
+
+/// Executes the jobs in parallel and returns the accuracies of each.
+fn work(jobs: &[Job], printer: &Printer) -> Result<Vec<Accuracies>, Failure> {
     let bar = printer.percent_bar(jobs.len() as u64 * JOB);
     let threads = rayon::current_num_threads();
     let found = one_per_thread(jobs, threads, |job| job.run(&bar));
@@ -203,15 +171,18 @@ fn work(jobs: &[Job], printer: &Printer) -> Result<Vec<[f64; 2]>, Failure> {
 const JOB: u64 = 100;
 
 impl Job<'_> {
-    fn run(&self, bar: &ProgressBar) -> Result<[f64; 2], Failure> {
+    fn run(&self, bar: &ProgressBar) -> Result<Accuracies, Failure> {
         let mut done = 0;
-        let adapter = match self.contender.learns.method() {
-            Some((method, overrides)) => Some(self.train(method, &overrides, &mut done, bar)?),
-            None => None,
+        let (adapter, answers_novel) = match learns(self.contender) {
+            true => {
+                let config = config(self.settings, self.set, self.contender, self.seed)?;
+                let answers = answers_other_names(&config).map_err(config_usage)?;
+                (Some(self.train(config, &mut done, bar)?), answers)
+            }
+            false => (None, true),
         };
         let dataset = self.set.dataset();
-        let mut accuracy = [0.0; 2];
-        for (place, classes) in accuracy.iter_mut().zip([Classes::Base, Classes::Novel]) {
+        let accuracy = |classes| -> Result<f64, Failure> {
             let subset = dataset.whole().select(classes)?;
             let names = &subset.class_names;
             let classifier = match &adapter {
@@ -220,32 +191,28 @@ impl Job<'_> {
             };
             let items = subset.images(Part::Test, false)?.items;
             let evaluation = classifier.evaluate(&items, decoding_threads(), &mut |_| {})?;
-            *place = 100.0 * evaluation.accuracy;
-        }
+            Ok(100.0 * evaluation.accuracy)
+        };
+        let accuracies = Accuracies {
+            base: accuracy(Classes::Base)?,
+            novel: match answers_novel {
+                true => Some(accuracy(Classes::Novel)?),
+                false => None,
+            },
+        };
         bar.inc(JOB.saturating_sub(done));
-        Ok(accuracy)
+        Ok(accuracies)
     }
 
     /// Trains in a run folder; a run that an earlier demo has finished is kept.
     fn train(
         &self,
-        method: &str,
-        overrides: &Overrides,
+        config: MethodConfig,
         done: &mut u64,
         bar: &ProgressBar,
     ) -> Result<Adapter, Failure> {
         let dataset = self.set.dataset();
         let subset = dataset.few_shot(self.settings.shots, self.seed).base()?;
-        let request = Request {
-            method,
-            preset: None,
-            default_preset: Preset::BaseToNovel,
-            is_mini: self.settings.clip.is_mini(),
-            data_set: self.set.name(),
-            shots: Some(self.settings.shots),
-            seed: self.seed,
-            overrides,
-        };
         let spec = RunSpec {
             clip: self.clip,
             images: TrainingImages::of(&subset, false)?,
@@ -253,10 +220,10 @@ impl Job<'_> {
                 path: self.set.location(),
                 ..DataPlace::default()
             },
-            config: request.resolve().map_err(config_usage)?,
+            config,
             threads: decoding_threads(),
         };
-        let folder = run_path(self.settings, self.set, self.contender.name, self.seed);
+        let folder = run_path(self.settings, self.set, self.contender.name(), self.seed);
         let (mut steps_in_all, mut steps_done) = (0, 0);
         let adapter = spec.train_in(&folder, true, &mut |event| match event {
             Event::Start {
@@ -292,9 +259,36 @@ struct Shown {
     predictions: Vec<Predicted>,
 }
 
+/// The method whose runs classify the images: PromptSRC if it is in the table, otherwise the last one
+/// that learns, is a method of its own and answers novel names; `None` if there is none.
+fn method_to_show(settings: &DemoSettings) -> Result<Option<Contender>, Failure> {
+    let (Some(set), Some(seed)) = (settings.sets.first(), settings.seeds.first()) else {
+        return Ok(None);
+    };
+    let mut last = None;
+    for contender in settings.contenders.iter().filter(|one| !one.is_step()) {
+        if !learns(contender) {
+            continue;
+        }
+        let config = config(settings, set, contender, *seed)?;
+        if answers_other_names(&config).map_err(config_usage)? {
+            if contender.name() == PREFERRED {
+                return Ok(Some(*contender));
+            }
+            last = Some(*contender);
+        }
+    }
+    Ok(last)
+}
+
 /// Writes a few images of classes that were not trained on, and classifies them among the novel
 /// names.
-fn show_images(settings: &DemoSettings, clip: &Clip, seed: u64) -> Result<Vec<Shown>, Failure> {
+fn show_images(
+    settings: &DemoSettings,
+    clip: &Clip,
+    method: &Contender,
+    seed: u64,
+) -> Result<Vec<Shown>, Failure> {
     let mut all = Vec::new();
     let per_set = SHOWN.div_ceil(settings.sets.len());
     for set in settings.sets.iter().take(SHOWN) {
@@ -311,7 +305,7 @@ fn show_images(settings: &DemoSettings, clip: &Clip, seed: u64) -> Result<Vec<Sh
             truth.push(name.clone());
             files.push(path);
         }
-        let run = run_path(settings, set, "promptsrc", seed);
+        let run = run_path(settings, set, method.name(), seed);
         let adapter = Adapter::load(&run.join(run_folder::ADAPTER))?;
         let predictions = adapter.classifier(clip, &novel)?.predict(&files)?;
         let words: Vec<String> = std::iter::once(&run)
@@ -332,6 +326,9 @@ fn show_images(settings: &DemoSettings, clip: &Clip, seed: u64) -> Result<Vec<Sh
 }
 
 fn images_text(shown: &[Shown]) -> String {
+    if shown.is_empty() {
+        return String::new();
+    }
     let mut text =
         "\nImages of classes that the training never saw, classified among all novel names:\n"
             .to_string();
@@ -368,22 +365,34 @@ fn file_name(path: &str) -> &str {
 }
 
 /// Commands that repeat a part of the demo, and suggestions for what to try next.
-fn next_steps(settings: &DemoSettings, seed: u64, shown: &[Shown]) -> String {
-    let (Some(set), Some(shown)) = (settings.sets.first(), shown.first()) else {
-        return String::new();
+fn next_steps(
+    settings: &DemoSettings,
+    seed: u64,
+    method: Option<&Contender>,
+    shown: &[Shown],
+) -> String {
+    let own_images = "With your own images, in a folder per class, and a published CLIP:\n\
+         \x20 promptsrc train --clip ViT-B/16 --data IMAGES --shots 16 --out runs/mine\n\
+         \x20 promptsrc predict runs/mine IMAGE.jpg --names \"a,b,c\"\n";
+    let (Some(set), Some(method), Some(shown)) = (settings.sets.first(), method, shown.first())
+    else {
+        return format!("\n{own_images}");
     };
     let (data, shots) = (set.location(), settings.shots);
     let again = settings.out.join("by-hand");
     let again = again.display();
+    let method = match method.name() {
+        // That of `train` unless another is given.
+        PREFERRED => String::new(),
+        other => format!("--method {other} "),
+    };
     format!(
         "\nThe runs are in {}, the images in {}. To repeat one of the runs:\n\
          \x20 promptsrc train --clip mini --data {data} --classes base --shots {shots} --seed {seed} \
-         --out {again}\n\
+         {method}--out {again}\n\
          \x20 promptsrc eval {again} --data {data} --classes novel\n\
          \x20 {}\n\
-         With your own images, in a folder per class, and a published CLIP:\n\
-         \x20 promptsrc train --clip ViT-B/16 --data IMAGES --shots 16 --out runs/mine\n\
-         \x20 promptsrc predict runs/mine IMAGE.jpg --names \"a,b,c\"\n",
+         {own_images}",
         settings.out.display(),
         settings.out.join("images").display(),
         shown.command

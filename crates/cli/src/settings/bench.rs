@@ -1,8 +1,11 @@
 //! The settings of `promptsrc bench`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use promptsrc_protocols::{Choice, DatasetCollection, Plan, PlanError, Protocol};
+use promptsrc::Classes;
+use promptsrc_protocols::{Choice, Contender, DatasetCollection, Plan, PlanError, Protocol};
 use promptsrc_world::MINI;
 
 use super::clip::ClipSettings;
@@ -32,6 +35,8 @@ pub struct SweepSettings {
     pub allow_unreadable: bool,
     pub exif: bool,
     pub ignore_few_shot_caches: bool,
+    /// The method that the tables compare the others with.
+    pub baseline: Option<String>,
     /// Whether the runs are only listed.
     pub list: bool,
 }
@@ -71,14 +76,26 @@ impl SweepSettings {
             true => None,
             false => Some(Folder::new(&args.root)?),
         };
-        let sets = match &folder {
-            None => World.sets(),
-            Some(folder) => folder.sets(),
+        let collection: &dyn DatasetCollection = match &folder {
+            None => &World,
+            Some(folder) => folder,
         };
+        let sets = collection.sets();
+        let chosen = args.methods.iter().flat_map(|word| word.0.iter().copied());
+        let methods = Contender::distinct(chosen, args.ablation);
+        if let Some(baseline) = &args.compare.baseline {
+            let names: Vec<&str> = methods.iter().map(Contender::name).collect();
+            if !names.contains(&baseline.as_str()) {
+                return Err(Failure::usage(format!(
+                    "--baseline {baseline}: it is not one of the methods of this benchmark, {}",
+                    names.join(", ")
+                )));
+            }
+        }
         let choice = Choice {
             protocol,
             data_sets: (!args.datasets.is_empty()).then(|| args.datasets.clone()),
-            methods: args.methods.clone(),
+            methods,
             seeds: args.seeds.clone(),
             shots: match args.shots.is_empty() {
                 true => protocol.shots().to_vec(),
@@ -88,11 +105,13 @@ impl SweepSettings {
             is_mini: clip.is_mini(),
             overrides: overrides(&args.overrides)?,
         };
-        let plan = Plan::new(&choice, &sets).map_err(|error| match error {
-            PlanError::Config(error) => config_usage(error),
-            PlanError::UnknownSet { .. } => Failure::usage(format!("--datasets: {error}")),
-            error => Failure::usage(error),
-        })?;
+        let names = ClassNameReader::new(collection);
+        let plan =
+            Plan::new(&choice, &sets, &|name| names.read(name)).map_err(|error| match error {
+                PlanError::Config(error) => config_usage(error),
+                PlanError::UnknownSet { .. } => Failure::usage(format!("--datasets: {error}")),
+                error => Failure::usage(error),
+            })?;
         let part = match args.only {
             Some(only) => plan.part(only.part - 1, only.parts),
             None => plan.clone(),
@@ -117,8 +136,36 @@ impl SweepSettings {
             allow_unreadable: args.allow_unreadable,
             exif: args.exif,
             ignore_few_shot_caches: args.ignore_few_shot_cache,
+            baseline: args.compare.baseline.clone(),
             list: args.plan,
         })
+    }
+}
+
+/// Reads the class names of data sets, each once.
+struct ClassNameReader<'a> {
+    collection: &'a dyn DatasetCollection,
+    read: RefCell<BTreeMap<String, Option<Vec<String>>>>,
+}
+
+impl<'a> ClassNameReader<'a> {
+    fn new(collection: &'a dyn DatasetCollection) -> Self {
+        Self {
+            collection,
+            read: RefCell::default(),
+        }
+    }
+
+    /// The class names of a data set; `None` where it cannot be read. The sweep says why.
+    fn read(&self, name: &str) -> Option<Vec<String>> {
+        let mut read = self.read.borrow_mut();
+        let names = || {
+            let opened = self.collection.open(name).ok()?;
+            let all = opened.dataset.whole().select(Classes::All).ok()?;
+            Some(all.class_names)
+        };
+        let names = read.entry(name.to_string()).or_insert_with(names);
+        names.clone()
     }
 }
 

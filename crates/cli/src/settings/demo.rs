@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use promptsrc_protocols::Contender;
 use promptsrc_world::{MINI, Purpose, WorldSet, sets};
 
 use super::clip::ClipSettings;
@@ -18,8 +19,8 @@ pub struct DemoSettings {
     /// Sorted, without duplicates.
     pub seeds: Vec<u64>,
     pub shots: usize,
-    /// Whether the steps from IVLP to PromptSRC are shown too.
-    pub ablation: bool,
+    /// The rows of its table, without duplicates.
+    pub contenders: Vec<Contender>,
     /// Folder of the runs.
     pub out: PathBuf,
 }
@@ -37,7 +38,10 @@ impl DemoSettings {
             sets: chosen_sets(args)?,
             seeds,
             shots: args.shots,
-            ablation: args.ablation,
+            contenders: Contender::distinct(
+                args.methods.iter().flat_map(|word| word.0.iter().copied()),
+                args.ablation,
+            ),
             out: args.out.clone(),
         })
     }

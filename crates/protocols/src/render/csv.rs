@@ -2,6 +2,7 @@
 
 use super::text::blocks;
 use crate::column::Column;
+use crate::paired::{Paired, PairedTest};
 use crate::table::{Row, Table};
 
 /// What every line begins with.
@@ -21,19 +22,33 @@ pub(super) fn csv(tables: &[Table]) -> String {
         "difference",
         "differs",
         "unverified",
+        "needs",
     ];
-    let mut lines = vec![head(&own)];
+    let tests = [
+        "baseline",
+        "less_baseline",
+        "p_over_pairs",
+        "n_over_pairs",
+        "p_over_data_sets",
+        "n_over_data_sets",
+        "no_p_because",
+    ];
+    // Files without a baseline keep their columns.
+    let is_compared = tables.iter().any(|table| table.baseline.is_some());
+    let tests = if is_compared { &tests[..] } else { &[] };
+    let mut lines = vec![head(&[&own[..], tests].concat())];
     for (table, name, row) in rows(tables) {
-        for (column, cell) in table.columns.iter().zip(&row.cells) {
+        let source = row.published.map(|source| &source.name);
+        for (i, (column, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
             let Some(cell) = cell else { continue };
             let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-            let published = match row.published {
-                true => Some(cell.mean),
-                false => cell.published,
+            let published = match source {
+                Some(_) => Some(cell.mean),
+                None => cell.published,
             };
-            let own = [
+            let mut own = vec![
                 metric(column),
-                optional((!row.published).then_some(cell.mean)),
+                optional(source.is_none().then_some(cell.mean)),
                 optional(cell.standard_deviation),
                 optional(cell.interval),
                 cell.runs.to_string(),
@@ -41,11 +56,37 @@ pub(super) fn csv(tables: &[Table]) -> String {
                 optional(cell.difference()),
                 row.differs.join("; "),
                 row.unverified.join("; "),
+                row.needs.join("; "),
             ];
+            if is_compared {
+                own.extend(compared(table, row.against.get(i).and_then(Option::as_ref)));
+            }
             lines.push(line(table, name, row, column, &own));
         }
     }
     text(&lines)
+}
+
+/// The fields of a comparison with the baseline.
+fn compared(table: &Table, against: Option<&Paired>) -> [String; 7] {
+    let (Some(baseline), Some(against)) = (&table.baseline, against) else {
+        return Default::default();
+    };
+    let p = |test: &PairedTest| test.p.map_or(String::new(), |p| p.to_string());
+    let named = [("pairs", &against.pairs), ("data sets", &against.data_sets)];
+    let reasons = named.iter().filter_map(|(name, test)| {
+        let none = test.p.err()?;
+        Some(format!("{name}: {}", none.text()))
+    });
+    [
+        baseline.clone(),
+        against.difference.to_string(),
+        p(&against.pairs),
+        against.pairs.n.to_string(),
+        p(&against.data_sets),
+        against.data_sets.n.to_string(),
+        reasons.collect::<Vec<_>>().join("; "),
+    ]
 }
 
 /// A line for each seed.
@@ -99,8 +140,8 @@ fn line(table: &Table, name: &str, row: &Row, column: &Column, own: &[String]) -
     line.extend_from_slice(own);
     let epochs: Vec<String> = row.made.epochs.iter().map(usize::to_string).collect();
     let program = match row.published {
-        true => "published".to_string(),
-        false => row.made.programs.join("; "),
+        Some(source) => format!("published: {}", source.name),
+        None => row.made.programs.join("; "),
     };
     line.extend([
         row.made.clips.join("; "),

@@ -2,19 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::published::PAPER;
+use super::text::{rows as all_rows, sources, with_best};
+use crate::paired::{Paired, PairedTest};
+use crate::published_file::PAPER;
 use crate::table::{Cell, Made, Row, Table};
 
 pub(super) fn json(table: &Table) -> Value {
     let rows = |rows: &[Row]| -> Value {
-        let row = |row: &Row| {
-            let cells = table.columns.iter().zip(&row.cells);
-            let cells: Map<String, Value> = cells
-                .map(|(column, cell)| (column.key(), cell.as_ref().map_or(Value::Null, json_cell)))
-                .collect();
-            (row.method.clone(), Value::Object(cells))
+        let row = |(row, best): (&Row, Vec<bool>)| {
+            let cells = table.columns.iter().zip(&row.cells).zip(best);
+            let cells = cells.enumerate().map(|(i, ((column, cell), best))| {
+                let against = row.against.get(i).and_then(Option::as_ref);
+                let cell = cell.as_ref().map(|cell| json_cell(cell, best, against));
+                (column.key(), cell.unwrap_or_default())
+            });
+            (row.method.clone(), Value::Object(cells.collect()))
         };
-        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
+        let own = with_best(rows).filter(|(row, _)| row.published.is_none());
+        Value::Object(own.map(row).collect())
     };
     let published = |rows: &[Row]| -> Value {
         let row = |row: &Row| {
@@ -24,7 +29,12 @@ pub(super) fn json(table: &Table) -> Value {
                 .collect();
             (row.method.clone(), Value::Object(cells))
         };
-        Value::Object(rows.iter().filter(|row| row.published).map(row).collect())
+        Value::Object(
+            rows.iter()
+                .filter(|row| row.published.is_some())
+                .map(row)
+                .collect(),
+        )
     };
     let all = || {
         let sets = table
@@ -45,7 +55,12 @@ pub(super) fn json(table: &Table) -> Value {
             let value = json!({ "differs": row.differs, "unverified": row.unverified });
             (row.method.clone(), value)
         };
-        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
+        Value::Object(
+            rows.iter()
+                .filter(|row| row.published.is_none())
+                .map(row)
+                .collect(),
+        )
     });
     let made = of_sets(&|rows| {
         let row = |row: &Row| {
@@ -75,13 +90,36 @@ pub(super) fn json(table: &Table) -> Value {
             });
             (row.method.clone(), value)
         };
-        Value::Object(rows.iter().filter(|row| !row.published).map(row).collect())
+        Value::Object(
+            rows.iter()
+                .filter(|row| row.published.is_none())
+                .map(row)
+                .collect(),
+        )
     });
     let sets: Map<String, Value> = table
         .data_sets
         .iter()
         .map(|(name, of_it)| (name.clone(), rows(of_it)))
         .collect();
+    let of_methods = |of: &dyn Fn(&Row) -> Option<Value>| -> Value {
+        let rows = all_rows(table).filter(|row| row.published.is_none());
+        let found = rows.filter_map(|row| Some((row.method.clone(), of(row)?)));
+        Value::Object(found.collect())
+    };
+    let needs = of_methods(&|row| (!row.needs.is_empty()).then(|| json!(row.needs)));
+    let fixed_classes = of_methods(&|row| row.fixed_classes.then(|| json!(true)));
+    let sources = sources(table).into_iter().flat_map(|(source, methods)| {
+        let value = json!({
+            "source": source.name,
+            "read_in": source.read_in,
+            "note": source.note,
+        });
+        methods
+            .into_iter()
+            .map(move |method| (method, value.clone()))
+    });
+    let sources: Map<String, Value> = sources.collect();
     let missing: Vec<String> = table
         .missing
         .iter()
@@ -96,7 +134,11 @@ pub(super) fn json(table: &Table) -> Value {
         "sets": sets,
         "average": rows(&table.average),
         "deviation": "population",
-        "published_source": PAPER,
+        "baseline": table.baseline,
+        "needs": needs,
+        "fixed_classes": fixed_classes,
+        "published_source": PAPER.name,
+        "published_sources": sources,
         "group": table.group,
         "made": made,
         "comparison": comparison,
@@ -104,13 +146,36 @@ pub(super) fn json(table: &Table) -> Value {
     })
 }
 
-fn json_cell(cell: &Cell) -> Value {
-    json!({
+fn json_cell(cell: &Cell, best: bool, against: Option<&Paired>) -> Value {
+    let mut value = json!({
         "mean": cell.mean,
         "deviation": cell.standard_deviation,
         "interval95": cell.interval,
         "runs": cell.runs,
         "published": cell.published,
         "difference": cell.difference(),
+        "best": best,
+    });
+    if let Some(against) = against {
+        let Paired {
+            difference,
+            pairs,
+            data_sets,
+        } = against;
+        value["against_baseline"] = json!({
+            "difference": difference,
+            "over_pairs": json_test(pairs),
+            "over_data_sets": json_test(data_sets),
+        });
+    }
+    value
+}
+
+/// Number of pairs, and the p-value or why there is none.
+fn json_test(PairedTest { n, p }: &PairedTest) -> Value {
+    json!({
+        "n": n,
+        "p": p.ok(),
+        "no_p_because": p.err().map(|none| none.text()),
     })
 }

@@ -2,13 +2,21 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, name as row_name, partial, remark, title};
+use super::text::{
+    AVERAGE, Line, blocks, legend, lines, name as row_name, notes, partial, remark, title,
+    with_best,
+};
 use crate::column::Column;
 use crate::table::{Row, Table};
 
 pub(super) fn latex(table: &Table) -> String {
     let mut text = String::new();
-    let comment = [Some(title(table)), Some(legend(table)), partial(table)];
+    let comment = [
+        Some(title(table)),
+        Some(legend(table, true)),
+        partial(table),
+    ];
+    let notes = notes(table);
     for line in comment.iter().flatten().flat_map(|text| text.lines()) {
         let _ = writeln!(text, "% {line}");
     }
@@ -31,11 +39,13 @@ pub(super) fn latex(table: &Table) -> String {
         heads.join(" & ")
     );
     for (name, rows) in blocks(table) {
-        let mut name = tex(if name == "average" { "Average" } else { name });
+        let averages = name == AVERAGE;
+        let mut name = tex(if averages { "Average" } else { name });
         text += "\\midrule\n";
-        for row in rows {
-            for (label, texts) in rows_of(row, &tex(&row_name(row, true))) {
-                let texts: Vec<String> = texts.iter().map(|text| tex_number(text)).collect();
+        for row in with_best(rows) {
+            for Line { label, texts, best } in rows_of(table, row, averages) {
+                let texts = texts.iter().zip(best);
+                let texts: Vec<String> = texts.map(|(text, best)| tex_number(text, best)).collect();
                 let _ = writeln!(
                     text,
                     "{} & {} & {} \\\\",
@@ -47,15 +57,19 @@ pub(super) fn latex(table: &Table) -> String {
         }
     }
     text += "\\bottomrule\n\\end{tabular}\n";
+    for note in &notes {
+        let _ = writeln!(text, "\n{}", tex(note));
+    }
     text
 }
 
 /// The lines of a row, and what is to be said about it.
-fn rows_of(row: &Row, name: &str) -> Vec<(String, Vec<String>)> {
-    let mut all = lines(row, name, "\\quad ", true);
+fn rows_of(table: &Table, (row, best): (&Row, Vec<bool>), averages: bool) -> Vec<Line> {
+    let name = tex(&row_name(row, true));
+    let mut all = lines(table, (row, best), (&name, true), "\\quad ", true, averages);
     if let Some(remark) = remark(row) {
         let empty = row.cells.iter().map(|_| String::new()).collect();
-        all.push((
+        all.push(Line::new(
             format!("\\quad {}", tex(&remark).replace("\\%", "%")),
             empty,
         ));
@@ -63,11 +77,14 @@ fn rows_of(row: &Row, name: &str) -> Vec<(String, Vec<String>)> {
     all
 }
 
-fn tex_number(text: &str) -> String {
-    if text.contains(['±', '(']) {
+fn tex_number(text: &str, best: bool) -> String {
+    if best {
+        // Bold text, in which only the sign is mathematics.
+        format!("\\textbf{{{}}}", text.replace('±', "$\\pm$"))
+    } else if text.contains(['±', '(']) {
         format!("${}$", text.replace('±', "\\pm"))
     } else {
-        text.to_string()
+        text.replace('<', "$<$")
     }
 }
 

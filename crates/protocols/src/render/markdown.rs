@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::text::{blocks, legend, lines, name as row_name, partial, remark, title};
+use super::text::{
+    AVERAGE, Line, blocks, legend, lines, name as row_name, notes, partial, remark, title,
+    with_best,
+};
 use crate::table::{Row, Table};
 
 pub(super) fn markdown(table: &Table) -> String {
@@ -10,7 +13,7 @@ pub(super) fn markdown(table: &Table) -> String {
     let mut text = format!(
         "**{}.** {}\n",
         title(table),
-        legend(table).replace('\n', " ")
+        legend(table, true).replace('\n', " ")
     );
     if let Some(partial) = partial(table) {
         let _ = writeln!(text, "\n*{partial}*");
@@ -19,9 +22,15 @@ pub(super) fn markdown(table: &Table) -> String {
     let _ = writeln!(text, "\n| data set | method | {} |", heads.join(" | "));
     let _ = writeln!(text, "|---|---|{}", "--:|".repeat(heads.len()));
     for (name, rows) in blocks(table) {
+        let averages = name == AVERAGE;
         let mut name = plain(name);
-        for row in rows {
-            for (label, texts) in rows_of(row) {
+        for row in with_best(rows) {
+            for Line { label, texts, best } in rows_of(table, row, averages) {
+                let texts = texts.into_iter().zip(best).map(|(text, best)| match best {
+                    true => format!("**{text}**"),
+                    false => text,
+                });
+                let texts: Vec<String> = texts.collect();
                 let _ = writeln!(
                     text,
                     "| {} | {} | {} |",
@@ -32,15 +41,19 @@ pub(super) fn markdown(table: &Table) -> String {
             }
         }
     }
+    for note in notes(table) {
+        let _ = writeln!(text, "\n{}", plain(&note));
+    }
     text
 }
 
 /// The lines of a row, and what is to be said about it.
-fn rows_of(row: &Row) -> Vec<(String, Vec<String>)> {
-    let mut all = lines(row, &row_name(row, true), "&nbsp; ", true);
+fn rows_of(table: &Table, (row, best): (&Row, Vec<bool>), averages: bool) -> Vec<Line> {
+    let name = row_name(row, true);
+    let mut all = lines(table, (row, best), (&name, true), "&nbsp; ", true, averages);
     if let Some(remark) = remark(row) {
         let empty = row.cells.iter().map(|_| String::new()).collect();
-        all.push((format!("&nbsp; *{remark}*"), empty));
+        all.push(Line::new(format!("&nbsp; *{remark}*"), empty));
     }
     all
 }

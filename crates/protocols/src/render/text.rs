@@ -2,8 +2,12 @@
 
 use std::fmt::Write;
 
+use crate::column::Column;
+use crate::paired::{Paired, PairedTest};
 use crate::protocol::Protocol;
-use crate::published::{PAPER, paper_name};
+use crate::published::{paper_name, source_beside};
+use crate::published_file::Source;
+use crate::render::best::best;
 use crate::table::{Cell, Made, Row, Table};
 
 /// The protocol, shots and seeds of a table.
@@ -35,27 +39,127 @@ pub(super) fn title(table: &Table) -> String {
     title
 }
 
-/// What the numbers mean.
-pub(super) fn legend(table: &Table) -> String {
+/// What the numbers mean. `of_paper`: whether methods have their names in the paper.
+pub(super) fn legend(table: &Table, of_paper: bool) -> String {
     let mut legend = "Accuracy in per cent".to_string();
     if cells(table).any(|cell| cell.standard_deviation.is_some()) {
         legend += ", mean ± population deviation over the seeds";
     }
     legend.push('.');
     let _ = write!(legend, "\n{}", how_made(table));
-    if cells(table).any(|cell| cell.published.is_some()) {
-        let _ = write!(
-            legend,
-            "\npublished: {PAPER}; in brackets what ours is more."
-        );
-    } else if rows(table).any(|row| row.published) {
-        let _ = write!(legend, "\npublished: {PAPER}.");
+    let is_beside = cells(table).any(|cell| cell.published.is_some());
+    let brackets = match is_beside {
+        true => "; in brackets what ours is more",
+        false => "",
+    };
+    for (i, (source, methods)) in sources(table).iter().enumerate() {
+        let Source {
+            name,
+            read_in,
+            note,
+        } = source;
+        let brackets = if i == 0 { brackets } else { "" };
+        // The paper's own numbers are most of them: what they are of need not be said.
+        let what = match read_in.as_str() {
+            "" => "published".to_string(),
+            _ => format!("published of {}", methods.join(", ")),
+        };
+        let _ = write!(legend, "\n{what}: {name}{brackets}.");
+        if !read_in.is_empty() {
+            let _ = write!(legend, " Read in {read_in}.");
+        }
+        if !note.is_empty() {
+            let _ = write!(legend, " {note}");
+        }
     }
     if rows(table).any(|row| !row.differs.is_empty()) {
         legend +=
             "\nWhere a published result is not set beside one of ours, the row says what differs.";
     }
+    if let Some(baseline) = baseline(table, of_paper) {
+        let _ = write!(legend, "\n{}", tests(table, baseline));
+    }
     legend
+}
+
+/// The name of the baseline, as that of its row.
+fn baseline(table: &Table, of_paper: bool) -> Option<&str> {
+    let name = table.baseline.as_deref()?;
+    Some(if of_paper { paper_name(name) } else { name })
+}
+
+/// What the lines of a comparison with a baseline mean.
+fn tests(table: &Table, baseline: &str) -> String {
+    let mut text = format!(
+        "less {baseline}: the mean difference to it over pairs of the same data set and seed; what has \
+         no seed is paired with every seed.\np over pairs: two-sided paired t-test over all these \
+         pairs (n)"
+    );
+    if table.averaged.len() > 1 {
+        text += ", as if they were independent, which the seeds of a data set are not.\np over data \
+                 sets: the same test over the means of the data sets, one pair each";
+    }
+    text.push('.');
+    if table.columns.contains(&Column::HarmonicMean) {
+        text += "\nA difference of harmonic means is the mean of those of the pairs, not the \
+                 difference of the two numbers shown.";
+    }
+    text
+}
+
+/// The sources of the published numbers that a table shows, with the methods of each.
+pub(super) fn sources(table: &Table) -> Vec<(&'static Source, Vec<String>)> {
+    let mut found: Vec<(&'static Source, Vec<String>)> = Vec::new();
+    for row in rows(table) {
+        let is_beside = row.cells.iter().flatten().any(|c| c.published.is_some());
+        let name = match row.published {
+            Some(_) => row.method.as_str(),
+            None => paper_name(&row.method),
+        };
+        let beside = || source_beside(table.protocol, name).filter(|_| is_beside);
+        let Some(source) = row.published.or_else(beside) else {
+            continue;
+        };
+        let known = found.iter().position(|(other, _)| *other == source);
+        let place = known.unwrap_or_else(|| {
+            found.push((source, Vec::new()));
+            found.len() - 1
+        });
+        if let Some((_, methods)) = found.get_mut(place)
+            && !methods.iter().any(|method| method == name)
+        {
+            methods.push(name.to_string());
+        }
+    }
+    // The paper first: it has no place where it was read.
+    found.sort_by_key(|(source, _)| !source.read_in.is_empty());
+    found
+}
+
+/// What is to be said below a table: what methods need beyond the shots, and what a dash means.
+pub(super) fn notes(table: &Table) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut fixed: Vec<String> = Vec::new();
+    for row in rows(table) {
+        let name = name(row, false);
+        if !row.needs.is_empty() {
+            let note = format!("{name}, beyond the shots: {}.", row.needs.join("; "));
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        let has_dash = row.cells.iter().any(Option::is_none);
+        if row.fixed_classes && has_dash && !fixed.contains(&name) {
+            fixed.push(name);
+        }
+    }
+    if !fixed.is_empty() {
+        notes.push(format!(
+            "-: what {} learned belongs to the trained classes and says nothing about others.",
+            fixed.join(", ")
+        ));
+    }
+    notes
 }
 
 /// CLIP, precision, epochs and program of a table, on one line.
@@ -65,7 +169,7 @@ fn how_made(table: &Table) -> String {
     let mut methods: Vec<&str> = Vec::new();
     for row in rows(table) {
         all.add(&row.made);
-        if !row.published && !methods.contains(&row.method.as_str()) {
+        if row.published.is_none() && !methods.contains(&row.method.as_str()) {
             methods.push(&row.method);
         }
     }
@@ -90,14 +194,14 @@ fn how_made(table: &Table) -> String {
     format!("{}.", parts.join("; "))
 }
 
-fn rows(table: &Table) -> impl Iterator<Item = &Row> {
+pub(super) fn rows(table: &Table) -> impl Iterator<Item = &Row> {
     let sets = table.data_sets.iter().flat_map(|(_, rows)| rows);
     sets.chain(&table.average)
 }
 
 /// The name of a row: that of its method in the paper or here, and whether it is a published one.
 pub(super) fn name(row: &Row, of_paper: bool) -> String {
-    match (row.published, of_paper) {
+    match (row.published.is_some(), of_paper) {
         (true, _) => format!("{} (published)", row.method),
         (false, true) => paper_name(&row.method).to_string(),
         (false, false) => row.method.clone(),
@@ -129,6 +233,9 @@ fn cells(table: &Table) -> impl Iterator<Item = &Cell> {
     rows(table).flat_map(|row| row.cells.iter().flatten())
 }
 
+/// The name of the rows of the average.
+pub(super) const AVERAGE: &str = "average";
+
 /// The rows of each data set and of the average, by name.
 pub(super) fn blocks(table: &Table) -> impl Iterator<Item = (&str, &[Row])> {
     let sets = table
@@ -137,7 +244,7 @@ pub(super) fn blocks(table: &Table) -> impl Iterator<Item = (&str, &[Row])> {
         .map(|(name, rows)| (name.as_str(), &rows[..]));
     // With one data set, the average repeats it.
     let several = table.data_sets.len() > 1;
-    let average = (several && !table.average.is_empty()).then_some(("average", &table.average[..]));
+    let average = (several && !table.average.is_empty()).then_some((AVERAGE, &table.average[..]));
     sets.chain(average)
 }
 
@@ -163,13 +270,79 @@ fn interval(cell: &Cell) -> Option<String> {
     })
 }
 
-/// The lines of a row: its numbers, their confidence intervals, the published numbers.
+/// A line of a table: its label, and a text for each column.
+pub(super) struct Line {
+    pub(super) label: String,
+    pub(super) texts: Vec<String>,
+    /// Which of the texts is the best number of its column.
+    pub(super) best: Vec<bool>,
+}
+
+impl Line {
+    /// A line of which nothing is best.
+    pub(super) fn new(label: String, texts: Vec<String>) -> Self {
+        Self {
+            label,
+            best: vec![false; texts.len()],
+            texts,
+        }
+    }
+}
+
+/// The rows of a data set or of the average, with what is best in each.
+pub(super) fn with_best(rows: &[Row]) -> impl Iterator<Item = (&Row, Vec<bool>)> {
+    rows.iter().zip(best(rows))
+}
+
+/// A difference with its sign; none that is nothing but rounding is negative.
+fn signed(difference: f64) -> String {
+    match format!("{difference:+.2}").as_str() {
+        "-0.00" => "+0.00".to_string(),
+        text => text.to_string(),
+    }
+}
+
+fn tested(test: &PairedTest) -> String {
+    match test.p {
+        Ok(p) if p < 0.0001 => format!("<0.0001, n {}", test.n),
+        Ok(p) => format!("{p:.4}, n {}", test.n),
+        Err(none) => format!("{}, n {}", none.text(), test.n),
+    }
+}
+
+/// The lines of a comparison with the baseline.
+fn against(row: &Row, baseline: &str, indent: &str, several: bool) -> Vec<Line> {
+    if row.against.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let line = |label: String, write: &dyn Fn(&Paired) -> String| {
+        let cells = row.against.iter().map(|cell| cell.as_ref().map(write));
+        let texts = cells.map(Option::unwrap_or_default).collect();
+        Line::new(format!("{indent}{label}"), texts)
+    };
+    let mut lines = vec![
+        line(format!("less {baseline}"), &|cell| signed(cell.difference)),
+        line("p over pairs".into(), &|cell| tested(&cell.pairs)),
+    ];
+    if several {
+        lines.push(line("p over data sets".into(), &|cell| {
+            tested(&cell.data_sets)
+        }));
+    }
+    lines
+}
+
+/// The lines of a row: its numbers, their confidence intervals, the published numbers, and the
+/// comparison with the baseline. `averages`: whether the row averages several data sets; `of_paper`: whether
+/// names are those of the paper.
 pub(super) fn lines(
-    row: &Row,
-    name: &str,
+    table: &Table,
+    (row, best): (&Row, Vec<bool>),
+    (name, of_paper): (&str, bool),
     indent: &str,
     with_interval: bool,
-) -> Vec<(String, Vec<String>)> {
+    averages: bool,
+) -> Vec<Line> {
     let of = |write: &dyn Fn(&Cell) -> Option<String>| -> Option<Vec<String>> {
         let texts: Vec<Option<String>> = row
             .cells
@@ -184,11 +357,19 @@ pub(super) fn lines(
         .iter()
         .map(|cell| cell.as_ref().map_or("-".to_string(), number))
         .collect();
-    let mut lines = vec![(name.to_string(), numbers)];
+    let mut lines = vec![Line {
+        label: name.to_string(),
+        texts: numbers,
+        best,
+    }];
     let learns = row.by_seed.iter().any(|(seed, _)| seed.is_some());
     if with_interval && learns {
-        lines.extend(of(&interval).map(|texts| (format!("{indent}95 % interval"), texts)));
+        let line = |texts| Line::new(format!("{indent}95 % interval"), texts);
+        lines.extend(of(&interval).map(line));
     }
-    lines.extend(of(&published).map(|texts| (format!("{indent}published"), texts)));
+    lines.extend(of(&published).map(|texts| Line::new(format!("{indent}published"), texts)));
+    if let Some(baseline) = baseline(table, of_paper) {
+        lines.extend(against(row, baseline, indent, averages));
+    }
     lines
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use promptsrc::run_folder;
+use promptsrc::{Classes, run_folder};
 use promptsrc_clip::values;
-use promptsrc_protocols::{Plan, PlannedRun, RunState};
+use promptsrc_protocols::{Plan, PlannedRun, RunState, Target};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -21,6 +21,9 @@ struct Line<'a> {
     seed: Option<u64>,
     /// Data sets that the run is evaluated on.
     measured_on: Vec<&'a str>,
+    /// What the protocol measures and this run cannot be measured on, because what it learns belongs to
+    /// its own classes.
+    not_measured_on: Vec<String>,
     state: RunState,
     /// In forward passes of an image through the image tower.
     cost: f64,
@@ -68,6 +71,7 @@ pub fn print(
                 shots: run.id.shots,
                 seed: run.id.seed,
                 measured_on,
+                not_measured_on: run.left_out.iter().map(named).collect(),
                 cost: run.cost,
                 percent: 100.0 * run.cost / all,
             })
@@ -93,6 +97,42 @@ pub fn print(
         runs: lines,
     };
     printer.answer(&listing, || text(&listing, out))
+}
+
+/// A target in words: its data set, and its classes unless they are all.
+fn named(target: &Target) -> String {
+    match target.classes {
+        Classes::All => target.data_set.clone(),
+        half => format!("{} ({half} classes)", target.data_set),
+    }
+}
+
+/// What each method cannot be measured on, a line each.
+fn left_out(lines: &[Line]) -> String {
+    let mut methods: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines.iter().filter(|line| !line.not_measured_on.is_empty()) {
+        if methods.iter().all(|(method, _)| *method != line.method) {
+            methods.push((line.method, Vec::new()));
+        }
+        let Some((_, sets)) = methods
+            .iter_mut()
+            .find(|(method, _)| *method == line.method)
+        else {
+            continue;
+        };
+        for set in &line.not_measured_on {
+            if !sets.contains(&set.as_str()) {
+                sets.push(set);
+            }
+        }
+    }
+    let line = |(method, sets): &(&str, Vec<&str>)| {
+        format!(
+            "{method} is not measured on {}: what it learns belongs to its own classes\n",
+            sets.join(", ")
+        )
+    };
+    methods.iter().map(line).collect()
 }
 
 fn text(listing: &Listing, out: &Path) -> String {
@@ -125,6 +165,10 @@ fn text(listing: &Listing, out: &Path) -> String {
         .iter()
         .filter(|r| r.state == RunState::Finished)
         .count();
+    let left_out = left_out(&listing.runs);
+    if !left_out.is_empty() {
+        text += &format!("\n{left_out}");
+    }
     text += &format!(
         "\n{} runs, {finished} of them finished, in {}\n\
          cost: {} forward passes of an image through the image tower, {} of them left{}\n",
@@ -216,4 +260,42 @@ fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
         cost += run.training_cost;
     }
     Ok((cost > 0.0).then(|| seconds / cost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_method_is_not_measured_on_is_said_once_for_each() {
+        let line = |method, not_measured_on: &[Target]| Line {
+            folder: String::new(),
+            method,
+            data_set: "a",
+            shots: Some(1),
+            seed: Some(1),
+            measured_on: vec!["a"],
+            not_measured_on: not_measured_on.iter().map(named).collect(),
+            state: RunState::New,
+            cost: 1.0,
+            percent: 1.0,
+        };
+        let target = |data_set: &str, classes| Target {
+            data_set: data_set.to_string(),
+            classes,
+        };
+        let (novel, other) = (target("a", Classes::Novel), target("b", Classes::All));
+        let lines = [
+            line("one", std::slice::from_ref(&novel)),
+            line("one", &[novel, other.clone()]),
+            line("two", &[]),
+            line("three", &[other]),
+        ];
+        let expected = "\
+one is not measured on a (novel classes), b: what it learns belongs to its own classes
+three is not measured on b: what it learns belongs to its own classes
+";
+        assert_eq!(left_out(&lines), expected);
+        assert_eq!(left_out(&lines[2..3]), "");
+    }
 }
