@@ -93,7 +93,7 @@ fn kills_at_random_moments_do_not_change_a_byte() {
 #[test]
 fn a_killed_run_of_each_method_ends_with_the_bytes_of_a_whole_one() {
     let folder = scratch();
-    for method in ["ivlp", "coop"] {
+    for method in ["ivlp", "coop", "cocoop", "maple", "kgcoop", "prograd"] {
         let (whole, run) = (
             below(&folder, &format!("{method}-whole")),
             below(&folder, &format!("{method}-run")),

@@ -217,7 +217,7 @@ fn resolved(method: &str, overrides: &Overrides) -> TrainConfig {
         seed: 1,
         overrides,
     };
-    request.resolve().unwrap()
+    request.resolve().unwrap().prompts().unwrap().clone()
 }
 
 #[test]

@@ -238,7 +238,7 @@ pub(crate) fn grouped(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example_results::published_like;
+    use crate::example_results::{prompts, published_like};
 
     fn differs(change: impl Fn(&mut Vec<RunResult>)) -> Comparison {
         let mut runs = published_like();
@@ -258,12 +258,9 @@ mod tests {
     fn everything_that_differs_is_named() {
         type Change = fn(&mut RunResult);
         let cases: [(Change, &str); 11] = [
+            (|r| prompts(r).epochs = 2, "2 epochs"),
             (
-                |r| r.configuration.train.as_mut().unwrap().epochs = 2,
-                "2 epochs",
-            ),
-            (
-                |r| r.configuration.train.as_mut().unwrap().batch_size = 8,
+                |r| prompts(r).batch_size = 8,
                 "batch_size: 8 here, 4 published",
             ),
             (|r| r.run.shots = Some(4), "4 shots"),

@@ -166,3 +166,11 @@ pub(crate) fn as_published(name: &str, set: &str, halves: [(u64, u64); 2]) -> Ve
     };
     Protocol::SEEDS.iter().map(run).collect()
 }
+
+/// The configuration of a result's prompts, to change it.
+pub(crate) fn prompts(result: &mut RunResult) -> &mut TrainConfig {
+    match &mut result.configuration.train {
+        Some(promptsrc::MethodConfig::Prompts(config)) => config,
+        other => panic!("{other:?}"),
+    }
+}

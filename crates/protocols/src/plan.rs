@@ -382,7 +382,7 @@ mod tests {
             run.id.path().to_string_lossy(),
             "cross-dataset/promptsrc/Big/shots_16/seed_3"
         );
-        assert_eq!(run.config.as_ref().map(|c| c.seed), Some(3));
+        assert_eq!(run.config.as_ref().map(|c| c.seed()), Some(3));
         let measured: Vec<&str> = run.targets.iter().map(|t| t.data_set.as_str()).collect();
         assert_eq!(measured, ["Big", "One", "Two"]);
         assert_eq!(
@@ -400,7 +400,8 @@ mod tests {
         let runs = plan(&ablation).expect("a plan").runs;
         let of = |name: &str| {
             let run = runs.iter().find(|run| run.id.method == name);
-            run.and_then(|run| run.config.clone()).expect("a training")
+            let config = run.and_then(|run| run.config.as_ref()?.prompts());
+            config.cloned().expect("a training")
         };
         let (first, second) = (of("ivlp+agreement"), of("ivlp+agreement+gpa"));
         assert!(first.regularisation.is_some() && first.aggregation.is_none());

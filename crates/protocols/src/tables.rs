@@ -262,7 +262,9 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>, known: &[&str]) -> Vec<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example_results::{as_published, example, fixed_classes, published_like, result};
+    use crate::example_results::{
+        as_published, example, fixed_classes, prompts, published_like, result,
+    };
     use crate::published::add_published;
     use crate::table::Cell;
     use promptsrc::MethodConfig;
@@ -494,7 +496,7 @@ mod tests {
 
         // With other epochs it is not, and the average says why: no data set has a published number.
         for run in &mut runs {
-            run.configuration.train.as_mut().expect("it").epochs = 2;
+            prompts(run).epochs = 2;
         }
         let row = found(&runs).average.remove(0);
         assert_eq!(row.differs, ["2 epochs"]);

@@ -58,6 +58,8 @@ fn ending(program: &str, args: &[&str]) -> Ending {
         .args(args)
         // A test never asks the network.
         .env("HF_HUB_OFFLINE", "1")
+        // Nor does it use the cache of the person who runs it.
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .timeout(PATIENCE)
         .output()
         .unwrap_or_else(|e| panic!("{program}: {e}"));
@@ -308,10 +310,16 @@ pub fn kill_when(mut child: Child, now: impl FnMut() -> bool) -> bool {
 /// Starts a training in the background: two shots per class, this many epochs.
 pub fn start(run: &str, epochs: usize, more: &[&str]) -> Child {
     let epochs = epochs.to_string();
+    start_with(run, &[&["--epochs", &epochs], more].concat())
+}
+
+/// Starts a training in the background: two shots per class, with these options.
+pub fn start_with(run: &str, options: &[&str]) -> Child {
     Command::new(PROMPTSRC)
         .args(["train", "--clip", &clip(), "--data", &images()])
-        .args(["--shots", "2", "--epochs", &epochs, "--out", run])
-        .args(more)
+        .args(["--shots", "2", "--out", run])
+        .args(options)
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
