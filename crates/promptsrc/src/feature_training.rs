@@ -146,10 +146,11 @@ impl FeatureTraining<'_> {
                 loss: progress.loss,
             });
         };
-        let (head, figures) = self.fit(&data, fit).map_err(|source| FeatureError::Head {
-            method: config.method.clone(),
-            source,
-        })?;
+        let Fitted { head, figures } =
+            self.fit(&data, fit).map_err(|source| FeatureError::Head {
+                method: config.method.clone(),
+                source,
+            })?;
         let figures = figures
             .into_iter()
             .map(|(name, value)| (name.to_string(), value));
@@ -163,9 +164,12 @@ impl FeatureTraining<'_> {
         &self,
         data: &FewShot,
         observe: &mut dyn FnMut(Progress),
-    ) -> Result<(Head, Vec<(&'static str, f64)>), HeadError> {
-        fn of<H>(fitted: Fitted<H>, head: fn(H) -> Head) -> (Head, Vec<(&'static str, f64)>) {
-            (head(fitted.head), fitted.figures)
+    ) -> Result<Fitted<Head>, HeadError> {
+        fn of<H>(fitted: Fitted<H>, head: fn(H) -> Head) -> Fitted<Head> {
+            Fitted {
+                head: head(fitted.head),
+                figures: fitted.figures,
+            }
         }
         let (seed, classes) = (self.config.seed, self.names.len());
         Ok(match &self.config.head {

@@ -5,8 +5,9 @@ use crate::contender::Contender;
 use crate::fixed_classes::{ClassNames, split_targets};
 use crate::protocol::{Protocol, Target};
 use crate::results::RunId;
-use promptsrc::methods::{Family, Request, answers_other_names};
-use promptsrc::{ConfigError, MethodConfig, Overrides, Preset};
+use promptsrc::config::Guidance;
+use promptsrc::methods::{Family, Request, answers_other_names, prompt_model};
+use promptsrc::{ConfigError, MethodConfig, Overrides, Preset, TrainConfig};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -292,9 +293,8 @@ fn share(protocol: Protocol) -> f64 {
     }
 }
 
-/// Estimated cost of a training, in forward passes of one image, from the operations of ViT-B/16: a
-/// step of 4 images and C classes is 390 + 0.75 C GFLOP, the forward pass of an image 35, and a
-/// text through the frozen tower 0.8. It only serves to compare runs.
+/// Estimated cost of a training, in forward passes of one image, from the operations of ViT-B/16. It only
+/// serves to compare runs.
 fn training_cost(
     protocol: Protocol,
     config: &MethodConfig,
@@ -306,8 +306,8 @@ fn training_cost(
         _ => size.classes,
     } as f64;
     let images = classes * shots as f64;
-    let config = match config {
-        MethodConfig::Prompts(config) => config,
+    match config {
+        MethodConfig::Prompts(config) => cost_of_prompts(config, classes, images),
         // Every pass over the training images is a forward pass; the fit is small beside it. At most
         // four validation images of each class.
         MethodConfig::Features(config) => {
@@ -316,24 +316,44 @@ fn training_cost(
                 true => classes * shots.min(4) as f64,
                 false => 0.0,
             };
-            return passes * images + validation;
+            passes * images + validation
         }
+    }
+}
+
+/// A step of PromptSRC of 4 images and C classes is 390 + 0.75 C GFLOP, the forward pass of an image 35, and
+/// a text through the frozen tower 0.8. Without self-regulation there is no frozen pass, without visual
+/// prompts only a forward pass; text prompts that depend on the image are computed for each.
+fn cost_of_prompts(config: &TrainConfig, classes: f64, images: f64) -> f64 {
+    const FORWARD: f64 = 35.0;
+    let per_image = match (config.prompts.depth_vision > 0, &config.regularisation) {
+        (true, Some(_)) => 390.0 / 4.0,
+        (true, None) => 390.0 / 4.0 - FORWARD,
+        (false, _) => FORWARD,
     };
     let batch = config.batch_size as f64;
+    let model = prompt_model(config);
+    let texts = match model.is_ok_and(|model| model.is_conditioned()) {
+        true => batch.min(images) * classes,
+        false => classes,
+    };
+    let passes = match config.guidance {
+        Some(Guidance::GradientProjection { .. }) => 2.0,
+        _ => 1.0,
+    };
     // An incomplete batch is dropped.
     let steps = config.epochs as f64 * (images / batch).floor().max(1.0);
-    let step_cost = batch.min(images) * (390.0 / 4.0 / 35.0) + classes * (0.75 / 35.0);
-    let teacher = match config.regularisation {
-        Some(_) => classes * config.templates.len() as f64 * (0.8 / 35.0),
-        None => 0.0,
+    let step = batch.min(images) * per_image + passes * texts * 0.75;
+    let teacher = match config.has_teacher_text() {
+        true => classes * config.templates.len() as f64 * 0.8,
+        false => 0.0,
     };
-    steps * step_cost + teacher
+    (steps * step + teacher) / FORWARD
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use promptsrc::TrainConfig;
 
     fn sets() -> Vec<DatasetEntry> {
         let set = |name: &str, role, measured_by_default, classes, test| DatasetEntry {
@@ -506,5 +526,36 @@ mod tests {
             "{found} {by_hand}"
         );
         assert!(cost(Protocol::BaseToNovel, 16, 100) < cost(Protocol::CrossDataset, 16, 100));
+        // 16 shots of 50 base classes. CoCoOp: 10 epochs of 800 steps of an image and 50 texts. CoOp: 200
+        // epochs of 25 steps of 32 images and 50 texts.
+        let of = |method: &str| {
+            let request = Request {
+                method,
+                preset: None,
+                default_preset: Preset::BaseToNovel,
+                is_mini: false,
+                data_set: "",
+                shots: Some(16),
+                seed: 1,
+                overrides: &Overrides::default(),
+            };
+            let config = request.resolve().expect("a configuration");
+            let size = DatasetSize {
+                classes: 100,
+                test: 0,
+            };
+            35.0 * training_cost(Protocol::BaseToNovel, &config, size, 16)
+        };
+        for (method, by_hand) in [
+            ("cocoop", 8000.0 * (35.0 + 50.0 * 0.75)),
+            ("coop", 5000.0 * (32.0 * 35.0 + 50.0 * 0.75)),
+            ("linear-probe", 35.0 * (800.0 + 200.0)),
+        ] {
+            let found = of(method);
+            assert!(
+                (found - by_hand).abs() < 1e-6 * by_hand,
+                "{method}: {found} {by_hand}"
+            );
+        }
     }
 }
