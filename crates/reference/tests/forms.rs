@@ -512,3 +512,25 @@ fn a_saved_adapter_may_become_one_of_another_method_of_its_form() {
         Err(ReferenceCheckpointError::OtherMethod { .. })
     ));
 }
+
+#[test]
+fn changed_files_do_no_harm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let supplement = Supplement {
+        class_names: names(5),
+        ..given()
+    };
+    for tensors in [class_specific(), kgcoop(), cocoop(), maple()] {
+        let path = write(folder.path(), &tensors);
+        let bytes = std::fs::read(&path).expect("a file");
+        for at in (0..bytes.len()).step_by(7) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x15;
+            std::fs::write(&path, &changed).expect("room");
+            // It may succeed or fail, but not panic.
+            if let Ok(found) = ReferenceCheckpoint::open(&path) {
+                let _ = found.adapter(&supplement);
+            }
+        }
+    }
+}
