@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use promptsrc::run_folder;
-use promptsrc_reference::checkpoint::{self, ReferenceCheckpoint};
+use promptsrc_reference::checkpoint::{self, ReferenceCheckpoint, ReferenceCheckpointError};
 use promptsrc_reference::log::{self, ReferenceResult};
 
 use crate::failure::Failure;
@@ -53,8 +53,32 @@ pub fn warn_of_unfinished(checkpoint: &ReferenceCheckpoint, printer: &Printer) {
         checkpoint.epochs,
     ) {
         printer.warning(&format!(
-            "{} was saved after epoch {epoch} of {epochs}: its prompts are not aggregated",
+            "{} was saved after epoch {epoch} of {epochs}: its prompts are not those of the finished \
+             run",
             checkpoint.path.display()
         ));
     }
+}
+
+/// Says that a checkpoint's class name is taken to stand at the end.
+pub fn note_assumed_position(checkpoint: &Path, printer: &Printer) {
+    printer.note(&format!(
+        "{} does not say where the class name stands: assumed the end (--class-position)",
+        checkpoint.display()
+    ));
+}
+
+/// The failure of an error: those that are due to a missing or wrong option are usage errors. `names` is
+/// the option for the class names of the training.
+pub fn usage(error: ReferenceCheckpointError, names: &str) -> Failure {
+    let option = match &error {
+        ReferenceCheckpointError::MissingInformation { .. } => return Failure::usage(error),
+        ReferenceCheckpointError::OtherMethod { .. } => "--method".to_string(),
+        ReferenceCheckpointError::NoClassNames { .. } => names.to_string(),
+        ReferenceCheckpointError::ClassCount { .. }
+        | ReferenceCheckpointError::OtherText { .. } => format!("{names}, --ctx-init"),
+        ReferenceCheckpointError::OtherPrefix { .. } => "--ctx-init".to_string(),
+        _ => return error.into(),
+    };
+    Failure::usage(format!("{option}: {error}"))
 }

@@ -59,18 +59,6 @@ fn coop_is_trained_evaluated_inspected_and_predicted_with() {
 }
 
 #[test]
-fn an_adapter_of_coop_is_no_checkpoint_of_promptsrcs_reference() {
-    let folder = scratch();
-    let run = below(&folder, "run");
-    train(&run, &["--method", "coop"]).done();
-    let out = below(&folder, "out");
-    promptsrc(&["convert", &run, &out])
-        .fails(1, &["coop", "VLPromptLearner"])
-        .silent();
-    assert!(names(&out).is_empty());
-}
-
-#[test]
 fn coop_is_a_row_of_the_benchmark() {
     let folder = scratch();
     let out = below(&folder, "out");

@@ -114,7 +114,7 @@ impl dyn PromptModel {
     }
 
     /// The prompt around a class name, with `{}` in its place.
-    pub(crate) fn template(&self) -> String {
+    pub fn template(&self) -> String {
         let prefix = self.prompt_prefix();
         let words: Vec<&str> = prefix.split_whitespace().collect();
         let before = match self.placement().class_position {

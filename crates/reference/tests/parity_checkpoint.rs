@@ -3,16 +3,20 @@
 #[path = "../../promptsrc/tests/common/mod.rs"]
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::*;
+use promptsrc::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 use promptsrc::{Classifier, Parameters, TrainConfig};
-use promptsrc_clip::ClipModel;
+use promptsrc_clip::{ClipModel, values};
 use promptsrc_goldens::{
     self as goldens, Group, Quantity, Step, Tensors, number, strings, tolerance,
 };
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
 use promptsrc_reference::checkpoint::{ReferenceCheckpoint, Supplement, find, save};
+use promptsrc_reference::log::ReferenceResult;
+use serde_json::Value;
 
 #[test]
 fn parity_reference_checkpoint_prompts_and_logits() {
@@ -155,52 +159,69 @@ fn blank(shape: &[usize]) -> Saved {
     Saved::Tensor(SavedTensor::new(DType::F16, shape.to_vec(), bytes).expect("a tensor"))
 }
 
-/// The IVLP trainer's file: prompts and frozen towers, no second image tower, no record. Of the
-/// towers, only the tensors that show their shape.
-fn ivlp_checkpoint(clip: &ClipModel, prompts: &Parameters, epoch: i64) -> Vec<u8> {
+fn saved(shape: &[usize], values: &[f32]) -> Saved {
+    let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    Saved::Tensor(SavedTensor::new(DType::F32, shape.to_vec(), bytes).expect("a tensor"))
+}
+
+/// The embeddings of the tokens after the context of each class, `[classes, 76 - n_ctx, width]`.
+fn suffix(clip: &ClipModel, tokens: &promptsrc_goldens::Tensor, n_ctx: usize) -> Saved {
+    let &[classes, context] = tokens.shape.as_slice() else {
+        panic!("tokens of shape {:?}", tokens.shape);
+    };
+    let ids: Vec<u32> = tokens.i64().iter().map(|id| *id as u32).collect();
+    let rows = ids.chunks_exact(context).flat_map(|ids| &ids[1 + n_ctx..]);
+    let rows: Vec<u32> = rows.copied().collect();
+    let shape = [classes, context - 1 - n_ctx, clip.text().width()];
+    saved(&shape, &values(clip.text().embed(&rows)))
+}
+
+/// A file with the tensors of a trainer's: what it has learned, the tokens of its classes, and the
+/// shapes of the frozen towers where it saves these. `names` are those of the tensors outside blocks.
+fn published_checkpoint(
+    clip: &ClipModel,
+    names: &[String],
+    learned: &Parameters,
+    suffix: Saved,
+    epoch: i64,
+) -> Vec<u8> {
     let config = clip.config();
     let (vision, text) = (clip.vision(), clip.text());
     let patch = config.vision.patch_size;
     let positions = (config.vision.resolution / patch).pow(2) + 1;
-    let mut tensors = vec![
-        ("logit_scale".to_string(), blank(&[])),
-        (
-            "image_encoder.conv1.weight".to_string(),
-            blank(&[vision.width(), 3, patch, patch]),
-        ),
-        (
-            "image_encoder.positional_embedding".to_string(),
-            blank(&[positions, vision.width()]),
-        ),
-        (
-            "image_encoder.proj".to_string(),
-            blank(&[vision.width(), config.embed_dim]),
-        ),
-        (
-            "image_encoder.ln_pre.weight".to_string(),
-            blank(&[vision.width()]),
-        ),
-        (
-            "text_encoder.ln_final.weight".to_string(),
-            blank(&[text.width()]),
-        ),
-    ];
-    for (tower, width, layers) in [
-        ("image_encoder", vision.width(), vision.layers()),
-        ("text_encoder", text.width(), text.layers()),
-    ] {
-        for layer in 0..layers {
-            let name = format!("{tower}.transformer.resblocks.{layer}.ln_1.weight");
-            tensors.push((name, blank(&[width])));
+    let tensor = |name: &String| {
+        let full = match name.split_once('.') {
+            Some(("prompt_learner" | "image_encoder" | "text_encoder", _)) => name.clone(),
+            _ => format!("prompt_learner.{name}"),
+        };
+        if let Some(learned) = learned.get(&full) {
+            return saved(&learned.shape, &learned.values);
         }
-    }
-    for prompt in prompts.iter() {
-        let bytes = prompt.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let tensor = SavedTensor::new(DType::F32, prompt.shape.clone(), bytes);
-        tensors.push((
-            prompt.name.clone(),
-            Saved::Tensor(tensor.expect("a tensor")),
-        ));
+        match full.as_str() {
+            "prompt_learner.token_suffix" => suffix.clone(),
+            "prompt_learner.bias_vectors" => blank(&[1, 512]),
+            "prompt_learner.meta_net.linear1.weight" => blank(&[512, 512]),
+            "image_encoder.conv1.weight" => blank(&[vision.width(), 3, patch, patch]),
+            "image_encoder.positional_embedding" => blank(&[positions, vision.width()]),
+            "image_encoder.proj" => blank(&[vision.width(), config.embed_dim]),
+            "text_encoder.ln_final.weight" => blank(&[text.width()]),
+            _ => blank(&[1]),
+        }
+    };
+    let mut tensors: Vec<_> = names
+        .iter()
+        .map(|name| (name.clone(), tensor(name)))
+        .collect();
+    if names.iter().any(|name| name == "image_encoder.proj") {
+        for (tower, width, layers) in [
+            ("image_encoder", vision.width(), vision.layers()),
+            ("text_encoder", text.width(), text.layers()),
+        ] {
+            for layer in 0..layers {
+                let name = format!("{tower}.transformer.resblocks.{layer}.ln_1.weight");
+                tensors.push((name, blank(&[width])));
+            }
+        }
     }
     let pairs = vec![
         ("state_dict".to_string(), Saved::OrderedDict(tensors)),
@@ -209,59 +230,101 @@ fn ivlp_checkpoint(clip: &ClipModel, prompts: &Parameters, epoch: i64) -> Vec<u8
     torch_save(&Saved::Dict(pairs)).expect("a file")
 }
 
-/// IVLP's learned prompts in a file like its trainer's, then saved in one of ours: both give the
-/// same numbers, and the golden logits of the trainer.
+/// The CLIP, which a file of a prompt learner alone does not show.
+fn record(clip: &ClipModel) -> (ClipRecord, PreprocessingRecord) {
+    let (vision, text, config) = (clip.vision(), clip.text(), clip.config());
+    let record = ClipRecord {
+        name: "tiny".to_string(),
+        fingerprint: String::new(),
+        embed_dim: config.embed_dim,
+        vision: [vision.width(), vision.layers()],
+        text: [text.width(), text.layers()],
+        settings: Some(ClipSettingsRecord::of(config, clip.tokenizer())),
+    };
+    (record, PreprocessingRecord::of(&config.preprocess))
+}
+
+/// What the log of a case's run says.
+fn log(json: &Value) -> ReferenceResult {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "True".to_string(),
+        Value::Bool(false) => "False".to_string(),
+        other => other.to_string(),
+    };
+    let options = json["options"].as_object().expect("options");
+    ReferenceResult {
+        trainer: json["trainer"].as_str().map(str::to_string),
+        dataset: options.get("DATASET.NAME").map(text),
+        settings: options
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
+        ..ReferenceResult::default()
+    }
+}
+
+/// What each trainer learned, in a file with its tensors' names, then saved in one of ours: both give
+/// the same parameters, and the golden logits of the trainer.
 #[test]
-fn parity_ivlp_checkpoints_give_the_golden_logits() {
+fn parity_checkpoints_of_all_trainers_give_the_golden_logits() {
     if !goldens::has("trainers") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     let clip = tiny();
+    let record = record(&clip);
     let case = goldens::cases("train").into_iter().next().expect("a case");
     let case = goldens::json(format!("train/{case}.json"));
     let batches = case["files"]["batches"].as_str().expect("a file");
     let batches = Tensors::read(format!("train/{batches}"));
     let images = batches.get("eval_images");
-    let mut group = Group::new("trainers/IVLP through checkpoints");
+    let mut group = Group::new("trainers through checkpoints");
+    let mut trainers = BTreeSet::new();
     let mut count = 0;
     for case in goldens::cases("trainers") {
         let json = goldens::json(format!("trainers/{case}.json"));
-        if json["trainer"] != "IVLP" {
-            continue;
-        }
+        let trainer = json["trainer"].as_str().expect("a trainer");
+        trainers.insert(trainer.to_string());
         count += 1;
         let file = Tensors::read(format!("trainers/{case}.safetensors"));
         let epochs = number(&json["epochs"]) as i64;
         let learned = parameters(&file, &format!("epoch{epochs}/"));
-        let theirs = folder.path().join(format!("{case}.pth.tar-{epochs}"));
-        std::fs::write(&theirs, ivlp_checkpoint(&clip, &learned, epochs)).expect("room");
+        let keys = json["checkpoint_keys_without_blocks"].as_object();
+        let (place, keys) = keys.and_then(|k| k.iter().next()).expect("keys");
+        let theirs = folder.path().join(&case).join("theirs").join(place);
+        let suffix = suffix(&clip, file.get("tokens"), number(&json["n_ctx"]) as usize);
+        let bytes = published_checkpoint(&clip, &strings(keys), &learned, suffix, epochs);
+        std::fs::create_dir_all(theirs.parent().expect("a folder")).expect("room");
+        std::fs::write(&theirs, bytes).expect("room");
 
         let names = strings(&json["classnames"]);
+        let open = |path: &Path| ReferenceCheckpoint::open(path).unwrap_or_else(|e| panic!("{e}"));
+        let checkpoint = open(&theirs);
+        let whole = checkpoint.clip.is_some();
         let supplement = Supplement {
             class_names: Some(names.clone()),
-            ctx_init: json["options"]["TRAINER.IVLP.CTX_INIT"]
-                .as_str()
-                .map(str::to_string),
+            log: Some(log(&json)),
+            clip: (!whole).then(|| record.clone()),
             ..Supplement::default()
         };
-        let open = |path: &Path| ReferenceCheckpoint::open(path).unwrap_or_else(|e| panic!("{e}"));
-        let adapter = open(&theirs)
+        let adapter = checkpoint
             .adapter(&supplement)
-            .unwrap_or_else(|e| panic!("{e}"));
-        group.equal(
-            &format!("{case}: method"),
-            &adapter.meta.method.as_str(),
-            &"ivlp",
-        );
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
+        let method = trainer.to_lowercase();
+        group.equal(&format!("{case}: method"), &adapter.meta.method, &method);
         let resolution = clip.config().vision.resolution;
         let found = adapter.meta.preprocessing.resolution;
         group.equal(&format!("{case}: resolution"), &found, &resolution);
+        let prefix = adapter.meta.prompt_model().unwrap().prompt_prefix();
+        checkpoint
+            .check_texts(&clip, &prefix, &names)
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
 
-        let run = folder.path().join(&case);
+        let run = folder.path().join(&case).join("ours");
         let saved = save(&adapter, &run, epochs as usize, false).unwrap_or_else(|e| panic!("{e}"));
-        let ours = open(&saved.file);
-        let again = ours
+        group.equal(&format!("{case}: place"), &saved.file, &run.join(place));
+        let again = open(&saved.file)
             .adapter(&Supplement::default())
             .unwrap_or_else(|e| panic!("{e}"));
         assert!(
@@ -283,6 +346,10 @@ fn parity_ivlp_checkpoints_give_the_golden_logits() {
         let tolerance = tolerance(&json, Quantity::Logits, Step::First);
         group.absolute(&format!("{case}: logits"), &found, expected, tolerance);
     }
-    group.finish(3 * count);
-    assert!(count > 0, "no IVLP case among the goldens");
+    group.finish(4 * count);
+    let expected = ["CoCoOp", "CoOp", "IVLP", "KgCoOp", "MaPLe", "ProGrad"];
+    assert!(
+        expected.iter().all(|t| trainers.contains(*t)),
+        "{trainers:?}"
+    );
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use promptsrc::{Classes, Parts};
 
+use super::checkpoint::UsedCheckpointArgs;
 use super::labelled::DataArgs;
 
 #[derive(Args, Debug)]
@@ -13,7 +14,7 @@ use super::labelled::DataArgs;
                       promptsrc eval [OPTIONS] --data <PATH> --zero-shot --clip <CLIP>"
 )]
 pub struct EvalArgs {
-    /// Folder of a run, an adapter file, or a checkpoint of the Python reference.
+    /// Folder of a run, an adapter file, or a checkpoint of a Python reference.
     #[arg(value_name = "RUN", required_unless_present = "zero_shot")]
     pub run: Option<PathBuf>,
     /// Evaluate CLIP without prompts.
@@ -22,6 +23,8 @@ pub struct EvalArgs {
     /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
+    #[command(flatten)]
+    pub checkpoint: UsedCheckpointArgs,
     #[command(flatten)]
     pub data: DataArgs,
     /// Classes to evaluate, and to classify among.

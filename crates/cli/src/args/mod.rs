@@ -1,6 +1,7 @@
 //! The command line: one file per command, and files for the arguments that several commands share.
 
 mod bench;
+mod checkpoint;
 mod convert;
 mod data;
 mod demo;
@@ -17,6 +18,7 @@ mod values;
 mod world;
 
 pub use bench::{BenchArgs, BenchCommand, BenchCommands, TableArgs};
+pub use checkpoint::{CheckpointArgs, UsedCheckpointArgs};
 pub use convert::ConvertArgs;
 pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
 pub use demo::DemoArgs;
@@ -132,14 +134,15 @@ pub enum Command {
     Data(DataSetsArgs),
     /// Describe a weight, adapter, run or checkpoint file.
     Inspect(InspectArgs),
-    /// Convert a checkpoint of the Python reference to an adapter, or an adapter to such a
+    /// Convert a checkpoint of a Python reference to an adapter, or an adapter to such a
     /// checkpoint.
     ///
-    /// The input decides the direction: a checkpoint (model.pth.tar-N of the reference's trainers
-    /// PromptSRC and IVLP, or the folder of its run) becomes an adapter; an adapter or a run of
-    /// promptsrc becomes a checkpoint that contains only the prompts, which the reference loads
-    /// (strict=False). Checkpoints are parsed and never executed. What a checkpoint does not record
-    /// is taken from the log.txt of its run, if that file is next to it, and from the options.
+    /// The input decides the direction: a checkpoint (model.pth.tar-N or model-best.pth.tar of the
+    /// published trainers PromptSRC, IVLP, MaPLe, CoOp, CoCoOp, KgCoOp and ProGrad, or the folder of
+    /// its run) becomes an adapter; an adapter or a run of promptsrc becomes a checkpoint that
+    /// contains only what was learned, which its trainer loads (strict=False). Checkpoints are parsed
+    /// and never executed. What a checkpoint does not record is taken from the log.txt of its run, if
+    /// that file is next to it, and from the options.
     Convert(ConvertArgs),
     /// List or export the built-in world: synthetic data sets and a small CLIP for experiments.
     World(WorldArgs),

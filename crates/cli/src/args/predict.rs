@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::checkpoint::UsedCheckpointArgs;
 use super::exif::ExifArg;
 use super::values::positive;
 
@@ -14,7 +15,7 @@ use super::values::positive;
                       <IMAGE>..."
 )]
 pub struct PredictArgs {
-    /// Folder of a run, an adapter file or a checkpoint of the Python reference, then images,
+    /// Folder of a run, an adapter file or a checkpoint of a Python reference, then images,
     /// folders of images, or - for a list of their paths on standard input, one per line (blank
     /// lines are skipped); with --zero-shot without the run.
     #[arg(value_name = "RUN IMAGE", required = true, num_args = 1..)]
@@ -44,6 +45,8 @@ pub struct PredictArgs {
     /// Succeed although some images cannot be decoded; warn of these.
     #[arg(long)]
     pub allow_unreadable: bool,
+    #[command(flatten)]
+    pub checkpoint: UsedCheckpointArgs,
     #[command(flatten)]
     pub exif: ExifArg,
     /// Form of the result. csv and jsonl are written as they are computed, in the order of the

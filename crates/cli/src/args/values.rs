@@ -74,12 +74,15 @@ pub fn methods_help() -> String {
     )
 }
 
-/// A method whose runs the reference saves as checkpoints that can be read.
+/// A method whose trainer saves checkpoints that can be read.
 pub fn method_of_checkpoints(name: &str) -> Result<String, String> {
-    match promptsrc_reference::checkpoint::is_saved_by_the_reference(name) {
-        true => Ok(name.to_string()),
-        false => Err("expected promptsrc or ivlp".to_string()),
+    use promptsrc_reference::checkpoint::{Form, is_saved_by_the_reference};
+    if is_saved_by_the_reference(name) {
+        return Ok(name.to_string());
     }
+    let known = Form::ALL.iter().flat_map(|form| form.methods()).copied();
+    let known: Vec<&str> = known.collect();
+    Err(format!("expected one of {}", known.join(", ")))
 }
 
 /// An activation of the towers' blocks.

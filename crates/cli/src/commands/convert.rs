@@ -73,8 +73,9 @@ pub fn run(settings: ConvertSettings, printer: &Printer) -> Result<(), Failure> 
                 ));
             }
             let saved = checkpoint::save(&adapter, &output, epoch, force).map_err(occupied)?;
-            let folder = match output.file_name() {
-                Some(name) if name == checkpoint::FOLDER => output.join(".."),
+            // The folder of the run, above the one that the trainer saves in.
+            let folder = match saved.file.parent() {
+                Some(inner) if inner == output => output.join(".."),
                 _ => output,
             };
             Converted {
@@ -117,6 +118,17 @@ fn to_adapter(
         log: reference_files::log_of(path, printer),
         ..supplement
     };
+    let assumed = checkpoint.assumptions(&supplement);
+    if assumed.class_position {
+        reference_files::note_assumed_position(path, printer);
+    }
+    if let Some(method) = assumed.method {
+        printer.note(&format!(
+            "{} does not say which method it is of: assumed {method} (--method)",
+            path.display()
+        ));
+    }
+    let usage = |error| reference_files::usage(error, "--class-names");
     let adapter = checkpoint.adapter(&supplement).map_err(usage)?;
     if let (Some(names), Some(classes)) = (&supplement.class_names, checkpoint.classes)
         && names.len() != classes
@@ -138,19 +150,4 @@ fn to_adapter(
             .map_err(usage)?;
     }
     Ok(adapter)
-}
-
-/// Errors that are due to a missing or wrong option are usage errors.
-fn usage(error: ReferenceCheckpointError) -> Failure {
-    match &error {
-        ReferenceCheckpointError::MissingInformation { .. } => Failure::usage(error),
-        ReferenceCheckpointError::ClassCount { .. }
-        | ReferenceCheckpointError::OtherText { .. } => {
-            Failure::usage(format!("--class-names, --ctx-init: {error}"))
-        }
-        ReferenceCheckpointError::OtherPrefix { .. } => {
-            Failure::usage(format!("--ctx-init: {error}"))
-        }
-        _ => error.into(),
-    }
 }

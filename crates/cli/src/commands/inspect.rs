@@ -10,7 +10,9 @@ use promptsrc_clip::ClipWeights;
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_files::tensor_file;
 use promptsrc_files::tensor_file::TensorFileError;
-use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError};
+use promptsrc_reference::checkpoint::{
+    PromptsError, ReferenceCheckpoint, ReferenceCheckpointError,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Common, InspectArgs};
@@ -60,6 +62,8 @@ fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
         Ok(checkpoint) => Ok(json!({
             "kind": "reference checkpoint",
             "method": checkpoint.method,
+            "method_of": checkpoint.method.is_none().then(|| checkpoint.form.methods()),
+            "class_specific": checkpoint.is_class_specific().then_some(true),
             "epoch": checkpoint.epoch,
             "epochs": checkpoint.epochs,
             "classes": checkpoint.classes,
@@ -77,10 +81,13 @@ fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
         })),
         Err(
             error @ (ReferenceCheckpointError::Code { .. }
-            | ReferenceCheckpointError::OtherMethod { .. }
+            | ReferenceCheckpointError::TwoClassCounts { .. }
             | ReferenceCheckpointError::Record { .. }
             | ReferenceCheckpointError::Version { .. }),
         ) => Err(error.into()),
+        Err(ReferenceCheckpointError::Prompts { path, source }) if source != PromptsError::None => {
+            Err(ReferenceCheckpointError::Prompts { path, source }.into())
+        }
         Err(_) => weights(path, options),
     }
 }

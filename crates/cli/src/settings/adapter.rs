@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use promptsrc::records::ClipRecord;
 use promptsrc::run_folder;
 use promptsrc::{Adapter, ClassifierError, Clip};
-use promptsrc_reference::checkpoint::{ReferenceCheckpoint, ReferenceCheckpointError, Supplement};
+use promptsrc_reference::checkpoint::{Form, ReferenceCheckpoint, Supplement};
 
 use super::clip::ClipSettings;
-use crate::args::Common;
+use super::files::lines;
+use crate::args::{CheckpointArgs, Common, UsedCheckpointArgs};
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::reference_files;
@@ -22,8 +23,8 @@ pub struct AdapterSource {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// A checkpoint of the reference, which is already read, and its CLIP.
-    Checkpoint(Box<ReferenceCheckpoint>, ClipSettings),
+    /// A checkpoint of the reference, which is already read, what the options add to it, and its CLIP.
+    Checkpoint(Box<ReferenceCheckpoint>, Box<Supplement>, ClipSettings),
     /// An adapter, which is already loaded, its file, and its CLIP.
     Adapter(Box<Adapter>, PathBuf, ClipSettings),
 }
@@ -37,7 +38,12 @@ pub struct LoadedAdapter {
 impl AdapterSource {
     /// The adapter of a run folder or file, or of a checkpoint of the reference; its CLIP is
     /// `clip`, or the one that the run recorded.
-    pub fn new(path: &Path, clip: Option<&str>, common: &Common) -> Result<Self, Failure> {
+    pub fn new(
+        path: &Path,
+        clip: Option<&str>,
+        args: &UsedCheckpointArgs,
+        common: &Common,
+    ) -> Result<Self, Failure> {
         let kind = match reference_files::checkpoint_at(path, None)? {
             Some(file) => {
                 let checkpoint = ReferenceCheckpoint::open(&file)?;
@@ -50,10 +56,15 @@ impl AdapterSource {
                 };
                 let clip =
                     ClipSettings::new(spec, common)?.for_adapter(&file, checkpoint.precision());
-                Kind::Checkpoint(Box::new(checkpoint), clip)
+                let names = args.training_names.as_deref().map(lines).transpose()?;
+                let supplement = supplement(&args.checkpoint, names);
+                Kind::Checkpoint(Box::new(checkpoint), Box::new(supplement), clip)
             }
             None => {
                 let (file, folder) = adapter_at(path)?;
+                if let Some(option) = args.given() {
+                    return Err(of_adapter(option, &file));
+                }
                 let adapter = Box::new(Adapter::load(&file)?);
                 let clip = match clip {
                     Some(spec) => ClipSettings::new(spec, common)?,
@@ -78,7 +89,7 @@ impl AdapterSource {
     /// Warns where these differ.
     pub fn exif(&self, asked: Option<bool>, printer: &Printer) -> bool {
         let trained = match &self.kind {
-            Kind::Checkpoint(checkpoint, _) => {
+            Kind::Checkpoint(checkpoint, ..) => {
                 let record = checkpoint.record.as_ref();
                 record.is_some_and(|record| record.data.exif)
             }
@@ -106,7 +117,7 @@ impl AdapterSource {
     /// The file of the adapter.
     pub fn file(&self) -> &Path {
         match &self.kind {
-            Kind::Checkpoint(checkpoint, _) => &checkpoint.path,
+            Kind::Checkpoint(checkpoint, ..) => &checkpoint.path,
             Kind::Adapter(_, file, _) => file,
         }
     }
@@ -114,7 +125,9 @@ impl AdapterSource {
     /// Loads adapter and CLIP, and warns if they do not belong together.
     pub fn load(self, printer: &Printer) -> Result<LoadedAdapter, Failure> {
         match self.kind {
-            Kind::Checkpoint(checkpoint, clip) => load_checkpoint(&checkpoint, &clip, printer),
+            Kind::Checkpoint(checkpoint, supplement, clip) => {
+                load_checkpoint(&checkpoint, *supplement, &clip, printer)
+            }
             Kind::Adapter(adapter, file, clip) => {
                 let clip = clip.open(printer)?;
                 check_for(&adapter, &clip, &file)?;
@@ -126,6 +139,28 @@ impl AdapterSource {
             }
         }
     }
+}
+
+/// What the options add to a checkpoint.
+pub fn supplement(args: &CheckpointArgs, class_names: Option<Vec<String>>) -> Supplement {
+    Supplement {
+        method: args.method.clone(),
+        ctx_init: args.ctx_init.clone(),
+        class_position: args.class_position,
+        class_names,
+        ..Supplement::default()
+    }
+}
+
+/// An option of checkpoints that was given with something else.
+pub fn only_of_checkpoints(option: &str, because: &str) -> Failure {
+    Failure::usage(format!("{option} only applies to checkpoints: {because}"))
+}
+
+/// An option of checkpoints that was given with an adapter.
+pub fn of_adapter(option: &str, file: &Path) -> Failure {
+    let because = format!("{} is an adapter, which records it", file.display());
+    only_of_checkpoints(option, &because)
 }
 
 /// The source of the CLIP, as recorded by the run of an adapter.
@@ -159,36 +194,37 @@ fn remembered_clip(
 
 fn load_checkpoint(
     checkpoint: &ReferenceCheckpoint,
+    supplement: Supplement,
     clip: &ClipSettings,
     printer: &Printer,
 ) -> Result<LoadedAdapter, Failure> {
     let path = &checkpoint.path;
     reference_files::warn_of_unfinished(checkpoint, printer);
     let clip = clip.open(printer)?;
+    // Where a whole model has no towers; the choice does not affect the predictions.
+    let unknown = checkpoint.method.is_none() && checkpoint.form == Form::LayerPrompts;
     let supplement = Supplement {
-        // The choice does not affect the predictions.
-        method: checkpoint
+        method: supplement
             .method
-            .clone()
-            .or_else(|| Some("promptsrc".to_string())),
+            .or_else(|| unknown.then(|| "promptsrc".to_string())),
         clip: Some((clip.record().clone(), clip.preprocessing_record())),
         log: reference_files::log_of(path, printer),
-        ..Supplement::default()
+        ..supplement
     };
-    let adapter = checkpoint.adapter(&supplement)?;
+    if checkpoint.assumptions(&supplement).class_position {
+        reference_files::note_assumed_position(path, printer);
+    }
+    let adapter = checkpoint
+        .adapter(&supplement)
+        .map_err(|e| reference_files::usage(e, "--training-names"))?;
     check_for(&adapter, &clip, path)?;
     if let Some(record) = &checkpoint.record {
         warn_of_other_weights(path, &record.clip, &clip, printer);
     }
     let prompt_prefix = adapter.meta.prompt_model()?.prompt_prefix();
     checkpoint
-        .check_texts(&clip, &prompt_prefix, &[])
-        .map_err(|e| match e {
-            ReferenceCheckpointError::OtherPrefix { .. } => Failure::failed(format!(
-                "{e} (promptsrc convert --ctx-init converts it to an adapter)"
-            )),
-            e => e.into(),
-        })?;
+        .check_texts(&clip, &prompt_prefix, &adapter.meta.class_names)
+        .map_err(|e| reference_files::usage(e, "--training-names"))?;
     Ok(LoadedAdapter { adapter, clip })
 }
 

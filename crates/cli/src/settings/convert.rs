@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use promptsrc::{Adapter, run_folder};
 use promptsrc_reference::checkpoint::{
-    self, ReferenceCheckpoint, ReferenceCheckpointError, Supplement,
+    Form, ReferenceCheckpoint, ReferenceCheckpointError, Supplement,
 };
 
-use super::adapter::adapter_at;
+use super::adapter::{adapter_at, of_adapter, supplement};
 use super::clip::ClipSettings;
 use super::files::lines;
 use crate::args::{Common, ConvertArgs};
@@ -76,12 +76,10 @@ fn to_adapter(path: &Path, args: &ConvertArgs) -> Result<Conversion, Failure> {
             path.display()
         )));
     }
+    let names = args.class_names.as_deref().map(lines).transpose()?;
     let supplement = Supplement {
-        method: args.method.clone(),
-        ctx_init: args.ctx_init.clone(),
-        class_names: args.class_names.as_deref().map(lines).transpose()?,
         preset: args.preset,
-        ..Supplement::default()
+        ..supplement(&args.checkpoint, names)
     };
     Ok(Conversion::ToAdapter {
         checkpoint: Box::new(checkpoint),
@@ -91,27 +89,23 @@ fn to_adapter(path: &Path, args: &ConvertArgs) -> Result<Conversion, Failure> {
 }
 
 fn to_checkpoint(args: &ConvertArgs) -> Result<Conversion, Failure> {
-    let of_checkpoints = [
+    let others = [
         ("--class-names", args.class_names.is_some()),
-        ("--ctx-init", args.ctx_init.is_some()),
-        ("--method", args.method.is_some()),
         ("--preset", args.preset.is_some()),
     ];
     let (input, _) = adapter_at(&args.input)?;
-    if let Some((option, _)) = of_checkpoints.iter().find(|(_, given)| *given) {
-        return Err(Failure::usage(format!(
-            "{option} only applies to checkpoints: {} is an adapter, which records it",
-            input.display()
-        )));
+    let other = others.into_iter().find(|(_, given)| *given);
+    if let Some(option) = args.checkpoint.given().or(other.map(|(option, _)| option)) {
+        return Err(of_adapter(option, &input));
     }
+    let adapter = Adapter::load(&input)?;
     if args.output.is_file() {
         return Err(Failure::usage(format!(
             "{} is a file: a checkpoint is written into a folder, as {}/model.pth.tar-N",
             args.output.display(),
-            checkpoint::FOLDER
+            Form::of_method(&adapter.meta.method).map_or("FOLDER", Form::folder)
         )));
     }
-    let adapter = Adapter::load(&input)?;
     Ok(Conversion::ToCheckpoint {
         epoch: args.epoch.unwrap_or(adapter.meta.config.epochs()),
         adapter: Box::new(adapter),

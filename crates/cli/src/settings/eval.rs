@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use promptsrc::{Classes, Parts};
 use promptsrc_clip::templates;
 
-use super::adapter::AdapterSource;
+use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
 use super::data::DataSettings;
 use super::files::refuse_file;
@@ -48,10 +48,18 @@ impl EvalSettings {
     /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
     /// CLIP is downloaded.
     pub fn new(args: &EvalArgs, common: &Common) -> Result<Self, Failure> {
+        if let (true, Some(option)) = (args.zero_shot, args.checkpoint.given()) {
+            return Err(only_of_checkpoints(option, "zero-shot CLIP has no prompts"));
+        }
         let mut data = DataSettings::new(&args.data)?;
         data.parts_as_one = args.part == Parts::All;
         let what = match &args.run {
-            Some(run) => Evaluated::Adapter(AdapterSource::new(run, args.clip.as_deref(), common)?),
+            Some(run) => Evaluated::Adapter(AdapterSource::new(
+                run,
+                args.clip.as_deref(),
+                &args.checkpoint,
+                common,
+            )?),
             None => Evaluated::ZeroShot {
                 clip: ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?,
                 templates: zero_shot_templates(args)?,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::adapter::AdapterSource;
+use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
 use super::files::{images, lines, with_standard_input};
 use super::names;
@@ -42,6 +42,9 @@ impl PredictSettings {
     /// [`Failure`] if an option is wrong, as far as that can be found before an image is read or a
     /// CLIP is downloaded.
     pub fn new(args: &PredictArgs, common: &Common) -> Result<Self, Failure> {
+        if let (true, Some(option)) = (args.zero_shot, args.checkpoint.given()) {
+            return Err(only_of_checkpoints(option, "zero-shot CLIP has no prompts"));
+        }
         let names = names(args)?;
         let (inputs, what) = if args.zero_shot {
             let Some(names) = names else {
@@ -59,7 +62,7 @@ impl PredictSettings {
                     "give the run and at least one image: predict RUN IMAGE...",
                 ));
             };
-            let source = AdapterSource::new(run, args.clip.as_deref(), common)?;
+            let source = AdapterSource::new(run, args.clip.as_deref(), &args.checkpoint, common)?;
             (inputs, Predicting::Adapter { source, names })
         };
         Ok(Self {

@@ -3,32 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::error::ReferenceCheckpointError;
-use super::prompts::{Extent, extent};
-use super::reference_checkpoint::{ReferenceCheckpoint, is_saved_by_the_reference};
+use super::reference_checkpoint::ReferenceCheckpoint;
+use super::settings;
+use super::supplement::Supplement;
 use crate::log::ReferenceResult;
+use promptsrc::ConfigError;
 use promptsrc::adapter::{Adapter, AdapterMeta};
-use promptsrc::config::Warmup;
-use promptsrc::methods::layer_prompts::Tower;
-use promptsrc::methods::{self, Circumstances};
+use promptsrc::methods;
 use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord, other_settings};
-use promptsrc::{ConfigError, Preset, TrainConfig};
 
-/// What the user adds to a checkpoint, which may lack it. It takes precedence over the checkpoint,
-/// except for the preset and the log, which are used where the checkpoint has no value.
-#[derive(Clone, Debug, Default)]
-pub struct Supplement {
-    /// The method.
+/// What an adapter takes for granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assumptions {
+    /// The method of several whose files look the same and give the same classifier.
     pub method: Option<String>,
-    /// Words that the text context was initialised with; by default `a photo of a`, as published.
-    pub ctx_init: Option<String>,
-    /// Names of the classes that it was trained on, in label order.
-    pub class_names: Option<Vec<String>>,
-    /// The CLIP, and the preprocessing of its images.
-    pub clip: Option<(ClipRecord, PreprocessingRecord)>,
-    /// Published configuration for settings that are found nowhere else; by default base-to-novel.
-    pub preset: Option<Preset>,
-    /// The run's log.
-    pub log: Option<ReferenceResult>,
+    /// That the class name stands at the end, although it may stand elsewhere.
+    pub class_position: bool,
 }
 
 impl ReferenceCheckpoint {
@@ -39,45 +29,118 @@ impl ReferenceCheckpoint {
     }
 
     /// The checkpoint as an adapter. A file that this program wrote gives the adapter it was
-    /// written from. Any other file has the prompts, method, optimiser, epochs and the shape of the
-    /// CLIP; the prompt prefix, the data and the remaining settings come from `supplement`, its log
-    /// and its preset. Without class names in `supplement`, there are none in the adapter; without
-    /// a CLIP, its fingerprint is empty.
+    /// written from. Any other file has the parameters, optimiser and epochs, one of a whole model also
+    /// the shape of the CLIP; the prompt prefix, the place of the class name, the data and the remaining
+    /// settings come from `supplement`, its log and its preset. Without class names in `supplement`,
+    /// there are none in the adapter; without a CLIP, its fingerprint is empty.
     ///
     /// # Errors
     ///
-    /// Where the method or the CLIP is not known.
+    /// Where the method or the CLIP is not known or another one, where settings contradict the
+    /// parameters, and where each class has a context but not as many names are given.
     pub fn adapter(&self, supplement: &Supplement) -> Result<Adapter, ReferenceCheckpointError> {
         let mut meta = match &self.record {
-            Some(record) => record.clone(),
+            Some(record) => self.recorded(record.clone(), supplement)?,
             None => self.described(supplement)?,
         };
-        let config = |source| ReferenceCheckpointError::Config {
-            path: self.path.clone(),
-            source,
-        };
-        let mut prompts = meta.prompt_config().map_err(config)?.clone();
-        if let Some(method) = supplement.method.as_ref().filter(|m| **m != meta.method) {
-            meta.method = method.clone();
-            prompts = of_method(prompts, method, supplement).map_err(config)?;
-        }
-        if let Some(words) = &supplement.ctx_init {
-            prompts.prompts.ctx_init = words.clone();
-        }
         if let Some(names) = &supplement.class_names {
             meta.class_names = names.clone();
         }
+        self.check_number_of_names(&meta.class_names)?;
         if let Some((clip, preprocessing)) = &supplement.clip {
             self.check_settings(clip, preprocessing)?;
             (meta.clip, meta.preprocessing) = (clip.clone(), preprocessing.clone());
         }
-        let model = methods::prompt_model(&prompts).map_err(config)?;
-        meta.config = prompts.into();
-        meta.template = format!("{} {{}}.", model.prompt_prefix());
+        let prompts = meta.prompt_config().map_err(|e| self.config_error(e))?;
+        let model = methods::prompt_model(prompts).map_err(|e| self.config_error(e))?;
+        meta.template = model.template();
         Ok(Adapter {
             parameters: self.prompts.clone(),
             meta,
         })
+    }
+
+    /// The record of the adapter that the file was written from, with what is given instead.
+    fn recorded(
+        &self,
+        mut meta: AdapterMeta,
+        supplement: &Supplement,
+    ) -> Result<AdapterMeta, ReferenceCheckpointError> {
+        if let Some(method) = &supplement.method {
+            self.check_method(method)?;
+            meta.method = method.clone();
+        }
+        let prompts = meta.prompt_config().map_err(|e| self.config_error(e))?;
+        meta.config = settings::replaced(self, prompts.clone(), &meta.method, supplement)
+            .map_err(|e| self.config_error(e))?
+            .into();
+        Ok(meta)
+    }
+
+    /// The method, and whether anything says that it is this one.
+    fn method_of<'a>(&'a self, supplement: &'a Supplement) -> Option<(&'a str, bool)> {
+        let given = supplement.method.as_deref().or(self.method.as_deref());
+        let of_log = || {
+            let method = supplement.log.as_ref()?.method()?.name();
+            self.form.methods().contains(&method).then_some(method)
+        };
+        match given.or_else(of_log) {
+            Some(method) => Some((method, true)),
+            None => self.form.default_method().map(|method| (method, false)),
+        }
+    }
+
+    /// What an adapter of this checkpoint takes for granted, because neither the file nor `supplement`
+    /// says it.
+    pub fn assumptions(&self, supplement: &Supplement) -> Assumptions {
+        let Some((method, is_known)) = self.method_of(supplement) else {
+            return Assumptions::default();
+        };
+        if self.record.is_some() {
+            return Assumptions::default();
+        }
+        Assumptions {
+            method: (!is_known).then(|| method.to_string()),
+            class_position: settings::assumes_position(method, supplement),
+        }
+    }
+
+    fn config_error(&self, source: ConfigError) -> ReferenceCheckpointError {
+        ReferenceCheckpointError::Config {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// Whether a method has these parameters.
+    fn check_method(&self, method: &str) -> Result<(), ReferenceCheckpointError> {
+        let methods = self.form.methods();
+        match methods.contains(&method) {
+            true => Ok(()),
+            false => Err(ReferenceCheckpointError::OtherMethod {
+                path: self.path.clone(),
+                method: method.to_string(),
+                expected: methods.join(", "),
+            }),
+        }
+    }
+
+    /// Whether there is a name for each class where each has a context of its own.
+    fn check_number_of_names(&self, names: &[String]) -> Result<(), ReferenceCheckpointError> {
+        let path = self.path.clone();
+        match self.classes.filter(|_| self.is_class_specific()) {
+            Some(classes) if names.is_empty() => {
+                Err(ReferenceCheckpointError::NoClassNames { path, classes })
+            }
+            Some(expected) if names.len() != expected => {
+                Err(ReferenceCheckpointError::ClassCount {
+                    path,
+                    expected,
+                    found: names.len(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether a CLIP computes what the one of the training computed.
@@ -114,27 +177,20 @@ impl ReferenceCheckpoint {
             option,
         };
         let log = supplement.log.as_ref();
-        let method = supplement
-            .method
-            .clone()
-            .or_else(|| self.method.clone())
-            .or_else(|| {
-                let method = log?.method()?.name();
-                is_saved_by_the_reference(method).then(|| method.to_string())
-            })
+        let method = self
+            .method_of(supplement)
+            .map(|(method, _)| method.to_string());
+        let method = method
             .ok_or_else(|| missing("the method that its prompts were learned with", "--method"))?;
+        self.check_method(&method)?;
         let given = supplement.clip.clone();
         let own = || self.clip.as_ref().map(|c| (c.record(), c.preprocessing()));
         let (clip, preprocessing) = given
             .or_else(own)
             .ok_or_else(|| missing("the CLIP that its prompts belong to", "--clip"))?;
         let data = data(log);
-        let config = self.config(&method, supplement).map_err(|source| {
-            ReferenceCheckpointError::Config {
-                path: self.path.clone(),
-                source,
-            }
-        })?;
+        let config =
+            settings::described(self, &method, supplement).map_err(|e| self.config_error(e))?;
         let mut metrics = BTreeMap::new();
         if let Some(epoch) = self.epoch {
             metrics.insert("epochs".to_string(), epoch as f64);
@@ -151,88 +207,6 @@ impl ReferenceCheckpoint {
             config: config.into(),
             metrics,
         })
-    }
-
-    fn config(&self, method: &str, supplement: &Supplement) -> Result<TrainConfig, ConfigError> {
-        let preset = supplement.preset.unwrap_or(Preset::BaseToNovel);
-        let mut config = of_method(TrainConfig::preset(preset), method, supplement)?;
-        let Extent { n_ctx, depth } = extent(&self.prompts, Tower::Text);
-        (config.prompts.n_ctx_text, config.prompts.depth_text) = (n_ctx, depth);
-        let Extent { n_ctx, depth } = extent(&self.prompts, Tower::Vision);
-        (config.prompts.n_ctx_vision, config.prompts.depth_vision) = (n_ctx, depth);
-        if let Some(log) = &supplement.log {
-            logged(log, method, &mut config);
-        }
-        if let Some(epoch) = self.epoch {
-            config.epochs = epoch;
-        }
-        let optim = &mut config.optim;
-        for (name, value) in &self.optim {
-            match name.as_str() {
-                "initial_lr" => optim.lr = *value,
-                "momentum" => optim.momentum = *value,
-                "weight_decay" => optim.weight_decay = *value,
-                "dampening" => optim.dampening = *value,
-                "warmup_epoch" if *value >= 0.0 => optim.warmup_epochs = *value as usize,
-                "cons_lr" => (optim.warmup, optim.warmup_lr) = (Warmup::Constant, *value),
-                "min_lr" => (optim.warmup, optim.warmup_lr) = (Warmup::Linear, *value),
-                _ => {}
-            }
-        }
-        Ok(config)
-    }
-}
-
-/// Settings for a method, without those that it does not have.
-fn of_method(
-    mut config: TrainConfig,
-    method: &str,
-    supplement: &Supplement,
-) -> Result<TrainConfig, ConfigError> {
-    config.method = method.to_string();
-    let circumstances = Circumstances {
-        preset: supplement.preset.unwrap_or(Preset::BaseToNovel),
-        data_set: "",
-        shots: None,
-    };
-    Ok(methods::prompt_method(method)?.configure(config, &circumstances))
-}
-
-/// Takes settings that are not in a checkpoint from its log.
-fn logged(log: &ReferenceResult, method: &str, config: &mut TrainConfig) {
-    let section = format!("TRAINER.{}", method.to_uppercase());
-    let own = |name: &str| format!("{section}.{name}");
-    let number = |name: &str| log.setting::<f64>(name).filter(|v| v.is_finite());
-    if let Some(words) = log.settings.get(&own("CTX_INIT")) {
-        config.prompts.ctx_init = words.clone();
-    }
-    if let Some(size) = log.setting("DATALOADER.TRAIN_X.BATCH_SIZE") {
-        config.batch_size = size;
-    }
-    if let Some(seed) = log.seed {
-        config.seed = seed;
-    }
-    // "(0.08, 1.0)"
-    let scale = log.settings.get("INPUT.RRCROP_SCALE").and_then(|text| {
-        let least = text.strip_prefix('(')?.split(',').next()?;
-        least.trim().parse::<f64>().ok().filter(|v| v.is_finite())
-    });
-    if let Some(scale) = scale {
-        config.crop_scale = scale;
-    }
-    if let Some(weights) = &mut config.regularisation {
-        set(&mut weights.text, number(&own("TEXT_LOSS_WEIGHT")));
-        set(&mut weights.image, number(&own("IMAGE_LOSS_WEIGHT")));
-    }
-    if let Some(aggregation) = &mut config.aggregation {
-        set(&mut aggregation.mean, number(&own("GPA_MEAN")));
-        set(&mut aggregation.std, number(&own("GPA_STD")));
-    }
-}
-
-fn set(place: &mut f64, value: Option<f64>) {
-    if let Some(value) = value {
-        *place = value;
     }
 }
 

@@ -1,8 +1,10 @@
 //! The shape of a CLIP, from its frozen weights in a checkpoint.
 
+use std::borrow::Cow;
+
 use promptsrc_pickle::TorchFile;
 
-use super::state_dict::state_dict;
+use super::state_dict::{names, tensor};
 use promptsrc::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 use promptsrc_clip::{Activation, ClipConfig};
 use promptsrc_image::Preprocess;
@@ -25,18 +27,16 @@ pub struct ClipShape {
 impl ClipShape {
     /// The shape of the CLIP in a file; `None` where the file does not have both towers.
     pub(super) fn of(file: &TorchFile) -> Option<Self> {
-        let shape = |wanted: &str| {
-            state_dict(file)
-                .find(|(name, _)| *name == wanted)
-                .map(|(_, info)| info.shape())
-        };
+        let shape = |wanted: &str| tensor(file, wanted).map(|info| info.shape());
         let layers = |tower: &str| {
             let prefix = format!("{tower}.transformer.resblocks.");
-            let weights = state_dict(file)
-                .filter_map(|(name, _)| name.strip_prefix(&prefix)?.strip_suffix(".ln_1.weight"));
-            weights
-                .filter(|layer| layer.parse::<usize>().is_ok())
-                .count()
+            let is_layer = |name: Cow<str>| {
+                let layer = name
+                    .strip_prefix(&prefix)
+                    .and_then(|l| l.strip_suffix(".ln_1.weight"));
+                layer.is_some_and(|layer| layer.parse::<usize>().is_ok())
+            };
+            names(file).filter(|name| is_layer(name.clone())).count()
         };
         let &[width, _, _, patch_size] = shape("image_encoder.conv1.weight")? else {
             return None;

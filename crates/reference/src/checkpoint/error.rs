@@ -56,19 +56,43 @@ pub enum ReferenceCheckpointError {
         /// Its type.
         dtype: String,
     },
-    /// It is a checkpoint of another method.
+    /// It is a checkpoint of another method than the one that is asked for.
     #[error(
-        "{} is a checkpoint of {trainer} (it contains {name}); only those of PromptSRC and IVLP can \
-         be read",
+        "{} is not a checkpoint of {method}: its parameters are those of {expected}",
         path.display()
     )]
     OtherMethod {
         /// The file.
         path: PathBuf,
-        /// The reference's trainer.
-        trainer: &'static str,
-        /// The tensor that shows it.
-        name: String,
+        /// The method that is asked for.
+        method: String,
+        /// The methods with these parameters.
+        expected: String,
+    },
+    /// It has contexts and tokens of different numbers of classes.
+    #[error(
+        "{} is damaged: it has contexts of {contexts} classes and tokens of {tokens}",
+        path.display()
+    )]
+    TwoClassCounts {
+        /// The file.
+        path: PathBuf,
+        /// Classes with a context.
+        contexts: usize,
+        /// Classes with tokens.
+        tokens: usize,
+    },
+    /// Each class has a context of its own, and the names of these classes are not known.
+    #[error(
+        "each of the {classes} classes that {} was trained on has a context of its own: give their \
+         names, in label order",
+        path.display()
+    )]
+    NoClassNames {
+        /// The file.
+        path: PathBuf,
+        /// Their number.
+        classes: usize,
     },
     /// The record that promptsrc added cannot be read.
     #[error("{}: its promptsrc record cannot be read: {source}", path.display())]
@@ -110,16 +134,13 @@ pub enum ReferenceCheckpointError {
         /// What is wrong.
         source: ConfigError,
     },
-    /// An adapter of a method that the reference has no such checkpoints of.
-    #[error(
-        "an adapter of the method {method} cannot be saved as a checkpoint of the reference: its \
-         folder {folder} holds those of promptsrc and ivlp"
-    )]
+    /// An adapter of a method that no trainer saves such checkpoints of.
+    #[error("an adapter of the method {method} cannot be saved as a checkpoint: {known} can")]
     NoSuchCheckpoints {
         /// The method.
         method: String,
-        /// The reference's folder.
-        folder: &'static str,
+        /// The methods with checkpoints.
+        known: String,
     },
     /// The number of class names differs from the checkpoint's number of classes.
     #[error(

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReferenceCheckpointError;
 
-/// The folder in which the trainers PromptSRC and IVLP save, below that of the run.
-pub const FOLDER: &str = "VLPromptLearner";
 /// The text file that names the newest checkpoint beside it.
 pub(super) const NEWEST: &str = "checkpoint";
 const STEM: &str = "model.pth.tar-";
@@ -17,9 +15,9 @@ pub(super) fn file_name(epoch: usize) -> String {
 }
 
 /// The checkpoint at a path. A file is returned as it is. In a folder (of a run, or the one in it
-/// in which a trainer saves: [`FOLDER`], `prompt_learner`, `MultiModalPromptLearner` or another),
-/// it is the checkpoint of `epoch`; without `epoch`, the one that the file `checkpoint` names, or
-/// else the newest. `None` where the folder has no checkpoints.
+/// in which a trainer saves), it is the checkpoint of `epoch`; without `epoch`, the one that the file
+/// `checkpoint` names, or else the newest, or else the best. `None` where the folder has no
+/// checkpoints.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The prompts in a checkpoint's state dictionary, checked to belong together.
+//! The prompts of towers' layers in a checkpoint's state dictionary, checked to belong together.
 
 use promptsrc::methods::layer_prompts::{Tower, parse_prompt_name, prompt_name};
 use promptsrc::{Parameter, ParameterError, Parameters};
@@ -12,16 +12,16 @@ pub enum PromptsError {
     /// Their values cannot be used.
     #[error(transparent)]
     Values(#[from] ParameterError),
-    /// A layer between two others has none.
-    #[error("the prompt {name} is missing")]
+    /// One that belongs to the others is not there.
+    #[error("the tensor {name} is missing")]
     Missing {
-        /// The name of the missing prompt.
+        /// The name of the missing tensor.
         name: String,
     },
-    /// A prompt is not a matrix, or not of the same shape as the others of its tower.
-    #[error("the prompt {name} has shape {found:?}, expected {expected}")]
+    /// One does not have the shape that it should have, by itself or beside the others.
+    #[error("the tensor {name} has shape {found:?}, expected {expected}")]
     Shape {
-        /// The name of the prompt.
+        /// Its name.
         name: String,
         /// Its shape.
         found: Vec<usize>,

@@ -1,13 +1,16 @@
 //! The contents of a checkpoint: its prompts, and what it records about its run.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use promptsrc_pickle::{DType, Node, TorchFile};
 
 use super::clip_shape::ClipShape;
 use super::error::ReferenceCheckpointError;
+use super::form::Form;
+use super::learned;
 use super::prompts::sorted;
-use super::state_dict::{floats, state_dict, suffix};
+use super::state_dict::{floats, names, state_dict, suffix, tensor};
 use promptsrc::adapter::AdapterMeta;
 use promptsrc::methods::layer_prompts::parse_prompt_name;
 use promptsrc::{Parameter, Parameters};
@@ -16,34 +19,27 @@ use promptsrc::{Parameter, Parameters};
 /// it.
 pub(super) const RECORD: &str = "promptsrc";
 
-/// The methods whose runs the reference saves as such checkpoints.
-const PROMPTSRC: &str = "promptsrc";
-const IVLP: &str = "ivlp";
-
-/// Whether the reference saves the runs of a method as such checkpoints.
-pub fn is_saved_by_the_reference(method: &str) -> bool {
-    [PROMPTSRC, IVLP].contains(&method)
-}
-
 /// A checkpoint of the reference, as far as this program uses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceCheckpoint {
     /// The file.
     pub path: PathBuf,
-    /// The prompts; aggregated if the file is from the last epoch of the run.
+    /// What the trainer saved.
+    pub form: Form,
+    /// The learned parameters; aggregated if the file is from the last epoch of a run that aggregates.
     pub prompts: Parameters,
     /// Finished epochs.
     pub epoch: Option<usize>,
     /// Epochs of the whole run, according to its scheduler.
     pub epochs: Option<usize>,
-    /// The method: only PromptSRC's checkpoints have a second, frozen image tower. `None`: the file
-    /// has no towers.
+    /// The method, as recorded or as its tensors show it. `None`: they are the same for several
+    /// methods of its form.
     pub method: Option<String>,
     /// Whether the text context was trained in half precision, as in the published runs.
     pub half: bool,
-    /// Number of classes that it was trained on; their names are not in the file.
+    /// Number of classes that it was trained on, if it says so; their names are not in the file.
     pub classes: Option<usize>,
-    /// The shape of the CLIP, from its frozen weights.
+    /// The shape of the CLIP, from its frozen weights, which only files of a whole model have.
     pub clip: Option<ClipShape>,
     /// Settings of optimiser and schedule, by their names in the file (`initial_lr`, `momentum`,
     /// `weight_decay`, `dampening`, `warmup_epoch`, `cons_lr`, `min_lr`).
@@ -63,11 +59,28 @@ impl ReferenceCheckpoint {
         }
     }
 
-    /// Reads a checkpoint of PromptSRC or IVLP.
+    /// Whether each class of the training has a context of its own (CoOp's `CSC`).
+    pub fn is_class_specific(&self) -> bool {
+        self.context().len() == 3
+    }
+
+    /// Tokens of the context.
+    pub(super) fn n_ctx(&self) -> usize {
+        self.context().iter().rev().nth(1).copied().unwrap_or(0)
+    }
+
+    /// The shape of the context.
+    fn context(&self) -> &[usize] {
+        let context = self.prompts.get("prompt_learner.ctx");
+        context.map_or(&[], |context| context.shape.as_slice())
+    }
+
+    /// Reads a checkpoint of any [`Form`].
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, would execute code, is of another method, or has no prompts.
+    /// Where the file cannot be read, would execute code, has no prompts, or some that do not belong
+    /// together.
     pub fn open(path: &Path) -> Result<Self, ReferenceCheckpointError> {
         let file = TorchFile::open(path)?;
         if let Some(code) = file.pickle().code() {
@@ -76,52 +89,48 @@ impl ReferenceCheckpoint {
                 code,
             });
         }
-        refuse_other_methods(path, &file)?;
-        let mut named = Vec::new();
-        let mut half = false;
-        for (name, info) in state_dict(&file) {
-            if parse_prompt_name(name).is_none() {
-                continue;
-            }
-            half |= name == "prompt_learner.ctx" && info.dtype() == DType::F16;
-            named.push(Parameter {
-                name: name.to_string(),
-                shape: info.shape().to_vec(),
-                values: floats(&file, name, info)?,
-            });
-        }
-        let prompts = sorted(named).map_err(|source| ReferenceCheckpointError::Prompts {
-            path: path.into(),
-            source,
-        })?;
-
         let root = file.root();
+        let record = record(path, root)?;
+        let (form, method) = Form::of(&file);
+        // What the tensors do not show: CoOp, KgCoOp and ProGrad learn the same ones.
+        let recorded = record.as_ref().map(|record| record.method.clone());
+        let form = recorded
+            .as_deref()
+            .and_then(Form::of_method)
+            .unwrap_or(form);
+        let prompts = prompts(&file, form)?;
+        let half = tensor(&file, "prompt_learner.ctx").is_some_and(|i| i.dtype() == DType::F16);
+
         let successor = root.get("scheduler").and_then(|s| s.get("successor"));
         let epochs = successor
             .and_then(|s| s.get("T_max"))
             .and_then(Node::as_float)
             .filter(|n| n.fract() == 0.0 && (1.0..1e6).contains(n));
-        let holds = |part: &str| state_dict(&file).any(|(name, _)| name.starts_with(part));
-        let method = match (
-            holds("prompt_learner.ZS_image_encoder."),
-            holds("image_encoder.ln_"),
-        ) {
-            (true, _) => Some(PROMPTSRC),
-            (false, true) => Some(IVLP),
-            (false, false) => None,
-        };
-        let record = record(path, root)?;
+        let of_tokens = suffix(&file).and_then(|info| info.shape().first().copied());
+        let of_contexts = prompts.get("prompt_learner.ctx").and_then(|context| {
+            let &[classes, _, _] = context.shape.as_slice() else {
+                return None;
+            };
+            Some(classes)
+        });
+        if let (Some(expected), Some(found)) = (of_contexts, of_tokens)
+            && expected != found
+        {
+            return Err(ReferenceCheckpointError::TwoClassCounts {
+                path: path.into(),
+                contexts: expected,
+                tokens: found,
+            });
+        }
         Ok(Self {
             path: path.into(),
+            form,
             prompts,
             epoch: root.get("epoch").and_then(Node::as_usize),
             epochs: epochs.map(|n| n as usize),
-            method: record
-                .as_ref()
-                .map(|r| r.method.clone())
-                .or(method.map(str::to_string)),
+            method: recorded.or(method.map(str::to_string)),
             half,
-            classes: suffix(&file).and_then(|info| info.shape().first().copied()),
+            classes: of_contexts.or(of_tokens),
             clip: ClipShape::of(&file),
             optim: optim(root),
             record,
@@ -129,30 +138,35 @@ impl ReferenceCheckpoint {
     }
 }
 
-fn refuse_other_methods(path: &Path, file: &TorchFile) -> Result<(), ReferenceCheckpointError> {
-    for (name, _) in state_dict(file) {
-        let below = name.strip_prefix("prompt_learner.").unwrap_or(name);
-        let trainer = if below.starts_with("meta_net.") {
-            "CoCoOp"
-        } else if below.starts_with("compound_prompts_text.") || below == "proj.weight" {
-            "MaPLe"
-        } else {
-            continue;
-        };
-        return Err(ReferenceCheckpointError::OtherMethod {
-            path: path.into(),
-            trainer,
-            name: name.to_string(),
-        });
+/// The learned parameters, in the order of an adapter.
+fn prompts(file: &TorchFile, form: Form) -> Result<Parameters, ReferenceCheckpointError> {
+    let failed = |source| ReferenceCheckpointError::Prompts {
+        path: file.path().into(),
+        source,
+    };
+    let wanted = match form {
+        Form::LayerPrompts => names(file)
+            .filter(|name| parse_prompt_name(name).is_some())
+            .map(Cow::into_owned)
+            .collect(),
+        _ => {
+            let shapes = state_dict(file).map(|(name, info)| (name.into_owned(), info.shape()));
+            learned::names(form, &shapes.collect()).map_err(failed)?
+        }
+    };
+    let mut list = Vec::new();
+    for name in wanted {
+        if let Some(info) = tensor(file, &name) {
+            list.push(Parameter {
+                shape: info.shape().to_vec(),
+                values: floats(file, &name, info)?,
+                name,
+            });
+        }
     }
-    // CoOp saves its prompt learner alone.
-    match state_dict(file).any(|(name, _)| name == "ctx") {
-        true => Err(ReferenceCheckpointError::OtherMethod {
-            path: path.into(),
-            trainer: "CoOp",
-            name: "ctx".to_string(),
-        }),
-        false => Ok(()),
+    match form {
+        Form::LayerPrompts => sorted(list).map_err(failed),
+        _ => Parameters::new(list).map_err(|error| failed(error.into())),
     }
 }
 

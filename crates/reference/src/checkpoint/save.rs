@@ -1,18 +1,21 @@
 //! An adapter as a checkpoint that the reference loads.
 //!
-//! The file holds the prompts alone. The reference's `load_model` (`trainers/promptsrc.py`) reads
-//! `state_dict` and `epoch`, drops `token_prefix` and `token_suffix`, and loads the rest with
-//! `strict=False`: weights that are not in the file remain CLIP's, to which the prompts belong.
-//! Training cannot be resumed from it (`resume_from_checkpoint` is strict, and the file has no
-//! optimiser). It also contains the adapter's record, from which the adapter is restored.
+//! The file holds the learned parameters alone. `load_model` of each trainer (`trainers/promptsrc.py`,
+//! `coop.py`, `cocoop.py`, `maple.py`, `kgcoop.py`, `prograd.py`) reads `state_dict` and `epoch`, drops
+//! `token_prefix` and `token_suffix`, and loads the rest with `strict=False`: tensors that are not in
+//! the file keep what the model was made with, which is CLIP's weights, the tokens of the present class
+//! names, and KgCoOp's unused network. Training cannot be resumed from it (`resume_from_checkpoint` is
+//! strict, and the file has no optimiser). It also contains the adapter's record, from which the adapter
+//! is restored.
 
 use std::path::{Path, PathBuf};
 
 use promptsrc_pickle::{DType, Saved, SavedTensor, TorchSaveError, torch_save};
 
 use super::error::ReferenceCheckpointError;
-use super::location::{FOLDER, NEWEST, file_name};
-use super::reference_checkpoint::{RECORD, is_saved_by_the_reference};
+use super::form::Form;
+use super::location::{NEWEST, file_name};
+use super::reference_checkpoint::RECORD;
 use promptsrc::adapter::Adapter;
 use promptsrc_files::{SaveError, write_atomically};
 
@@ -25,19 +28,20 @@ pub struct SavedCheckpoint {
     pub epoch: usize,
 }
 
-/// The bytes of a checkpoint: prompts in single precision under their names in the reference's
-/// state dictionary, `epoch`, and None for optimizer, scheduler and val_result. The same adapter
-/// gives the same bytes.
+/// The bytes of a checkpoint of a form: parameters in single precision under their names in the
+/// trainer's state dictionary, `epoch`, and None for optimizer, scheduler and val_result. The same
+/// adapter gives the same bytes.
 ///
 /// # Errors
 ///
 /// Where the adapter cannot be represented in a torch archive.
-pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveError> {
+pub fn to_bytes(adapter: &Adapter, form: Form, epoch: usize) -> Result<Vec<u8>, TorchSaveError> {
     let mut prompts = Vec::new();
     for prompt in adapter.parameters.iter() {
         let bytes = prompt.values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let tensor = SavedTensor::new(DType::F32, prompt.shape.clone(), bytes)?;
-        prompts.push((prompt.name.clone(), Saved::Tensor(tensor)));
+        let name = form.saved_name(&prompt.name).to_string();
+        prompts.push((name, Saved::Tensor(tensor)));
     }
     let record = serde_json::to_string(&adapter.meta).map_err(std::io::Error::other)?;
     let pairs = [
@@ -56,29 +60,30 @@ pub fn to_bytes(adapter: &Adapter, epoch: usize) -> Result<Vec<u8>, TorchSaveErr
     ))
 }
 
-/// Saves an adapter as the reference saves a run: `VLPromptLearner/model.pth.tar-<epoch>` in
+/// Saves an adapter as its trainer saves a run: `model.pth.tar-<epoch>` in the [`Form::folder`] in
 /// `folder`, and the file `checkpoint` beside it, which names it. `folder` may be that inner folder
 /// itself. Each file is written atomically. Existing files are replaced only where `force` is set.
 ///
 /// # Errors
 ///
 /// Where a file exists already and `force` is not set, or cannot be written, or where the adapter
-/// is of a method that the reference saves no such checkpoints of.
+/// is of a method that no trainer saves checkpoints of.
 pub fn save(
     adapter: &Adapter,
     folder: &Path,
     epoch: usize,
     force: bool,
 ) -> Result<SavedCheckpoint, ReferenceCheckpointError> {
-    if !is_saved_by_the_reference(&adapter.meta.method) {
-        return Err(ReferenceCheckpointError::NoSuchCheckpoints {
+    let form = Form::of_method(&adapter.meta.method).ok_or_else(|| {
+        let known = Form::ALL.iter().flat_map(|form| form.methods());
+        ReferenceCheckpointError::NoSuchCheckpoints {
             method: adapter.meta.method.clone(),
-            folder: FOLDER,
-        });
-    }
+            known: known.copied().collect::<Vec<_>>().join(", "),
+        }
+    })?;
     let inner = match folder.file_name() {
-        Some(name) if name == FOLDER => folder.to_path_buf(),
-        _ => folder.join(FOLDER),
+        Some(name) if name == form.folder() => folder.to_path_buf(),
+        _ => folder.join(form.folder()),
     };
     let name = file_name(epoch);
     let (file, newest) = (inner.join(&name), inner.join(NEWEST));
@@ -87,10 +92,11 @@ pub fn save(
             return Err(ReferenceCheckpointError::Occupied { path: path.clone() });
         }
     }
-    let bytes = to_bytes(adapter, epoch).map_err(|source| ReferenceCheckpointError::Write {
-        path: file.clone(),
-        source,
-    })?;
+    let bytes =
+        to_bytes(adapter, form, epoch).map_err(|source| ReferenceCheckpointError::Write {
+            path: file.clone(),
+            source,
+        })?;
     std::fs::create_dir_all(&inner).map_err(|source| SaveError {
         path: inner.clone(),
         source,

@@ -1,11 +1,44 @@
 //! The tensors of the model in a checkpoint.
 
+use std::borrow::Cow;
+
 use promptsrc_pickle::{DType, TensorInfo, TorchFile};
 
 use super::error::ReferenceCheckpointError;
 
-/// The tensors of the model, by their names in its state dictionary.
-pub(super) fn state_dict(file: &TorchFile) -> impl Iterator<Item = (&str, &TensorInfo)> {
+/// The prompt learner in the names of a whole model.
+pub(super) const LEARNER: &str = "prompt_learner.";
+
+/// The tensors of the model, by their names in the whole model's state dictionary: CoOp and the trainers
+/// built on it save their prompt learner alone, without its name.
+pub(super) fn state_dict(file: &TorchFile) -> impl Iterator<Item = (Cow<'_, str>, &TensorInfo)> {
+    let alone = is_learner_alone(file);
+    saved(file).map(move |(name, info)| match alone {
+        true => (Cow::from(format!("{LEARNER}{name}")), info),
+        false => (Cow::from(name), info),
+    })
+}
+
+/// The names of these tensors.
+pub(super) fn names(file: &TorchFile) -> impl Iterator<Item = Cow<'_, str>> {
+    state_dict(file).map(|(name, _)| name)
+}
+
+/// The tensor of a name.
+pub(super) fn tensor<'a>(file: &'a TorchFile, wanted: &str) -> Option<&'a TensorInfo> {
+    state_dict(file)
+        .find(|(name, _)| name == wanted)
+        .map(|(_, info)| info)
+}
+
+/// Whether a file has a prompt learner alone.
+pub(super) fn is_learner_alone(file: &TorchFile) -> bool {
+    let has = |wanted: &str| saved(file).any(|(name, _)| name == wanted);
+    has("ctx") && !has("prompt_learner.ctx")
+}
+
+/// The tensors of the model, by their names in the file.
+fn saved(file: &TorchFile) -> impl Iterator<Item = (&str, &TensorInfo)> {
     let whole = file.root().get("state_dict").is_some();
     file.tensors().iter().filter_map(move |(name, info)| {
         let name = match whole {
@@ -20,9 +53,7 @@ pub(super) fn state_dict(file: &TorchFile) -> impl Iterator<Item = (&str, &Tenso
 /// Embeddings of the tokens after the context in the text of each class,
 /// `[classes, 76 - n_ctx, width]`.
 pub(super) fn suffix(file: &TorchFile) -> Option<&TensorInfo> {
-    state_dict(file)
-        .find(|(name, info)| *name == "prompt_learner.token_suffix" && info.shape().len() == 3)
-        .map(|(_, info)| info)
+    tensor(file, "prompt_learner.token_suffix").filter(|info| info.shape().len() == 3)
 }
 
 /// The values of a tensor, converted to f32.

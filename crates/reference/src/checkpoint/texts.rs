@@ -4,12 +4,10 @@
 //! (`token_suffix`): rows of CLIP's token embedding, in half precision and averaged over the
 //! epochs.
 
-use promptsrc::methods::layer_prompts::Tower;
 use promptsrc_clip::{ClipModel, Tokenizer, values};
 use promptsrc_pickle::TorchFile;
 
 use super::error::ReferenceCheckpointError;
-use super::prompts::extent;
 use super::reference_checkpoint::ReferenceCheckpoint;
 use super::state_dict::{floats, suffix};
 
@@ -53,7 +51,7 @@ impl ReferenceCheckpoint {
             return Ok(());
         }
         let tokens = floats(&file, "prompt_learner.token_suffix", info)?;
-        let n_ctx = extent(&self.prompts, Tower::Text).n_ctx;
+        let n_ctx = self.n_ctx();
         let differs = |class: usize, text: &str| {
             let start = class.checked_mul(rows)?.checked_mul(width)?;
             let found = tokens.get(start..start.checked_add(rows.checked_mul(width)?)?)?;
