@@ -192,6 +192,33 @@ impl TrainingImages {
         Ok(self)
     }
 
+    /// As [`readable`](Self::readable), for the validation images, if the method chooses settings on them.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable).
+    pub fn readable_validation(
+        mut self,
+        config: &MethodConfig,
+        allow_unreadable: bool,
+    ) -> Result<Self, DataError> {
+        if !needs_validation(config) || self.validation.items.is_empty() {
+            return Ok(self);
+        }
+        let items = &self.validation.items;
+        let failures = unreadable(items, &Limits::default(), &|_| ());
+        let places: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+        let errors = failures.into_iter().map(|(_, error)| error).collect();
+        if let Some(warning) = unreadable_warning(errors, items.len(), allow_unreadable)? {
+            self.warnings.push(format!("validation: {warning}"));
+            let items = std::mem::take(&mut self.validation.items)
+                .into_iter()
+                .enumerate();
+            let readable = items.filter(|(place, _)| !places.contains(place));
+            self.validation.items = readable.map(|(_, item)| item).collect();
+        }
+        Ok(self)
+    }
+
     /// Checks, before any image is decoded, that a method has the validation images that it needs.
     ///
     /// # Errors
@@ -238,6 +265,10 @@ impl TrainingImages {
     pub fn fingerprint(&self) -> String {
         image_list::fingerprint(&self.class_names, &self.items)
     }
+}
+
+fn needs_validation(config: &MethodConfig) -> bool {
+    matches!(config, MethodConfig::Features(config) if config.needs_validation())
 }
 
 /// Checks that class names can be told apart by what a configuration learns: for classes that are
@@ -294,7 +325,9 @@ impl MethodConfig {
     ) -> Result<Adapter, TrainError> {
         let spec = RunSpec {
             clip,
-            images: TrainingImages::of(data, false)?.readable(false)?,
+            images: TrainingImages::of(data, false)?
+                .readable(false)?
+                .readable_validation(self, false)?,
             place: DataPlace::default(),
             config: self.clone(),
             threads: 0,
@@ -406,13 +439,10 @@ impl RunSpec<'_> {
                 shots: self.images.record.shots,
                 allow_missing: self.images.allow_missing,
                 images: self.images.fingerprint(),
-                validation: match &self.config {
-                    MethodConfig::Features(config) if config.needs_validation() => {
-                        let items = &self.images.validation.items;
-                        Some(image_list::fingerprint(&self.images.class_names, items))
-                    }
-                    _ => None,
-                },
+                validation: needs_validation(&self.config).then(|| {
+                    let items = &self.images.validation.items;
+                    image_list::fingerprint(&self.images.class_names, items)
+                }),
                 exif: self.images.record.exif,
                 few_shot_cache: self.images.record.few_shot_cache.clone(),
             },
@@ -457,7 +487,8 @@ impl RunSpec<'_> {
     ) -> Result<Adapter, TrainError> {
         let began = Instant::now();
         let training = self.feature_training(config)?;
-        let trained_on = TrainedImages::of(&self.images.items);
+        // Images on which settings are chosen have been seen as well.
+        let trained_on = TrainedImages::of(&[training.train, training.validation].concat());
         let (mut reporter, mut failed) = (Reporter { folder, observe }, None);
         reporter.report(&Event::Start {
             method: config.method.clone(),

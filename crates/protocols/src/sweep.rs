@@ -390,6 +390,7 @@ impl<'a> Sweep<'a> {
         }
         let images = images
             .readable(self.images.allow_unreadable)
+            .and_then(|images| images.readable_validation(config, self.images.allow_unreadable))
             .map_err(|source| SweepError::data(name, source))?;
         facts.used = images.items.len();
         facts.unreadable = images.record.unreadable;

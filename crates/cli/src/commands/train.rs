@@ -71,6 +71,7 @@ fn learn(
     let progress = |done| bar.set_position(done as u64);
     let mut images = images.readable_with(settings.data.allow_unreadable, &progress)?;
     bar.finish_and_clear();
+    images = images.readable_validation(&config, settings.data.allow_unreadable)?;
     images.record.split = DataFiles::name(files.split.as_deref());
     images.record.class_names_file = DataFiles::name(files.class_names.as_deref());
     for warning in &images.warnings {
