@@ -125,7 +125,20 @@ def evaluation_table(steps, encodes):
     return lines
 
 
+def check_parameters(found):
+    """Both programs must learn the same number of values, or they do not do the same."""
+    counts = {}
+    for program, figures in found:
+        of = figures.get("method"), figures.get("class_specific", False)
+        counts.setdefault(of, {})[figures.get("parameters")] = program
+    for (method, _), programs in counts.items():
+        if len(programs) > 1:
+            fail(f"{method}: expected one number of parameters, found {programs}")
+
+
 def method_table(found):
+    check_parameters(found)
+
     def by(program, figures):
         of = figures.get("method"), figures.get("batch"), figures.get("classes")
         return *of, *key(program, figures)
