@@ -5,15 +5,20 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-CLASSES=${CLASSES:-"5 50 100"}
+METHODS=${METHODS:-}
+CLASSES=${CLASSES:-}
 ROUNDS=${ROUNDS:-3}
 THREADS=${THREADS:-2}
-BATCH=${BATCH:-4}
+BATCH=${BATCH:-}
 NAME_TOKENS=${NAME_TOKENS:-3}
 STEPS=${STEPS:-3}
 EVAL=${EVAL:-20}
 PYTHON=${PYTHON:-python3}
 RESULTS=${RESULTS:-"$here/results"}
+
+all_methods="coop cocoop kgcoop prograd maple ivlp promptsrc"
+# Those of torch_step.py.
+torch_methods="promptsrc coop cocoop maple"
 
 usage() {
     cat <<EOF
@@ -21,14 +26,20 @@ usage: bash tools/perf/compare.sh [options]
 
 Runs one training step of ours (bf16, f32) and of PyTorch (f32 at all positions, f32 and bf16 cut),
 and the evaluation of images, one after the other in rounds, and prints Markdown tables.
+
+With --methods it runs one training step of each of these methods instead: ours (the precision that
+"auto" takes on this processor, and f32), and PyTorch's (f32 at all positions, f32 cut, and bf16 cut
+where "auto" is bf16) for $torch_methods.
+
 Each option can also be given as an environment variable.
 
-  --classes "5 50 100"   CLASSES      class counts                  [$CLASSES]
+  --methods "coop ivlp"  METHODS      prompt methods, or "all"      [none: PromptSRC in detail]
+  --classes "5 50 100"   CLASSES      class counts                  [5 50 100; with --methods 100]
   --rounds N             ROUNDS       rounds; the median counts     [$ROUNDS]
   --threads N            THREADS      threads of each program       [$THREADS]
-  --batch N              BATCH        images per step               [$BATCH]
+  --batch N              BATCH        images per step               [4; with --methods each one's own]
   --name-tokens N        NAME_TOKENS  tokens of a class name        [$NAME_TOKENS]
-  --steps N              STEPS        PyTorch's steps per run       [$STEPS]
+  --steps N              STEPS        steps per run of PyTorch; with --methods of ours too [$STEPS]
   --eval N               EVAL         images PyTorch evaluates      [$EVAL]
   --python PROGRAM       PYTHON       a Python that has PyTorch     [$PYTHON]
   --results DIR          RESULTS      folder for the lines of JSON  [$RESULTS]
@@ -40,7 +51,7 @@ die() { printf 'compare.sh: %s\n' "$*" >&2; exit 1; }
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
-        --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --python | --results)
+        --methods | --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --python | --results)
             [[ $# -ge 2 ]] || die "$1 needs a value"
             name=${1#--}
             name=${name//-/_}
@@ -51,9 +62,22 @@ while [[ $# -gt 0 ]]; do
     esac
 done
 
+[[ $METHODS != all ]] || METHODS=$all_methods
+read -ra methods <<<"$METHODS"
+for method in "${methods[@]}"; do
+    [[ " $all_methods " == *" $method "* ]] || die "--methods: expected some of $all_methods, found '$method'"
+done
+if [[ ${#methods[@]} -gt 0 ]]; then
+    CLASSES=${CLASSES:-100}
+else
+    CLASSES=${CLASSES:-"5 50 100"}
+    BATCH=${BATCH:-4}
+fi
 read -ra class_counts <<<"$CLASSES"
 [[ ${#class_counts[@]} -gt 0 ]] || die "--classes: expected numbers, found nothing"
-for number in "${class_counts[@]}" "$ROUNDS" "$THREADS" "$BATCH" "$NAME_TOKENS" "$STEPS" "$EVAL"; do
+batch=()
+[[ -z $BATCH ]] || batch=(--batch "$BATCH")
+for number in "${class_counts[@]}" "$ROUNDS" "$THREADS" "${BATCH:-1}" "$NAME_TOKENS" "$STEPS" "$EVAL"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "expected a whole number above 0, found '$number'"
 done
 
@@ -66,16 +90,16 @@ mkdir -p "$RESULTS"
 # Absolute, because cargo is run elsewhere.
 RESULTS=$(cd "$RESULTS" && pwd)
 # Lines of another comparison must not mix with these.
-for old in "$RESULTS"/steps-*.jsonl "$RESULTS"/encode-*.jsonl; do
+for old in "$RESULTS"/{steps,encode,methods}-*.jsonl; do
     [[ ! -e $old ]] || rm -- "$old"
 done
 
 echo "building promptsrc-perf ..." >&2
 (cd "$here/../.." && cargo build --release --locked -p promptsrc-perf >&2)
 
-# run FILE COMMAND...: appends the command's line of JSON to the file.
+# run FILE COMMAND...: appends the command's line of JSON to the file, and leaves it in $line.
 run() {
-    local file=$RESULTS/$1 line
+    local file=$RESULTS/$1
     shift
     printf '[%d s] %s\n' "$SECONDS" "$*" >&2
     line=$("$@") || die "failed: $*"
@@ -83,31 +107,57 @@ run() {
 }
 
 ours() { (cd "$here/../.." && cargo run --release --locked --quiet -p promptsrc-perf -- "$@"); }
-ours_step() { # CLASSES PRECISION
-    run "steps-ours-$2.jsonl" ours step --classes "$1" --name-tokens "$NAME_TOKENS" \
-        --precision "$2" --threads "$THREADS" --batch "$BATCH" --json
+ours_step() { # FILE METHOD CLASSES PRECISION [OPTIONS]
+    run "$1" ours step --method "$2" --classes "$3" --name-tokens "$NAME_TOKENS" \
+        --precision "$4" --threads "$THREADS" "${batch[@]}" "${@:5}" --json
 }
-torch_step() { # CLASSES PRECISION TEXT
-    run "steps-torch-$2-$3.jsonl" "$PYTHON" "$here/torch_step.py" --classes "$1" \
-        --name-tokens "$NAME_TOKENS" --precision "$2" --text "$3" --threads "$THREADS" \
-        --batch "$BATCH" --steps "$STEPS" --eval "$EVAL"
+torch_step() { # FILE METHOD CLASSES PRECISION TEXT EVAL
+    run "$1" "$PYTHON" "$here/torch_step.py" --method "$2" --classes "$3" \
+        --name-tokens "$NAME_TOKENS" --precision "$4" --text "$5" --threads "$THREADS" \
+        "${batch[@]}" --steps "$STEPS" --eval "$6"
 }
 
+in_detail() { # CLASSES
+    ours_step steps-ours-bf16.jsonl promptsrc "$1" bf16
+    ours_step steps-ours-f32.jsonl promptsrc "$1" f32
+    torch_step steps-torch-f32-full.jsonl promptsrc "$1" f32 full "$EVAL"
+    torch_step steps-torch-f32-cut.jsonl promptsrc "$1" f32 cut "$EVAL"
+    torch_step steps-torch-bf16-cut.jsonl promptsrc "$1" bf16 cut "$EVAL"
+}
+of_method() { # METHOD CLASSES
+    local best
+    ours_step methods-ours-auto.jsonl "$1" "$2" auto --steps "$STEPS"
+    [[ $line == *'"precision":"f32"'* ]] && best=f32 || best=bf16
+    [[ $best == f32 ]] || ours_step methods-ours-f32.jsonl "$1" "$2" f32 --steps "$STEPS"
+    [[ " $torch_methods " == *" $1 "* ]] || return 0
+    torch_step methods-torch-f32-full.jsonl "$1" "$2" f32 full 0
+    torch_step methods-torch-f32-cut.jsonl "$1" "$2" f32 cut 0
+    # Without instructions for it bf16 is only slower.
+    [[ $best == f32 ]] || torch_step methods-torch-bf16-cut.jsonl "$1" "$2" bf16 cut 0
+}
+load() { cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null || uptime; }
+processor() {
+    sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | sed 1q | grep . ||
+        sysctl -n machdep.cpu.brand_string 2>/dev/null || uname -m
+}
+
+before=$(load)
 # All programs in every round, so that a temporary disturbance affects all of them alike.
 for ((round = 1; round <= ROUNDS; round++)); do
     for classes in "${class_counts[@]}"; do
-        ours_step "$classes" bf16
-        ours_step "$classes" f32
-        torch_step "$classes" f32 full
-        torch_step "$classes" f32 cut
-        torch_step "$classes" bf16 cut
+        if [[ ${#methods[@]} -gt 0 ]]; then
+            for method in "${methods[@]}"; do of_method "$method" "$classes"; done
+        else
+            in_detail "$classes"
+        fi
     done
+    [[ ${#methods[@]} -eq 0 ]] || continue
     for precision in bf16 f32; do
         run "encode-ours-$precision.jsonl" ours encode --precision "$precision" \
             --threads "$THREADS" --json
     done
 done
 
-printf 'Medians of %d rounds, %d threads, batches of %d, names of %d tokens.\n\n' \
-    "$ROUNDS" "$THREADS" "$BATCH" "$NAME_TOKENS"
+printf '%s. Medians of %d rounds, %d threads, batch %s, names of %d tokens. Load before: %s.\n\n' \
+    "$(processor)" "$ROUNDS" "$THREADS" "${BATCH:-own}" "$NAME_TOKENS" "$before"
 "$PYTHON" "$here/table.py" "$RESULTS"

@@ -2,7 +2,8 @@
 
     python3 tools/perf/table.py tools/perf/results
 
-A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, one per program, with a line for each run.
+A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, or `methods-*.jsonl`, one per program, with a
+line for each run.
 Needs Python's standard library only.
 """
 
@@ -124,14 +125,67 @@ def evaluation_table(steps, encodes):
     return lines
 
 
+def check_parameters(found):
+    """Both programs must learn the same number of values, or they do not do the same."""
+    counts = {}
+    for program, figures in found:
+        of = figures.get("method"), figures.get("class_specific", False)
+        counts.setdefault(of, {})[figures.get("parameters")] = program
+    for (method, _), programs in counts.items():
+        if len(programs) > 1:
+            fail(f"{method}: expected one number of parameters, found {programs}")
+
+
+def method_table(found):
+    check_parameters(found)
+
+    def by(program, figures):
+        of = figures.get("method"), figures.get("batch"), figures.get("classes")
+        return *of, *key(program, figures)
+
+    seconds = medians(found, by, "step_seconds")
+    memory = medians(found, by, "peak_rss_mib")
+    work = medians(found, by, "needed_gflop")
+    lines = [
+        "| method | images | classes | program | precision | text | median s/step | to our auto | to our f32 | peak MiB | needed GFLOP |",
+        "|---|--:|--:|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    # Methods in the order in which they were measured.
+    order = list(dict.fromkeys(figures.get("method") for _, figures in found))
+    for group in sorted(seconds, key=lambda g: (order.index(g[0]), g[2], rank(g[3:]))):
+        case, (program, precision, text) = group[:3], group[3:]
+        ours = {of: seconds.get((*case, "ours", of, "exact")) for of in ("bf16", "f32")}
+        cells = [
+            *map(str, case),
+            PROGRAMS[program],
+            precision,
+            text,
+            number(seconds[group], 2),
+            # bf16 is measured only where it is what "auto" takes.
+            ratio(seconds[group], ours["bf16"] or ours["f32"]),
+            ratio(seconds[group], ours["f32"]),
+            number(memory.get(group), 0),
+            number(work.get(group), 0),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def main():
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         fail("expected one folder of results: table.py FOLDER")
     folder = Path(sys.argv[1])
-    steps, encodes = runs(folder, "steps"), runs(folder, "encode")
-    if not steps and not encodes:
-        fail(f"{folder}: no steps-*.jsonl or encode-*.jsonl in it; run compare.sh first")
-    print("\n".join([*step_table(steps), "", *evaluation_table(steps, encodes)]))
+    steps, encodes, methods = (runs(folder, kind) for kind in ("steps", "encode", "methods"))
+    if not steps and not encodes and not methods:
+        fail(
+            f"{folder}: no steps-*.jsonl, encode-*.jsonl or methods-*.jsonl in it; run compare.sh first"
+        )
+    tables = []
+    if steps or encodes:
+        tables += [step_table(steps), evaluation_table(steps, encodes)]
+    if methods:
+        tables.append(method_table(methods))
+    print("\n\n".join("\n".join(table) for table in tables))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ use serde::Serialize;
 use crate::common::Computing;
 use crate::failure::Failure;
 use crate::limit::Limit;
+use crate::measured_method::published;
 use crate::median::median;
 use crate::process::{peak_rss_mib, reset_peak_rss};
-use crate::{needed_work, random_clip, step};
+use crate::{needed_work, random_clip};
 
 /// What is encoded.
 #[derive(clap::Args)]
@@ -52,7 +53,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
             drop(weights);
             let batch = options.batch.get();
-            let config = step::config(4);
+            let config = published("promptsrc")?;
             let names = ["cat", "dog", "bird"];
             let parameters = prompt_model(&config)?.initial(&clip, names.len(), 1)?;
             let classifier = Classifier::prompted(&clip, &config, &parameters, &names)?;

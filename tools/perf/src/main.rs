@@ -3,17 +3,22 @@
 //! Every measurement is a subcommand that prints a table, or with `--json` one line of JSON, and
 //! leaves nothing behind.
 
+mod class_names;
 mod common;
 mod encode;
 mod failure;
 mod limit;
 mod loader;
+mod measured_method;
 mod median;
 mod needed_work;
 mod process;
+mod published_work;
 mod random_clip;
 mod startup;
 mod step;
+mod text_rows;
+mod work;
 
 use std::process::ExitCode;
 
@@ -39,6 +44,8 @@ enum Command {
     Loader(loader::Options),
     /// Seconds per training step of a random ViT-B/16, and the fraction of the machine's limit.
     Step(step::Options),
+    /// GFLOP of a training step of each prompt method, by count.
+    Work(work::Options),
     /// Images per second through the prompted image tower of a random ViT-B/16.
     Encode(encode::Options),
     /// Seconds from a ViT-B/16 file to the first prediction.
@@ -49,6 +56,7 @@ fn main() -> ExitCode {
     let result: Result<(), Failure> = match Cli::parse().command {
         Command::Loader(options) => loader::run(&options).map_err(Into::into),
         Command::Step(options) => step::run(&options),
+        Command::Work(options) => work::run(&options),
         Command::Encode(options) => encode::run(&options),
         Command::Startup(options) => startup::run(&options),
     };

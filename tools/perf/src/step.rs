@@ -1,33 +1,34 @@
 //! Seconds per training step of a random ViT-B/16, beside what the machine could do.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use promptsrc::{Preset, TrainConfig, Training};
-use promptsrc_clip::{ClipModel, Tokenizer};
+use promptsrc::Training;
+use promptsrc_clip::ClipModel;
 use promptsrc_goldens::noise;
 use serde::Serialize;
 
+use crate::class_names::class_names;
 use crate::common::Computing;
 use crate::failure::Failure;
 use crate::limit::Limit;
+use crate::measured_method::MeasuredMethod;
 use crate::median::median;
 use crate::process::{peak_rss_mib, reset_peak_rss};
+use crate::text_rows::TextRows;
 use crate::{needed_work, random_clip};
 
 /// What is trained.
 #[derive(clap::Args)]
 pub struct Options {
+    #[command(flatten)]
+    method: MeasuredMethod,
     /// Classes.
     #[arg(long, value_name = "N", default_value = "100")]
     classes: NonZeroUsize,
     /// Tokens of each class name.
     #[arg(long, value_name = "T", default_value = "3")]
     name_tokens: NonZeroUsize,
-    /// Images per step.
-    #[arg(long, value_name = "B", default_value = "4")]
-    batch: NonZeroUsize,
     /// Steps to measure, after one to warm up.
     #[arg(long, value_name = "N", default_value = "5")]
     steps: NonZeroUsize,
@@ -37,11 +38,18 @@ pub struct Options {
 
 #[derive(Serialize)]
 struct Figures {
+    method: String,
+    class_specific: bool,
+    class_position: &'static str,
     classes: usize,
     name_tokens: usize,
     batch: usize,
     precision: &'static str,
     threads: usize,
+    /// Learned values.
+    parameters: usize,
+    /// Of the first step.
+    first_loss: f32,
     step_seconds: f64,
     fastest_seconds: f64,
     #[serde(flatten)]
@@ -49,19 +57,11 @@ struct Figures {
     peak_rss_mib: Option<u64>,
 }
 
-/// The paper's configuration for base-to-novel generalisation, with one template: the frozen text
-/// features are not part of a step.
-pub fn config(batch: usize) -> TrainConfig {
-    let mut config = TrainConfig::preset(Preset::BaseToNovel);
-    config.batch_size = batch;
-    config.templates.truncate(1);
-    config
-}
-
 /// Runs and prints.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let precision = options.computing.precision()?;
-    let names = names(options.classes.get(), options.name_tokens.get())?;
+    let config = options.method.config()?;
+    let names = class_names(options.classes.get(), options.name_tokens.get())?;
     let weights = random_clip::weights()?;
     let figures = options
         .computing
@@ -70,33 +70,39 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let clip = ClipModel::with_precision(&weights, &Default::default(), precision)?;
             // The file's pages are not part of a step.
             drop(weights);
-            let batch = options.batch.get();
-            let config = config(batch);
-            let own = vec![options.name_tokens.get() + 2; names.len()];
-            let needed_gflop = needed_work::step_gflop(clip.config(), &config, batch, &own);
+            let batch = config.batch_size;
+            let texts = TextRows::of(&config, &names, clip.text().context_length())?;
+            let needed_gflop = needed_work::step_gflop(clip.config(), &config, &texts);
             let side = clip.config().vision.resolution;
-            let mut training = Training::new(&clip, config, &names)?;
+            let mut training = Training::new(&clip, config.clone(), &names)?;
+            let parameters = training.state().parameters.iter();
+            let parameters = parameters.map(|p| p.values.len()).sum();
             let labels: Vec<usize> = (0..batch).map(|i| i % names.len()).collect();
-            let mut step = || -> Result<f64, Failure> {
+            let mut step = || -> Result<(f64, f32), Failure> {
                 let images = noise(7, batch * 3 * side * side, 1.0);
                 let start = Instant::now();
-                training.step(images, &labels)?;
-                Ok(start.elapsed().as_secs_f64())
+                let losses = training.step(images, &labels)?;
+                Ok((start.elapsed().as_secs_f64(), losses.total))
             };
             reset_peak_rss();
-            step()?;
+            let (_, first_loss) = step()?;
             let seconds = (0..options.steps.get())
-                .map(|_| step())
+                .map(|_| step().map(|(seconds, _)| seconds))
                 .collect::<Result<Vec<_>, _>>()?;
             let peak_rss_mib = peak_rss_mib();
             let fastest_seconds = seconds.iter().copied().fold(f64::MAX, f64::min);
             let step_seconds = median(seconds);
             Ok(Figures {
+                class_specific: config.prompts.class_specific,
+                class_position: config.prompts.class_position.name(),
+                method: config.method,
                 classes: names.len(),
                 name_tokens: options.name_tokens.get(),
                 batch,
                 precision: precision.name(),
                 threads: rayon::current_num_threads(),
+                parameters,
+                first_loss,
                 step_seconds,
                 fastest_seconds,
                 limit: Limit::of(needed_gflop, step_seconds, clip.config(), precision),
@@ -108,10 +114,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     println!(
-        "{} classes of {} tokens, batch {}, {}, {} threads\n\
+        "{}, {} classes of {} tokens, batch {}, {}, {} threads\n\
          per step          {:.3} s (fastest {:.3} s)\n\
          needed            {:.0} GFLOP: {:.0} GFLOP/s\n\
          products alone    {:.0} GFLOP/s, of which a step reaches {:.2}",
+        figures.method,
         figures.classes,
         figures.name_tokens,
         figures.batch,
@@ -128,59 +135,4 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         println!("peak memory       {mib} MiB");
     }
     Ok(())
-}
-
-/// So many different names of so many tokens each.
-fn names(classes: usize, tokens: usize) -> Result<Vec<String>, Failure> {
-    let tokenizer = Tokenizer::clip();
-    let mut words = Vec::new();
-    let mut first = HashMap::new();
-    let letters = 'a'..='z';
-    for (a, b, c) in letters.clone().flat_map(|a| {
-        let letters = letters.clone();
-        letters
-            .clone()
-            .flat_map(move |b| letters.clone().map(move |c| (a, b, c)))
-    }) {
-        let word = format!("{a}{b}{c}");
-        let ids = tokenizer.tokenize(&word, 77, false)?;
-        if ids.len() == 3 && first.insert(ids[1], ()).is_none() {
-            words.push(word);
-        }
-    }
-    if words.is_empty()
-        || classes > words.len() * words.len()
-        || classes > words.len() && tokens < 2
-    {
-        return Err(format!("{classes} different names of {tokens} tokens cannot be made; give fewer --classes or more --name-tokens").into());
-    }
-    Ok((0..classes)
-        .map(|i| {
-            let at = |k: usize| match k {
-                0 => i % words.len(),
-                1 => (i / words.len() + i) % words.len(),
-                _ => (i * 7 + k * 131) % words.len(),
-            };
-            let parts: Vec<&str> = (0..tokens).map(|k| words[at(k)].as_str()).collect();
-            parts.join(" ")
-        })
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_have_as_many_tokens_as_asked() {
-        for (classes, tokens) in [(5, 1), (1500, 3)] {
-            let names = names(classes, tokens).expect("names");
-            let different: std::collections::HashSet<_> = names.iter().collect();
-            assert_eq!(different.len(), classes);
-            for name in &names {
-                let ids = Tokenizer::clip().tokenize(name, 77, false).expect("short");
-                assert_eq!(ids.len(), tokens + 2, "{name}");
-            }
-        }
-    }
 }
