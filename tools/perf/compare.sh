@@ -158,6 +158,6 @@ for ((round = 1; round <= ROUNDS; round++)); do
     done
 done
 
-printf '%s. Medians of %d rounds, %d threads, batch %s, names of %d tokens. Load before: %s.\n\n' \
-    "$(processor)" "$ROUNDS" "$THREADS" "${BATCH:-own}" "$NAME_TOKENS" "$before"
+printf '%s. Medians of %d rounds, %d threads, batch %s, names of %d tokens. Load before: %s, after: %s.\n\n' \
+    "$(processor)" "$ROUNDS" "$THREADS" "${BATCH:-own}" "$NAME_TOKENS" "$before" "$(load)"
 "$PYTHON" "$here/table.py" "$RESULTS"

@@ -49,6 +49,18 @@ pub fn published(method: &str) -> Result<TrainConfig, Failure> {
     resolved(method, &Overrides::default())
 }
 
+/// As [`published`], with a context for each class.
+///
+/// # Errors
+/// If there is no prompt method of this name, or its classes cannot have contexts of their own.
+pub fn published_for_each_class(method: &str) -> Result<TrainConfig, Failure> {
+    let overrides = Overrides {
+        class_specific: true,
+        ..Default::default()
+    };
+    resolved(method, &overrides)
+}
+
 /// With one template: the frozen text features are not part of a step.
 fn resolved(method: &str, overrides: &Overrides) -> Result<TrainConfig, Failure> {
     prompt_method(method)?;

@@ -6,20 +6,21 @@ use serde::Serialize;
 
 use crate::class_names::class_names;
 use crate::failure::Failure;
-use crate::measured_method::published;
+use crate::measured_method::{published, published_for_each_class};
 use crate::random_clip::vit_b_16;
 use crate::text_rows::TextRows;
 use crate::{needed_work, published_work};
 
-/// In the order in which results are shown.
-const METHODS: [&str; 7] = [
-    "coop",
-    "cocoop",
-    "kgcoop",
-    "prograd",
-    "maple",
-    "ivlp",
-    "promptsrc",
+/// In the order in which results are shown, and whether each class has a context of its own.
+const METHODS: [(&str, bool); 8] = [
+    ("coop", false),
+    ("coop", true),
+    ("cocoop", false),
+    ("kgcoop", false),
+    ("prograd", false),
+    ("maple", false),
+    ("ivlp", false),
+    ("promptsrc", false),
 ];
 
 /// What is counted.
@@ -39,6 +40,7 @@ pub struct Options {
 #[derive(Serialize)]
 struct Count {
     method: &'static str,
+    class_specific: bool,
     batch: usize,
     /// As the published program computes a step.
     published_gflop: f64,
@@ -51,7 +53,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let names = class_names(options.classes.get(), options.name_tokens.get())?;
     let counts = METHODS
         .iter()
-        .map(|method| count(method, &names))
+        .map(|(method, class_specific)| count(method, *class_specific, &names))
         .collect::<Result<Vec<_>, _>>()?;
     if options.json {
         println!("{}", serde_json::to_string(&counts)?);
@@ -61,8 +63,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     println!("|---|--:|--:|--:|--:|");
     for c in counts {
         println!(
-            "| {} | {} | {:.0} | {:.0} | {:.1} |",
+            "| {}{} | {} | {:.0} | {:.0} | {:.1} |",
             c.method,
+            if c.class_specific {
+                " --class-specific"
+            } else {
+                ""
+            },
             c.batch,
             c.published_gflop,
             c.needed_gflop,
@@ -72,11 +79,16 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn count(method: &'static str, names: &[String]) -> Result<Count, Failure> {
-    let (clip, config) = (vit_b_16(), published(method)?);
+fn count(method: &'static str, class_specific: bool, names: &[String]) -> Result<Count, Failure> {
+    let clip = vit_b_16();
+    let config = match class_specific {
+        true => published_for_each_class(method)?,
+        false => published(method)?,
+    };
     let texts = TextRows::of(&config, names, clip.text.context_length)?;
     Ok(Count {
         method,
+        class_specific,
         batch: config.batch_size,
         published_gflop: published_work::step_gflop(&clip, &config, names.len(), texts.per_image),
         needed_gflop: needed_work::step_gflop(&clip, &config, &texts),
