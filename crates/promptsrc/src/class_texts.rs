@@ -152,21 +152,38 @@ pub fn prompt_input(
     n_ctx: usize,
     names: &[String],
 ) -> Result<TextInput, ClassTextError> {
+    let tokens = learnable_tokens(clip, prompt_prefix, n_ctx, names)?;
+    Ok(clip.text().prepare(&tokens, n_ctx)?)
+}
+
+/// The tokens of [`prompt_tokens`], whose first `n_ctx` after start-of-text are those of the prefix
+/// alone.
+fn learnable_tokens(
+    clip: &ClipModel,
+    prompt_prefix: &str,
+    n_ctx: usize,
+    names: &[String],
+) -> Result<Vec<Vec<u32>>, ClassTextError> {
     let tokens = prompt_tokens(clip, prompt_prefix, names)?;
-    let prefix = clip.tokenizer().encode(prompt_prefix);
-    let prefix = prefix.map_err(|source| ClassTextError::TooLong {
-        name: prompt_prefix.to_string(),
-        source,
-    })?;
+    let prefix = encoded(clip, prompt_prefix)?;
     let context = prefix.get(..n_ctx).unwrap_or(&prefix);
     let differs = |tokens: &Vec<u32>| !tokens.get(1..).is_some_and(|t| t.starts_with(context));
-    if let Some(place) = tokens.iter().position(differs) {
-        return Err(ClassTextError::Prefix {
+    match tokens.iter().position(differs) {
+        Some(place) => Err(ClassTextError::Prefix {
             prefix: prompt_prefix.to_string(),
             name: names.get(place).cloned().unwrap_or_default(),
-        });
+        }),
+        None => Ok(tokens),
     }
-    Ok(clip.text().prepare(&tokens, n_ctx)?)
+}
+
+/// The tokens of words alone, without start and end.
+fn encoded(clip: &ClipModel, words: &str) -> Result<Vec<u32>, ClassTextError> {
+    let tokens = clip.tokenizer().encode(words);
+    tokens.map_err(|source| ClassTextError::TooLong {
+        name: words.to_string(),
+        source,
+    })
 }
 
 /// As [`prompt_input`], for a class name that stands elsewhere among the `n_ctx` learnable tokens, or
@@ -182,16 +199,19 @@ pub fn placed_input(
     class_specific: bool,
     names: &[String],
 ) -> Result<TextInput, ClassTextError> {
-    // Checked as for the usual place.
-    prompt_input(clip, prompt_prefix, n_ctx, names)?;
-    let mut tokens = prompt_tokens(clip, prompt_prefix, names)?;
+    let mut tokens = learnable_tokens(clip, prompt_prefix, n_ctx, names)?;
     let mut slots = Vec::with_capacity(names.len());
     for (class, (name, ids)) in names.iter().zip(&mut tokens).enumerate() {
-        let name_tokens = clip.tokenizer().encode(&name.replace('_', " "));
-        let name_tokens = name_tokens.map_err(|source| ClassTextError::TooLong {
-            name: name.clone(),
-            source,
-        })?;
+        let name_tokens = encoded(clip, &name.replace('_', " "))?;
+        // Between start and end; other tokenizers may have fewer tokens than words.
+        let own = ids.len().saturating_sub(2);
+        if own < n_ctx {
+            return Err(ClassTextError::Input(TextInputError::ContextTooLong {
+                text: class,
+                n_ctx,
+                tokens: own,
+            }));
+        }
         let before = match class_position {
             ClassPosition::End => n_ctx,
             ClassPosition::Middle => n_ctx / 2,
@@ -199,7 +219,7 @@ pub fn placed_input(
         };
         // The tokens of the name follow those of the context.
         let first = 1 + before;
-        let end = (1 + n_ctx + name_tokens.len()).min(ids.len());
+        let end = (1 + n_ctx + name_tokens.len()).min(1 + own);
         if let Some(moved) = ids.get_mut(first..end) {
             moved.rotate_left(n_ctx - before);
         }
