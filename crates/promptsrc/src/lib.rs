@@ -62,6 +62,7 @@ mod state_file;
 mod trained_images;
 mod trained_precision;
 pub mod training;
+mod training_images;
 
 pub use adapter::{Adapter, AdapterError};
 pub use classifier::{
@@ -83,7 +84,8 @@ pub use promptsrc_clip::{Precision, PrecisionError};
 pub use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Parts, Subset};
 pub use promptsrc_image::{Image, Limits, Preprocess, decode, open as open_image};
 pub use run_folder::DataPlace;
-pub use run_spec::{RunSpec, TrainError, TrainingImages, check_names, missing_warning};
+pub use run_spec::{RunSpec, TrainError, check_names};
 pub use trained_images::{InvalidHash, TrainedImages};
 pub use trained_precision::TrainedPrecision;
 pub use training::Training;
+pub use training_images::{TrainingImages, missing_warning};

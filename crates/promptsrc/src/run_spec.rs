@@ -1,25 +1,18 @@
 //! A training run as one value: the CLIP, the images and the configuration. Commands and sweeps
 //! build it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use promptsrc_datasets::{
-    Augment, DataError, FewShotCache, Images, Item, LoaderOptions, Part, Subset, TrainLoader,
-    unreadable, unreadable_warning,
-};
+use promptsrc_datasets::{Augment, DataError, LoaderOptions, Subset, TrainLoader};
 use promptsrc_files::SaveError;
-use promptsrc_image::Limits;
 
 use crate::adapter::{Adapter, AdapterError, AdapterMeta};
 use crate::clip::Clip;
-use crate::config::{
-    ConfigError, FeatureConfig, HeadSettings, MethodConfig, Overrides, Preset, TrainConfig,
-};
+use crate::config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};
 use crate::events::Event;
 use crate::feature_training::{self, FeatureError, FeatureTraining};
-use crate::image_list;
 use crate::losses::LossValues;
 use crate::methods::{Request, prompt_model};
 use crate::records::DataRecord;
@@ -28,6 +21,7 @@ use crate::run_folder::{
 };
 use crate::trained_images::TrainedImages;
 use crate::training::{self, Observer, Training, TrainingError, TrainingState};
+use crate::training_images::TrainingImages;
 
 /// Everything that defines a training run.
 #[derive(Clone, Debug)]
@@ -43,22 +37,6 @@ pub struct RunSpec<'a> {
     /// Number of threads that decode images ahead of time (0: one per core); it does not affect the
     /// result.
     pub threads: usize,
-}
-
-/// The checked training images of a subset. Missing images are either left out or an error.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainingImages {
-    /// Names of the classes, by label.
-    pub class_names: Vec<String>,
-    /// The images, in the order of the few-shot sampling.
-    pub items: Vec<Item>,
-    /// Warnings for the user.
-    pub warnings: Vec<String>,
-    /// Record of the images in an adapter.
-    pub record: DataRecord,
-    /// The validation images, on which some methods choose settings.
-    validation: Images,
-    allow_missing: bool,
 }
 
 /// A run that failed.
@@ -92,185 +70,6 @@ pub enum TrainError {
     },
 }
 
-impl TrainingImages {
-    /// The training images of a subset; with `allow_missing`, missing images are left out.
-    ///
-    /// # Errors
-    /// [`DataError`] if the subset cannot be trained on, or images are missing.
-    pub fn of(subset: &Subset, allow_missing: bool) -> Result<Self, DataError> {
-        subset.check_trainable()?;
-        let images = subset.images(Part::Train, allow_missing)?;
-        let mut warnings = Vec::new();
-        if let (Some(shots), Some(first)) = (subset.shots, subset.short.first()) {
-            let why = match &subset.few_shot_cache {
-                Some(_) => " in the few-shot file",
-                None => "; all of their images are used",
-            };
-            warnings.push(format!(
-                "{} of {} classes have fewer than {shots} training images{why} (the first such \
-                 class: {}, {})",
-                subset.short.len(),
-                subset.classes_in_all,
-                first.name,
-                first.images
-            ));
-        }
-        if let Some(cache) = &subset.few_shot_cache {
-            warnings.push(format!(
-                "the few-shot images are those that the reference saved in {}; with \
-                 --ignore-few-shot-cache they are drawn",
-                cache.file.display()
-            ));
-        }
-        warnings.extend(subset.bare_classes(Part::Train));
-        warnings.extend(missing_warning(subset, Part::Train, &images));
-        Ok(Self {
-            class_names: subset.class_names.clone(),
-            record: DataRecord {
-                name: subset.data_set.clone(),
-                split: None,
-                classes: subset.classes.to_string(),
-                shots: subset.shots,
-                images: images.items.len(),
-                seed: subset.seed,
-                few_shot_cache: subset.few_shot_cache.as_ref().map(FewShotCache::for_record),
-                exif: images.items.iter().any(|item| item.upright),
-                // The files are read when the training begins.
-                ..DataRecord::default()
-            },
-            items: images.items,
-            warnings,
-            // Whether any may be missing is decided where they are needed.
-            validation: subset.images(Part::Val, true).unwrap_or_default(),
-            allow_missing,
-        })
-    }
-
-    /// The images that can be decoded, all of which are decoded once, so that a run does not stop at
-    /// one of the others; with `allow_unreadable` those are left out.
-    ///
-    /// # Errors
-    /// [`DataError::Undecodable`] names the images that cannot be decoded, unless `allow_unreadable`;
-    /// [`DataError::NoneDecodable`].
-    pub fn readable(self, allow_unreadable: bool) -> Result<Self, DataError> {
-        self.readable_with(allow_unreadable, &|_| ())
-    }
-
-    /// As [`readable`](Self::readable); `progress` receives the number of decoded images.
-    ///
-    /// # Errors
-    /// As [`readable`](Self::readable).
-    pub fn readable_with(
-        mut self,
-        allow_unreadable: bool,
-        progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<Self, DataError> {
-        let wanted = self.items.len();
-        let failures = unreadable(&self.items, &Limits::default(), progress);
-        let places: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
-        let errors = failures.into_iter().map(|(_, error)| error).collect();
-        let warning = unreadable_warning(errors, wanted, allow_unreadable)?;
-        let Some(warning) = warning else {
-            return Ok(self);
-        };
-        self.warnings.push(warning);
-        let labels =
-            |items: &[Item]| -> BTreeSet<usize> { items.iter().map(|item| item.label).collect() };
-        let before = labels(&self.items);
-        let items = std::mem::take(&mut self.items).into_iter().enumerate();
-        let readable = items.filter(|(place, _)| !places.contains(place));
-        self.items = readable.map(|(_, item)| item).collect();
-        let bare = before.len() - labels(&self.items).len();
-        if bare > 0 {
-            self.warnings.push(format!(
-                "{bare} of {} classes have no training images left",
-                self.class_names.len()
-            ));
-        }
-        self.record.images = self.items.len();
-        self.record.unreadable = places.len();
-        Ok(self)
-    }
-
-    /// As [`readable`](Self::readable), for the validation images, if the method chooses settings on them.
-    ///
-    /// # Errors
-    /// As [`readable`](Self::readable).
-    pub fn readable_validation(
-        mut self,
-        config: &MethodConfig,
-        allow_unreadable: bool,
-    ) -> Result<Self, DataError> {
-        if !needs_validation(config) || self.validation.items.is_empty() {
-            return Ok(self);
-        }
-        let items = &self.validation.items;
-        let failures = unreadable(items, &Limits::default(), &|_| ());
-        let places: BTreeSet<usize> = failures.iter().map(|(place, _)| *place).collect();
-        let errors = failures.into_iter().map(|(_, error)| error).collect();
-        if let Some(warning) = unreadable_warning(errors, items.len(), allow_unreadable)? {
-            self.warnings.push(format!("validation: {warning}"));
-            let items = std::mem::take(&mut self.validation.items)
-                .into_iter()
-                .enumerate();
-            let readable = items.filter(|(place, _)| !places.contains(place));
-            self.validation.items = readable.map(|(_, item)| item).collect();
-        }
-        Ok(self)
-    }
-
-    /// Checks, before any image is decoded, that a method has the validation images that it needs.
-    ///
-    /// # Errors
-    /// [`TrainError::Features`].
-    pub fn check_for(&self, config: &MethodConfig) -> Result<(), TrainError> {
-        if let MethodConfig::Features(config) = config {
-            self.validation_of(config)?;
-        }
-        Ok(())
-    }
-
-    /// The validation images of a method that chooses settings on them.
-    fn validation_of(&self, config: &FeatureConfig) -> Result<&[Item], FeatureError> {
-        let Images {
-            items,
-            wanted,
-            missing,
-        } = &self.validation;
-        let (method, data_set) = (config.method.clone(), self.record.name.clone());
-        if !config.needs_validation() {
-            return Ok(&[]);
-        }
-        if items.is_empty() {
-            return Err(FeatureError::NoValidation {
-                method,
-                data_set,
-                missing: *missing,
-                can_do_without: !matches!(config.head, HeadSettings::LinearProbe(_)),
-            });
-        }
-        if *missing > 0 && !self.allow_missing {
-            return Err(FeatureError::MissingValidation {
-                method,
-                data_set,
-                missing: *missing,
-                wanted: *wanted,
-            });
-        }
-        Ok(items)
-    }
-
-    /// The fingerprint of the images: file names with their parent folders, labels and class names,
-    /// in order.
-    pub fn fingerprint(&self) -> String {
-        image_list::fingerprint(&self.class_names, &self.items)
-    }
-}
-
-fn needs_validation(config: &MethodConfig) -> bool {
-    matches!(config, MethodConfig::Features(config) if config.needs_validation())
-}
-
 /// Checks that class names can be told apart by what a configuration learns: for classes that are
 /// measured after a training and are not part of it.
 ///
@@ -282,16 +81,6 @@ pub fn check_names(clip: &Clip, config: &MethodConfig, names: &[String]) -> Resu
         MethodConfig::Features(config) => feature_training::check_names(clip, config, names)?,
     }
     Ok(())
-}
-
-/// A warning if images are missing and left out.
-pub fn missing_warning(subset: &Subset, part: Part, images: &Images) -> Option<String> {
-    (images.missing > 0).then(|| {
-        format!(
-            "{} of {} {part} images of {} are missing and are left out",
-            images.missing, images.wanted, subset.data_set
-        )
-    })
 }
 
 impl MethodConfig {
@@ -437,12 +226,10 @@ impl RunSpec<'_> {
                 class_names: self.place.class_names.clone(),
                 classes: self.images.record.classes.clone(),
                 shots: self.images.record.shots,
-                allow_missing: self.images.allow_missing,
+                allow_missing: self.images.allows_missing(),
                 images: self.images.fingerprint(),
-                validation: needs_validation(&self.config).then(|| {
-                    let items = &self.images.validation.items;
-                    image_list::fingerprint(&self.images.class_names, items)
-                }),
+                validation: (self.config.needs_validation())
+                    .then(|| self.images.fingerprint_of_validation()),
                 exif: self.images.record.exif,
                 few_shot_cache: self.images.record.few_shot_cache.clone(),
             },

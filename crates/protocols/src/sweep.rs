@@ -243,7 +243,7 @@ impl<'a> Sweep<'a> {
         }
         if let Some(config) = &run.config {
             let (images, _) = self.images.training(run, config.seed(), &warn)?;
-            images.check_for(config)?;
+            images.check_for(config).map_err(TrainError::from)?;
         }
         for target in &run.targets {
             let key = (target.data_set.clone(), target.classes.to_string());

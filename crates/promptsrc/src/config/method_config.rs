@@ -51,6 +51,11 @@ impl MethodConfig {
         }
     }
 
+    /// Whether the method chooses settings on validation images.
+    pub fn needs_validation(&self) -> bool {
+        matches!(self, Self::Features(config) if config.needs_validation())
+    }
+
     /// The configuration of a method that learns prompts.
     pub fn prompts(&self) -> Option<&TrainConfig> {
         match self {
