@@ -116,14 +116,6 @@ impl AdapterMeta {
         }
     }
 
-    /// Whether the adapter classifies among the classes of its training only.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the method is unknown.
-    pub fn is_class_specific(&self) -> Result<bool, ConfigError> {
-        Ok(!answers_other_names(&self.config)?)
-    }
-
     /// Checks that the method exists and its configuration can be used.
     fn check(&self) -> Result<(), ConfigError> {
         match &self.config {
@@ -230,18 +222,21 @@ impl Adapter {
         names: &[impl AsRef<str>],
     ) -> Result<Classifier<'a>, ClassifierError> {
         self.check_for(clip)?;
+        let places = match answers_other_names(&self.meta.config)? {
+            true => None,
+            false => Some(self.places_of(names)?),
+        };
         if let MethodConfig::Features(config) = &self.meta.config {
-            let head = Head::of(&config.head, &self.parameters)?;
-            let head = match head.classes() {
-                Some(_) => head.subset(&self.places_of(names)?)?,
-                None => head,
-            };
+            let mut head = Head::of(&config.head, &self.parameters)?;
+            if let Some(places) = places {
+                head = head.subset(&places)?;
+            }
             return Classifier::with_head(clip, config, head, names);
         }
         let model = self.meta.prompt_model()?;
-        let parameters = match model.is_class_specific() {
-            true => model.of_classes(&self.parameters, &self.places_of(names)?),
-            false => self.parameters.clone(),
+        let parameters = match places {
+            Some(places) => model.of_classes(&self.parameters, &places),
+            None => self.parameters.clone(),
         };
         Classifier::with_model(clip, model, &parameters, names)
     }

@@ -167,7 +167,7 @@ fn read(folder: &Path, embed_dim: usize) -> HashMap<Key, Box<[f32]>> {
     let mut known = HashMap::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_ours = path.extension().is_some_and(|e| e == EXTENSION);
+        let is_ours = path.extension().is_some_and(|e| e == EXTENSION) && path.is_file();
         if is_ours && let Ok(bytes) = std::fs::read(&path) {
             known.extend(parse(&bytes, embed_dim).into_iter().flatten());
         }

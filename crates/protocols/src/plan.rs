@@ -529,17 +529,8 @@ mod tests {
         // 16 shots of 50 base classes. CoCoOp: 10 epochs of 800 steps of an image and 50 texts. CoOp: 200
         // epochs of 25 steps of 32 images and 50 texts.
         let of = |method: &str| {
-            let request = Request {
-                method,
-                preset: None,
-                default_preset: Preset::BaseToNovel,
-                is_mini: false,
-                data_set: "",
-                shots: Some(16),
-                seed: 1,
-                overrides: &Overrides::default(),
-            };
-            let config = request.resolve().expect("a configuration");
+            let config = Request::of(method, &Overrides::default()).resolve();
+            let config = config.expect("a configuration");
             let size = DatasetSize {
                 classes: 100,
                 test: 0,

@@ -5,7 +5,7 @@ use std::path::Path;
 use promptsrc::adapter::{Adapter, AdapterMeta};
 use promptsrc::methods::Request;
 use promptsrc::records::{ClipRecord, DataRecord, PreprocessingRecord};
-use promptsrc::{Overrides, Parameter, Parameters, Preset};
+use promptsrc::{Overrides, Parameter, Parameters};
 use promptsrc_pickle::{DType, Saved, SavedTensor, torch_save};
 use promptsrc_reference::checkpoint::{
     Form, ReferenceCheckpoint, ReferenceCheckpointError, Supplement, find, run_log, save, to_bytes,
@@ -42,16 +42,7 @@ fn prompts(n_ctx: usize, text_depth: usize, bits: &[u32]) -> Parameters {
 }
 
 fn adapter(method: &str, parameters: Parameters) -> Adapter {
-    let config = Request {
-        method,
-        preset: None,
-        default_preset: Preset::BaseToNovel,
-        is_mini: false,
-        data_set: "",
-        shots: Some(16),
-        seed: 1,
-        overrides: &Overrides::default(),
-    };
+    let config = Request::of(method, &Overrides::default()).resolve();
     Adapter {
         parameters,
         meta: AdapterMeta {
@@ -79,7 +70,7 @@ fn adapter(method: &str, parameters: Parameters) -> Adapter {
             },
             data: DataRecord::default(),
             precision: "f32".to_string(),
-            config: config.resolve().expect("a configuration"),
+            config: config.expect("a configuration"),
             metrics: [("loss".to_string(), 0.1 + 0.2)].into(),
         },
     }

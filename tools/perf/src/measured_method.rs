@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use promptsrc::config::ClassPosition;
 use promptsrc::methods::{Request, prompt_method};
-use promptsrc::{MethodConfig, Overrides, Preset, TrainConfig};
+use promptsrc::{MethodConfig, Overrides, TrainConfig};
 
 use crate::failure::Failure;
 
@@ -64,16 +64,7 @@ pub fn published_for_each_class(method: &str) -> Result<TrainConfig, Failure> {
 /// With one template: the frozen text features are not part of a step.
 fn resolved(method: &str, overrides: &Overrides) -> Result<TrainConfig, Failure> {
     prompt_method(method)?;
-    let request = Request {
-        method,
-        preset: None,
-        default_preset: Preset::BaseToNovel,
-        is_mini: false,
-        data_set: "",
-        shots: Some(16),
-        seed: 1,
-        overrides,
-    };
+    let request = Request::of(method, overrides);
     match request.resolve()? {
         MethodConfig::Prompts(mut config) => {
             config.templates.truncate(1);

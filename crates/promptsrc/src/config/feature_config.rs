@@ -6,6 +6,7 @@ use promptsrc_heads::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::config::bounds::{at_most, epochs, have_place, positive, within};
 use crate::config::error::ConfigError;
 use crate::config::overrides::Overrides;
 
@@ -91,8 +92,8 @@ impl HeadSettings {
         }
     }
 
-    /// Names of the options that it has beside those of its method, as on the command line.
-    pub fn options(&self) -> &'static [&'static str] {
+    /// Whether it has an option, by its name on the command line, beside those of every feature method.
+    fn has(&self, option: &str) -> bool {
         const SGD: [&str; 7] = [
             "epochs",
             "batch-size",
@@ -102,23 +103,14 @@ impl HeadSettings {
             "warmup-epochs",
             "warmup-lr",
         ];
-        const SGD_AND_RATIO: [&str; 8] = [
-            "epochs",
-            "batch-size",
-            "lr",
-            "momentum",
-            "weight-decay",
-            "warmup-epochs",
-            "warmup-lr",
-            "adapter-ratio",
-        ];
+        const ADAM_W: [&str; 4] = ["epochs", "batch-size", "lr", "weight-decay"];
         match self {
-            Self::LinearProbe(_) => &["probe-c"],
-            Self::Prototypes(_) => &SGD,
-            Self::Lpp(_) => &["epochs", "momentum", "no-search"],
-            Self::TipAdapter(_) => &["no-search"],
-            Self::TipAdapterF(_) => &["epochs", "batch-size", "lr", "weight-decay", "no-search"],
-            Self::ClipAdapter(_) => &SGD_AND_RATIO,
+            Self::LinearProbe(_) => option == "probe-c",
+            Self::Prototypes(_) => SGD.contains(&option),
+            Self::Lpp(_) => ["epochs", "momentum", "no-search"].contains(&option),
+            Self::TipAdapter(_) => option == "no-search",
+            Self::TipAdapterF(_) => option == "no-search" || ADAM_W.contains(&option),
+            Self::ClipAdapter(_) => option == "adapter-ratio" || SGD.contains(&option),
         }
     }
 
@@ -174,7 +166,7 @@ impl FeatureConfig {
             let known = match option {
                 "passes" | "crop-scale" => self.crops.is_some(),
                 "templates" => !self.templates.is_empty(),
-                option => self.head.options().contains(&option),
+                option => self.head.has(option),
             };
             if !known {
                 return Err(ConfigError::NoSuchSetting {
@@ -203,40 +195,17 @@ impl FeatureConfig {
     /// # Errors
     /// [`ConfigError`] names the option.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let within = |option: &'static str, value: f64, low: f64, high: f64| match value.is_finite()
-            && value >= low
-            && value <= high
-        {
-            true => Ok(()),
-            false => Err(ConfigError::OutOfRange {
-                option,
-                value,
-                low,
-                high,
-            }),
-        };
-        let count = |option: &'static str, value: usize, most: usize| match value {
-            0 => Err(ConfigError::Zero { option }),
-            _ if value > most => Err(ConfigError::TooMany {
-                option,
-                value,
-                most,
-            }),
-            _ => Ok(()),
-        };
-        const MOST_EPOCHS: usize = 1_000_000;
         const MOST_ROWS: usize = 1_000_000_000;
         if let Some(crops) = &self.crops {
-            count("passes", crops.passes, 10_000)?;
+            positive("passes", crops.passes)?;
+            at_most("passes", crops.passes, 10_000)?;
             within("crop-scale", crops.scale, 1e-4, 1.0)?;
         }
-        for template in &self.templates {
-            if !template.contains("{}") {
-                return Err(ConfigError::Template {
-                    template: template.clone(),
-                });
-            }
-        }
+        let batch_size = |value| {
+            positive("batch-size", value)?;
+            at_most("batch-size", value, MOST_ROWS)
+        };
+        have_place(&self.templates)?;
         if self.templates.is_empty() && !matches!(self.head, HeadSettings::LinearProbe(_)) {
             return Err(ConfigError::NoTemplates);
         }
@@ -246,9 +215,9 @@ impl FeatureConfig {
                 part: "the value of probe-c, which is not searched",
             });
         }
-        count("epochs", self.head.epochs(), MOST_EPOCHS)?;
+        epochs(self.head.epochs())?;
         let sgd = |sgd: &promptsrc_heads::SgdSettings| {
-            count("batch-size", sgd.batch_size, MOST_ROWS)?;
+            batch_size(sgd.batch_size)?;
             within("lr", sgd.lr, 0.0, 1e3)?;
             within("momentum", sgd.momentum, 0.0, 1.0)?;
             within("weight-decay", sgd.weight_decay, 0.0, 1e3)?;
@@ -263,7 +232,7 @@ impl FeatureConfig {
             HeadSettings::Lpp(settings) => within("momentum", settings.momentum, 0.0, 1.0),
             HeadSettings::TipAdapter(_) => Ok(()),
             HeadSettings::TipAdapterF(settings) => {
-                count("batch-size", settings.batch_size, MOST_ROWS)?;
+                batch_size(settings.batch_size)?;
                 within("lr", settings.adamw.lr, 0.0, 1e3)?;
                 within("weight-decay", settings.adamw.weight_decay, 0.0, 1e3)
             }

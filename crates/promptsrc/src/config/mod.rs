@@ -1,5 +1,6 @@
 //! The configuration of a training run: its parts, the published presets, and overrides.
 
+mod bounds;
 mod class_position;
 mod error;
 mod feature_config;

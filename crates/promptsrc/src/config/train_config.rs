@@ -5,6 +5,7 @@ use promptsrc_datasets::Augment;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::{AggregationConfig, gaussian_weights};
+use crate::config::bounds::{at_most, epochs, have_place, positive, within};
 use crate::config::class_position::ClassPosition;
 use crate::config::error::ConfigError;
 use crate::config::guidance::Guidance;
@@ -78,41 +79,15 @@ pub(crate) fn published_crop_scale() -> f64 {
 impl TrainConfig {
     /// Rejects a configuration that cannot be trained.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let positive = |option: &'static str, value: usize| match value {
-            0 => Err(ConfigError::Zero { option }),
-            _ => Ok(()),
-        };
-        positive("epochs", self.epochs)?;
+        epochs(self.epochs)?;
         positive("batch-size", self.batch_size)?;
         positive("text-context", self.prompts.n_ctx_text)?;
         positive("text-depth", self.prompts.depth_text)?;
         if self.prompts.depth_vision > 0 {
             positive("vision-context", self.prompts.n_ctx_vision)?;
         }
-        // Absurdly large sizes would exhaust the memory before any other check rejects them.
-        let at_most = |option: &'static str, value: usize, most: usize| match value <= most {
-            true => Ok(()),
-            false => Err(ConfigError::TooMany {
-                option,
-                value,
-                most,
-            }),
-        };
-        at_most("epochs", self.epochs, 1_000_000)?;
         at_most("vision-context", self.prompts.n_ctx_vision, 1_000)?;
         at_most("text-context", self.prompts.n_ctx_text, 1_000)?;
-        let within = |option: &'static str, value: f64, low: f64, high: f64| {
-            if value.is_finite() && value >= low && value <= high {
-                Ok(())
-            } else {
-                Err(ConfigError::OutOfRange {
-                    option,
-                    value,
-                    low,
-                    high,
-                })
-            }
-        };
         within("crop-scale", self.crop_scale, 1e-4, 1.0)?;
         within("lr", self.optim.lr, 0.0, 1e3)?;
         within("warmup-lr", self.optim.warmup_lr, 0.0, 1e3)?;
@@ -141,13 +116,7 @@ impl TrainConfig {
         if self.has_teacher_text() && self.templates.is_empty() {
             return Err(ConfigError::NoTemplates);
         }
-        for template in &self.templates {
-            if !template.contains("{}") {
-                return Err(ConfigError::Template {
-                    template: template.clone(),
-                });
-            }
-        }
+        have_place(&self.templates)?;
         if let Some(aggregation) = &self.aggregation {
             within("gpa-mean", aggregation.mean, -1e6, 1e6)?;
             within("gpa-std", aggregation.std, 1e-6, 1e6)?;
@@ -161,6 +130,16 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    /// The same trained with cross-entropy alone, of which IVLP and the methods that add a loss of their
+    /// own are made.
+    pub fn with_cross_entropy_alone(self) -> Self {
+        Self {
+            regularisation: None,
+            aggregation: None,
+            ..self
+        }
     }
 
     /// Whether the training compares with frozen text features, those of the templates.

@@ -44,9 +44,7 @@ impl PromptMethod for CoCoOp {
                 lr: 0.002,
                 ..published.optim
             },
-            regularisation: None,
-            aggregation: None,
-            ..published
+            ..published.with_cross_entropy_alone()
         }
     }
     fn settle(&self, config: &mut TrainConfig, given: &Overrides) -> Result<(), ConfigError> {

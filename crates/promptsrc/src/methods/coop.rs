@@ -52,9 +52,7 @@ impl PromptMethod for CoOp {
                 lr: 0.002,
                 ..published.optim
             },
-            regularisation: None,
-            aggregation: None,
-            ..published
+            ..published.with_cross_entropy_alone()
         }
     }
     fn settle(&self, config: &mut TrainConfig, given: &Overrides) -> Result<(), ConfigError> {

@@ -29,11 +29,7 @@ impl PromptMethod for Ivlp {
     }
 
     fn configure(&self, published: TrainConfig, _: &Circumstances) -> TrainConfig {
-        TrainConfig {
-            regularisation: None,
-            aggregation: None,
-            ..published
-        }
+        published.with_cross_entropy_alone()
     }
 
     fn prompt_model(&self, config: &TrainConfig) -> Box<dyn PromptModel> {

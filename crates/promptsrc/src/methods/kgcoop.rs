@@ -44,11 +44,9 @@ impl PromptMethod for KgCoOp {
                 lr: 0.002,
                 ..published.optim
             },
-            regularisation: None,
             guidance: Some(Guidance::Knowledge { weight: 8.0 }),
-            aggregation: None,
             templates: vec![template(of).to_string()],
-            ..published
+            ..published.with_cross_entropy_alone()
         }
     }
     fn settle(&self, config: &mut TrainConfig, given: &Overrides) -> Result<(), ConfigError> {

@@ -46,15 +46,13 @@ impl PromptMethod for MaPLe {
                 n_ctx_vision: 2,
                 depth_text: depth,
                 depth_vision: depth,
-                ..published.prompts
+                ..published.prompts.clone()
             },
             optim: OptimConfig {
                 lr,
                 ..published.optim
             },
-            regularisation: None,
-            aggregation: None,
-            ..published
+            ..published.with_cross_entropy_alone()
         }
     }
     fn settle(&self, config: &mut TrainConfig, _: &Overrides) -> Result<(), ConfigError> {

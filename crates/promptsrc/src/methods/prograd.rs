@@ -65,14 +65,12 @@ impl PromptMethod for ProGrad {
                 lr: 0.002,
                 ..published.optim
             },
-            regularisation: None,
             guidance: Some(Guidance::GradientProjection {
                 lambda,
                 temperature: 1.0,
             }),
-            aggregation: None,
             templates: vec![template.to_string()],
-            ..published
+            ..published.with_cross_entropy_alone()
         }
     }
     fn settle(&self, config: &mut TrainConfig, given: &Overrides) -> Result<(), ConfigError> {

@@ -32,7 +32,22 @@ pub struct Request<'a> {
     pub overrides: &'a Overrides,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// A request for base-to-novel generalisation with 16 shots, on an unknown data set and any CLIP, with
+    /// the seed 1.
+    pub fn of(method: &'a str, overrides: &'a Overrides) -> Self {
+        Self {
+            method,
+            preset: None,
+            default_preset: Preset::BaseToNovel,
+            is_mini: false,
+            data_set: "",
+            shots: Some(16),
+            seed: 1,
+            overrides,
+        }
+    }
+
     /// Applies the preset, the method and the overrides, in this order, and checks the result.
     ///
     /// # Errors
@@ -187,19 +202,6 @@ mod tests {
     use super::*;
     use crate::config::HeadSettings;
 
-    fn request<'a>(method: &'a str, overrides: &'a Overrides) -> Request<'a> {
-        Request {
-            method,
-            preset: None,
-            default_preset: Preset::BaseToNovel,
-            is_mini: false,
-            data_set: "",
-            shots: Some(16),
-            seed: 1,
-            overrides,
-        }
-    }
-
     fn prompts(request: Request) -> TrainConfig {
         match request.resolve() {
             Ok(MethodConfig::Prompts(config)) => config,
@@ -216,7 +218,7 @@ mod tests {
                 preset: Some(preset),
                 data_set,
                 shots: Some(shots),
-                ..request(method, &none)
+                ..Request::of(method, &none)
             })
         };
         let key = |c: &TrainConfig| (c.epochs, c.batch_size, c.prompts.n_ctx_text, c.optim.lr);
@@ -265,7 +267,7 @@ mod tests {
         let config = |method, data_set, overrides| {
             let request = Request {
                 data_set,
-                ..request(method, overrides)
+                ..Request::of(method, overrides)
             };
             match request.resolve() {
                 Ok(MethodConfig::Features(config)) => config,
@@ -295,7 +297,7 @@ mod tests {
             ("linear-probe", false),
             ("lp++", false),
         ] {
-            assert_eq!(request(method, &lr).resolve().is_ok(), has, "{method}");
+            assert_eq!(Request::of(method, &lr).resolve().is_ok(), has, "{method}");
         }
         let passes = Overrides {
             passes: Some(2),
@@ -306,12 +308,12 @@ mod tests {
             Some(2)
         );
         for method in ["promptsrc", "linear-probe"] {
-            let error = request(method, &passes).resolve().unwrap_err();
+            let error = Request::of(method, &passes).resolve().unwrap_err();
             assert!(error.to_string().starts_with("passes"), "{error}");
         }
         let named = Request {
             preset: Some(Preset::FewShot),
-            ..request("clap", &none)
+            ..Request::of("clap", &none)
         };
         assert!(
             named
@@ -325,9 +327,9 @@ mod tests {
     #[test]
     fn ivlp_is_cross_entropy_alone_and_zero_shot_learns_nothing() {
         let none = Overrides::default();
-        let of = |method| request(method, &none).resolve();
+        let of = |method| Request::of(method, &none).resolve();
         assert_eq!(of("promptsrc"), Ok(TrainConfig::default().into()));
-        let ivlp = prompts(request("ivlp", &none));
+        let ivlp = prompts(Request::of("ivlp", &none));
         assert_eq!((ivlp.regularisation, ivlp.aggregation), (None, None));
         assert!(matches!(
             of("zero-shot"),
@@ -345,7 +347,7 @@ mod tests {
                 preset: Some(preset),
                 data_set,
                 shots: Some(shots),
-                ..request("coop", &none)
+                ..Request::of("coop", &none)
             };
             let config = prompts(config);
             assert_eq!((config.batch_size, config.optim.lr), (32, 0.002));
@@ -375,10 +377,10 @@ mod tests {
             ("coop", &gpa, "gpa-mean"),
             ("coop", &depth, "vision-depth"),
         ] {
-            let error = request(method, overrides).resolve().unwrap_err();
+            let error = Request::of(method, overrides).resolve().unwrap_err();
             assert!(error.to_string().starts_with(option), "{error}");
         }
-        let aggregation = prompts(request("promptsrc", &gpa)).aggregation;
+        let aggregation = prompts(Request::of("promptsrc", &gpa)).aggregation;
         assert_eq!(aggregation.map(|a| a.mean), Some(3.0));
     }
 
@@ -389,7 +391,7 @@ mod tests {
             let mini = Request {
                 default_preset,
                 is_mini: true,
-                ..request("promptsrc", &none)
+                ..Request::of("promptsrc", &none)
             };
             assert_eq!(prompts(mini).crop_scale, 0.5);
             let named = Request {
@@ -407,7 +409,7 @@ mod tests {
             let few_shot = Request {
                 default_preset: Preset::FewShot,
                 data_set,
-                ..request("promptsrc", &none)
+                ..Request::of("promptsrc", &none)
             };
             let aggregation = prompts(few_shot).aggregation;
             assert_eq!(aggregation.map(|a| (a.mean, a.std)), Some((mean, std)));
