@@ -4,22 +4,18 @@ mod common;
 
 use common::*;
 
+/// A demo of one shot on one data set.
+fn demo(out: &str, more: &[&str]) -> Ending {
+    let args = ["demo", "--out", out, "--shots", "1"];
+    let set = ["--sets", "finegrained"];
+    promptsrc(&[&args[..], &set, more].concat()).done()
+}
+
 #[test]
 fn the_demo_is_the_commands_that_it_prints() {
     let folder = scratch();
     let out = below(&folder, "demo");
-    let demo = |more: &[&str]| {
-        let args = [
-            "demo",
-            "--out",
-            &out,
-            "--shots",
-            "1",
-            "--sets",
-            "finegrained",
-        ];
-        promptsrc(&[&args[..], more].concat()).done()
-    };
+    let demo = |more: &[&str]| demo(&out, more);
     let report = demo(&["--seeds", "2,1", "--json"]).json();
     let rows = &report["sets"]["finegrained"];
     for row in ["zero-shot", "ivlp", "promptsrc"] {
@@ -104,18 +100,7 @@ fn the_demo_is_the_commands_that_it_prints() {
 fn the_demo_shows_the_methods_that_are_chosen() {
     let folder = scratch();
     let out = below(&folder, "demo");
-    let demo = |more: &[&str]| {
-        let args = [
-            "demo",
-            "--out",
-            &out,
-            "--shots",
-            "1",
-            "--sets",
-            "finegrained",
-        ];
-        promptsrc(&[&args[..], more].concat()).done()
-    };
+    let demo = |more: &[&str]| demo(&out, more);
     // Without PromptSRC another method classifies the images, and is the one of the commands.
     let text = demo(&["--methods", "ivlp,zero-shot,ivlp"]).stdout;
     let rows: Vec<&str> = text

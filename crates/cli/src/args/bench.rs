@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::methods::MethodArgs;
 use super::overrides::OverrideArgs;
-use super::values::{Selected, methods, methods_help, positive};
+use super::values::positive;
 
 #[derive(Args, Debug)]
 pub struct BenchCommands {
@@ -48,15 +49,8 @@ pub struct BenchArgs {
     /// domain-generalization those to evaluate on [default: the paper's].
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub datasets: Vec<String>,
-    #[arg(
-        long,
-        value_name = "A,B",
-        value_delimiter = ',',
-        value_parser = methods,
-        default_value = "zero-shot,ivlp,promptsrc",
-        help = methods_help()
-    )]
-    pub methods: Vec<Selected>,
+    #[command(flatten)]
+    pub chosen: MethodArgs,
     /// Add the steps of the paper's ablation, one self-regulation after the other: ivlp,
     /// ivlp+agreement, ivlp+agreement+gpa, promptsrc.
     #[arg(long)]

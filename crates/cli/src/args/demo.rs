@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{Selected, methods, methods_help, positive};
+use super::methods::MethodArgs;
+use super::values::positive;
 
 /// Base-to-novel generalisation on the built-in data sets: methods learn half of the classes, and
 /// are compared with zero-shot CLIP on both halves. No images, CLIP or network are
@@ -29,15 +30,8 @@ pub struct DemoArgs {
     /// Data sets [default: all made for base-to-novel; see `promptsrc world list`].
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub sets: Vec<String>,
-    #[arg(
-        long,
-        value_name = "A,B",
-        value_delimiter = ',',
-        value_parser = methods,
-        default_value = "zero-shot,ivlp,promptsrc",
-        help = methods_help()
-    )]
-    pub methods: Vec<Selected>,
+    #[command(flatten)]
+    pub chosen: MethodArgs,
     /// Also show the steps from IVLP to PromptSRC, adding one self-regulation after the other.
     #[arg(long)]
     pub ablation: bool,

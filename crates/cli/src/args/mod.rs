@@ -10,6 +10,7 @@ mod eval;
 mod exif;
 mod inspect;
 mod labelled;
+mod methods;
 mod overrides;
 mod predict;
 mod sample;

@@ -1,7 +1,6 @@
 //! Parsers of option values.
 
 use promptsrc_clip::Activation;
-use promptsrc_protocols::{Contender, methods_in_words};
 
 /// Shots per class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,26 +51,6 @@ pub fn learning_method(name: &str) -> Result<String, String> {
         Ok(_) => Ok(name.to_string()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// What a word of `--methods` selects.
-#[derive(Clone, Debug)]
-pub struct Selected(pub Vec<Contender>);
-
-/// The name of a method or of a step of the ablation, or a word for several.
-pub fn methods(word: &str) -> Result<Selected, String> {
-    Contender::select(word)
-        .map(Selected)
-        .map_err(|e| e.to_string())
-}
-
-/// The help text of `--methods`, with what the registry has.
-pub fn methods_help() -> String {
-    format!(
-        "Methods, separated by commas: {}. A method that learns nothing is evaluated only once, for \
-         all shots and seeds",
-        methods_in_words()
-    )
 }
 
 /// A method whose trainer saves checkpoints that can be read.

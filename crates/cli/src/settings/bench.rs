@@ -81,8 +81,7 @@ impl SweepSettings {
             Some(folder) => folder,
         };
         let sets = collection.sets();
-        let chosen = args.methods.iter().flat_map(|word| word.0.iter().copied());
-        let methods = Contender::distinct(chosen, args.ablation);
+        let methods = args.chosen.contenders(args.ablation);
         if let Some(baseline) = &args.compare.baseline {
             let names: Vec<&str> = methods.iter().map(Contender::name).collect();
             if !names.contains(&baseline.as_str()) {

@@ -38,10 +38,7 @@ impl DemoSettings {
             sets: chosen_sets(args)?,
             seeds,
             shots: args.shots,
-            contenders: Contender::distinct(
-                args.methods.iter().flat_map(|word| word.0.iter().copied()),
-                args.ablation,
-            ),
+            contenders: args.chosen.contenders(args.ablation),
             out: args.out.clone(),
         })
     }
