@@ -1,7 +1,8 @@
 //! Which rows each step of an epoch takes.
 
+use promptsrc_learning::random::Stream;
+
 use crate::error::HeadError;
-use crate::random::Stream;
 
 /// The batches of each epoch.
 pub trait BatchOrder {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch_order::{BatchOrder, Shuffled, checked};
 use crate::cross_entropy::{cross_entropy_backward, softmax};
+use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, TrainFeatures, check_rows, check_scale};
 use crate::fitted::{Fitted, Progress};
@@ -142,10 +143,11 @@ impl Prototypes {
         let head = Self::new(data.text_features, train.dim, data.logit_scale)?;
         let mut training = ClapTraining::new(settings, head, train)?;
         let images = train.rows();
-        for epoch in 0..settings.sgd.epochs {
-            let batches = checked(order, epoch, images * train.passes())?;
-            let mut loss = 0.0;
-            for batch in &batches {
+        run_epochs(
+            &mut training,
+            settings.sgd.epochs,
+            |epoch| checked(order, epoch, images * train.passes()),
+            |training, epoch, batch| {
                 let rows: Vec<f32> = batch
                     .iter()
                     .flat_map(|row| {
@@ -154,17 +156,13 @@ impl Prototypes {
                     })
                     .copied()
                     .collect();
-                let labels: Vec<usize> =
-                    batch.iter().map(|row| train.labels[row % images]).collect();
-                loss += training.step(settings.sgd.learning_rate(epoch), &rows, &labels)?;
-            }
-            let loss = training.finite(loss / batches.len() as f64, epoch + 1)?;
-            observe(Progress {
-                epoch: epoch + 1,
-                epochs: settings.sgd.epochs,
-                loss,
-            });
-        }
+                let labels = batch.iter().map(|row| train.labels[row % images]);
+                let labels: Vec<usize> = labels.collect();
+                training.step(settings.sgd.learning_rate(epoch), &rows, &labels)
+            },
+            ClapTraining::is_finite,
+            observe,
+        )?;
         Ok(Fitted {
             head: training.head,
             figures: Vec::new(),
@@ -325,13 +323,8 @@ impl ClapTraining {
         Ok(found.loss)
     }
 
-    fn finite(&self, loss: f64, epoch: usize) -> Result<f64, HeadError> {
-        let finite = loss.is_finite() && self.head.prototypes.iter().all(|v| v.is_finite());
-        if finite {
-            Ok(loss)
-        } else {
-            Err(HeadError::Diverged { epoch })
-        }
+    fn is_finite(&self) -> bool {
+        self.head.prototypes.iter().all(|v| v.is_finite())
     }
 }
 

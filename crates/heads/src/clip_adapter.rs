@@ -7,15 +7,16 @@
 //! The authors published no settings. The defaults are those with which it was run again beside prompt learning
 //! (Skip-Tuning's code). Nothing is selected: the last epoch is the result.
 
+use promptsrc_learning::random::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::batch_order::{BatchOrder, Shuffled, checked, gather};
+use crate::batch_order::{BatchOrder, Shuffled, checked};
 use crate::cross_entropy::cross_entropy_backward;
+use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, check_batch, check_rows, check_scale};
 use crate::fitted::{Fitted, Progress};
 use crate::product::{columns_by_columns, rows_by_columns, rows_by_rows};
-use crate::random::Stream;
 use crate::sgd::{SgdSettings, at_least_one, sgd_step};
 use crate::tensors::{NamedTensor, Reader, tensor};
 use crate::unit::{unit_rows, unit_rows_backward};
@@ -178,21 +179,17 @@ impl ClipAdapter {
         data.check()?;
         let train = data.train;
         let mut training = ClipAdapterTraining::new(settings, start, data.text_features)?;
-        for epoch in 0..settings.sgd.epochs {
-            let batches = checked(order, epoch, train.rows())?;
-            let mut loss = 0.0;
-            for batch in &batches {
-                let rows = gather(train.view(epoch), train.dim, batch);
-                let labels: Vec<usize> = batch.iter().map(|row| train.labels[*row]).collect();
-                loss += training.step(settings.sgd.learning_rate(epoch), &rows, &labels)?;
-            }
-            let loss = training.finite(loss / batches.len() as f64, epoch + 1)?;
-            observe(Progress {
-                epoch: epoch + 1,
-                epochs: settings.sgd.epochs,
-                loss,
-            });
-        }
+        run_epochs(
+            &mut training,
+            settings.sgd.epochs,
+            |epoch| checked(order, epoch, train.rows()),
+            |training, epoch, batch| {
+                let (rows, labels) = train.batch(epoch, batch);
+                training.step(settings.sgd.learning_rate(epoch), &rows, &labels)
+            },
+            ClipAdapterTraining::is_finite,
+            observe,
+        )?;
         Ok(Fitted {
             head: training.head,
             figures: Vec::new(),
@@ -389,13 +386,8 @@ impl ClipAdapterTraining {
         Ok(found.loss)
     }
 
-    fn finite(&self, loss: f64, epoch: usize) -> Result<f64, HeadError> {
+    fn is_finite(&self) -> bool {
         let mut weights = self.head.down.iter().chain(&self.head.up);
-        let finite = loss.is_finite() && weights.all(|v| v.is_finite());
-        if finite {
-            Ok(loss)
-        } else {
-            Err(HeadError::Diverged { epoch })
-        }
+        weights.all(|v| v.is_finite())
     }
 }

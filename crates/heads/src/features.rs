@@ -1,5 +1,6 @@
 //! Features as the caller has them, and the checks that they pass before anything is computed.
 
+use crate::batch_order::gather;
 use crate::error::HeadError;
 use crate::unit::norm;
 
@@ -82,6 +83,12 @@ impl TrainFeatures {
             Some(class) => Err(HeadError::EmptyClass { class, method }),
             None => Ok(()),
         }
+    }
+
+    /// Rows `[batch, dim]` and labels of a batch, in the pass of an epoch.
+    pub(crate) fn batch(&self, epoch: usize, batch: &[usize]) -> (Vec<f32>, Vec<usize>) {
+        let labels = batch.iter().map(|row| self.labels[*row]);
+        (gather(self.view(epoch), self.dim, batch), labels.collect())
     }
 
     pub(crate) fn view(&self, index: usize) -> &[f32] {

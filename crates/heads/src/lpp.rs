@@ -10,6 +10,7 @@
 //! tenth epoch only, and its gradient is never cleared, so that it moves by the sum of the gradients of all epochs so
 //! far. The program computes in f16, this in f32.
 
+use promptsrc_learning::random::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,6 @@ use crate::fitted::{Fitted, Progress};
 use crate::head::{Head, check_subset};
 use crate::largest_eigenvalue::largest_eigenvalue_of_gram;
 use crate::product::{columns_by_columns, rows_by_rows};
-use crate::random::Stream;
 use crate::sgd::{at_least_one, not_negative, sgd_step};
 use crate::tensors::{NamedTensor, Reader, tensor};
 use crate::unit::unit_rows;

@@ -1,5 +1,6 @@
 //! Stochastic gradient descent with momentum, and the learning rate of each epoch.
 
+use promptsrc_learning::sgd::{OptimConfig, Warmup, learning_rate, sgd_step as step};
 use serde::{Deserialize, Serialize};
 
 use crate::error::HeadError;
@@ -28,11 +29,15 @@ impl SgdSettings {
     /// Learning rate of an epoch, counted from 0: constant in the warm-up; the cosine begins after it but is as
     /// long as all epochs (Dassl's `ConstantWarmupScheduler` around PyTorch's `CosineAnnealingLR`).
     pub fn learning_rate(&self, epoch: usize) -> f64 {
-        if epoch < self.warmup_epochs {
-            return self.warmup_lr;
+        learning_rate(&self.optim(), self.epochs, epoch)
+    }
+
+    fn optim(&self) -> OptimConfig {
+        OptimConfig {
+            warmup_epochs: self.warmup_epochs,
+            warmup_lr: self.warmup_lr,
+            ..plain(self.lr, self.momentum, self.weight_decay)
         }
-        let clock = (epoch - self.warmup_epochs) as f64 / self.epochs as f64;
-        self.lr * 0.5 * (1.0 + (std::f64::consts::PI * clock).cos())
     }
 
     pub(crate) fn check(&self) -> Result<(), HeadError> {
@@ -42,6 +47,20 @@ impl SgdSettings {
         not_negative("momentum", self.momentum)?;
         not_negative("weight_decay", self.weight_decay)?;
         not_negative("warmup_lr", self.warmup_lr)
+    }
+}
+
+/// Without dampening, Nesterov momentum and warm-up.
+fn plain(lr: f64, momentum: f64, weight_decay: f64) -> OptimConfig {
+    OptimConfig {
+        lr,
+        momentum,
+        weight_decay,
+        dampening: 0.0,
+        nesterov: false,
+        warmup: Warmup::Constant,
+        warmup_epochs: 0,
+        warmup_lr: 0.0,
     }
 }
 
@@ -75,14 +94,6 @@ pub(crate) fn sgd_step(
     gradient: &[f32],
     velocity: &mut Vec<f32>,
 ) {
-    let (lr, momentum, decay) = (lr as f32, momentum as f32, weight_decay as f32);
-    let first = velocity.is_empty();
-    if first {
-        velocity.resize(parameter.len(), 0.0);
-    }
-    for ((p, g), v) in parameter.iter_mut().zip(gradient).zip(velocity) {
-        let d = g + decay * *p;
-        *v = if first { d } else { momentum * *v + d };
-        *p -= lr * *v;
-    }
+    let optim = plain(lr, momentum, weight_decay);
+    step(&optim, lr, parameter, gradient, velocity);
 }

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::{AdamWSettings, Moments};
-use crate::batch_order::{BatchOrder, Shuffled, checked, gather};
+use crate::batch_order::{BatchOrder, Shuffled, checked};
 use crate::cross_entropy::cross_entropy_backward;
+use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, check_batch};
 use crate::fitted::{Fitted, Progress};
@@ -104,23 +105,17 @@ impl TipAdapter {
             .collect::<Result<Vec<_>, _>>()?;
         let steps = batches.iter().map(Vec::len).sum();
         let mut training = TipAdapterTraining::new(settings, start.unwrap_or(cache), steps)?;
-        for (epoch, batches) in batches.iter().enumerate() {
-            let mut loss = 0.0;
-            for batch in batches {
-                let rows = gather(train.view(epoch), train.dim, batch);
-                let labels: Vec<usize> = batch.iter().map(|row| train.labels[*row]).collect();
-                loss += training.step(&rows, &labels)?;
-            }
-            let loss = loss / batches.len() as f64;
-            if !loss.is_finite() || training.head.keys.iter().any(|v| !v.is_finite()) {
-                return Err(HeadError::Diverged { epoch: epoch + 1 });
-            }
-            observe(Progress {
-                epoch: epoch + 1,
-                epochs: settings.epochs,
-                loss,
-            });
-        }
+        run_epochs(
+            &mut training,
+            settings.epochs,
+            |epoch| Ok(batches[epoch].clone()),
+            |training, epoch, batch| {
+                let (rows, labels) = train.batch(epoch, batch);
+                training.step(&rows, &labels)
+            },
+            |training| training.head.keys.iter().all(|v| v.is_finite()),
+            observe,
+        )?;
         training.head.selected(&settings.tip_adapter, data)
     }
 }

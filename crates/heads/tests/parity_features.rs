@@ -8,9 +8,10 @@ use promptsrc_goldens::{
 };
 use promptsrc_heads::{
     AdamWSettings, ClapSettings, ClapTraining, ClipAdapter, ClipAdapterSettings,
-    ClipAdapterTraining, Constraint, Features, FewShot, Head, LinearProbe, LinearProbeSettings,
-    Lpp, LppSettings, LppTraining, Prototypes, Recorded, SgdSettings, TipAdapter,
-    TipAdapterFSettings, TipAdapterSettings, TipAdapterTraining, TrainFeatures, right_rows,
+    ClipAdapterTraining, Constraint, Features, FewShot, Fitted, Head, LinearProbe,
+    LinearProbeSettings, Lpp, LppSettings, LppTraining, Prototypes, Recorded, SgdSettings,
+    TipAdapter, TipAdapterFSettings, TipAdapterSettings, TipAdapterTraining, TrainFeatures,
+    right_rows,
 };
 use serde_json::Value;
 
@@ -406,6 +407,24 @@ fn tip_settings(json: &Value) -> TipAdapterSettings {
     }
 }
 
+/// What the search chose, and the numbers with it.
+fn check_selected(
+    case: &mut Case,
+    fitted: &Fitted<TipAdapter>,
+    validation: &Features,
+    test: &Features,
+) {
+    for (key, name) in [("chosen_alpha", "alpha"), ("chosen_beta", "beta")] {
+        let expected = Some(case.number(key));
+        case.group.equal(key, &fitted.figure(name), &expected);
+    }
+    let accuracy = fitted.figure("validation_accuracy").unwrap();
+    case.check_accuracy("val_acc_selected", accuracy, validation.rows());
+    let logits = fitted.head.logits(&test.values).unwrap();
+    case.check("test_logits_selected", &logits, "logits");
+    case.check_logits_accuracy("test_acc_selected", &logits, "test");
+}
+
 #[test]
 fn parity_tip_adapter_equals_the_published_program() {
     let Some(mut case) = Case::read("tip_adapter") else {
@@ -433,15 +452,7 @@ fn parity_tip_adapter_equals_the_published_program() {
     case.check("test_logits_init", &logits, "logits");
     case.check_logits_accuracy("test_acc_init", &logits, "test");
     let fitted = TipAdapter::fit(&settings, &data).unwrap();
-    for (key, name) in [("chosen_alpha", "alpha"), ("chosen_beta", "beta")] {
-        let expected = Some(case.number(key));
-        case.group.equal(key, &fitted.figure(name), &expected);
-    }
-    let accuracy = fitted.figure("validation_accuracy").unwrap();
-    case.check_accuracy("val_acc_selected", accuracy, validation.rows());
-    let logits = fitted.head.logits(&test.values).unwrap();
-    case.check("test_logits_selected", &logits, "logits");
-    case.check_logits_accuracy("test_acc_selected", &logits, "test");
+    check_selected(&mut case, &fitted, &validation, &test);
     case.finish(11);
 }
 
@@ -528,15 +539,7 @@ fn parity_tip_adapter_f_equals_the_published_program() {
         &trained.head.keys(),
         &training.head.keys(),
     );
-    for (key, name) in [("chosen_alpha", "alpha"), ("chosen_beta", "beta")] {
-        let expected = Some(case.number(key));
-        case.group.equal(key, &trained.figure(name), &expected);
-    }
-    let accuracy = trained.figure("validation_accuracy").unwrap();
-    case.check_accuracy("val_acc_selected", accuracy, validation.rows());
-    let logits = trained.head.logits(&test.values).unwrap();
-    case.check("test_logits_selected", &logits, "logits");
-    case.check_logits_accuracy("test_acc_selected", &logits, "test");
+    check_selected(&mut case, &trained, &validation, &test);
     case.finish(losses.len() + 3 * accuracies.len() + 8);
 }
 

@@ -4,10 +4,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// The random stream of (seed, name).
-pub(crate) struct Stream(ChaCha8Rng);
+#[derive(Clone, Debug)]
+pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    pub(crate) fn new(seed: u64, name: &str) -> Self {
+    /// The stream, at its beginning.
+    pub fn new(seed: u64, name: &str) -> Self {
         // FNV-1a: a stable number for a name.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
             (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -17,18 +19,32 @@ impl Stream {
         Self(rng)
     }
 
+    /// A number between 0 and 1, neither of which occurs.
+    fn unit(&mut self) -> f64 {
+        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+
     /// `n` values, uniform between `-bound` and `bound`.
-    pub(crate) fn uniform(&mut self, bound: f64, n: usize) -> Vec<f32> {
+    pub fn uniform(&mut self, bound: f64, n: usize) -> Vec<f32> {
+        (0..n)
+            .map(|_| (bound * (2.0 * self.unit() - 1.0)) as f32)
+            .collect()
+    }
+
+    /// `n` normally distributed values of mean 0.
+    pub fn gaussian(&mut self, std: f64, n: usize) -> Vec<f32> {
         (0..n)
             .map(|_| {
-                let unit = ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-                (bound * (2.0 * unit - 1.0)) as f32
+                // Box-Muller transform.
+                let (a, b) = (self.unit(), self.unit());
+                let normal = (-2.0 * a.ln()).sqrt() * (2.0 * std::f64::consts::PI * b).cos();
+                (std * normal) as f32
             })
             .collect()
     }
 
     /// The numbers below `n` in random order (Fisher-Yates).
-    pub(crate) fn order(&mut self, n: usize) -> Vec<usize> {
+    pub fn order(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {
             // The bias, n / 2^64, is negligible.

@@ -1,0 +1,37 @@
+//! The epochs of a fit by steps: batches in an order, the mean loss of each epoch, its end if it diverges.
+
+use crate::error::HeadError;
+use crate::fitted::Progress;
+
+/// Makes the steps of all epochs, which count from 0. `batches` gives those of one; `step` returns the loss
+/// before it; `is_finite` says whether all learned values are.
+///
+/// # Errors
+/// Those of a step or of `batches`, and [`HeadError::Diverged`].
+pub(crate) fn run_epochs<T>(
+    training: &mut T,
+    epochs: usize,
+    batches: impl Fn(usize) -> Result<Vec<Vec<usize>>, HeadError>,
+    step: impl Fn(&mut T, usize, &[usize]) -> Result<f64, HeadError>,
+    is_finite: impl Fn(&T) -> bool,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<(), HeadError> {
+    for epoch in 0..epochs {
+        let batches = batches(epoch)?;
+        let mut loss = 0.0;
+        for batch in &batches {
+            loss += step(training, epoch, batch)?;
+        }
+        let loss = loss / batches.len() as f64;
+        let epoch = epoch + 1;
+        if !loss.is_finite() || !is_finite(training) {
+            return Err(HeadError::Diverged { epoch });
+        }
+        observe(Progress {
+            epoch,
+            epochs,
+            loss,
+        });
+    }
+    Ok(())
+}
