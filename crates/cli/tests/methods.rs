@@ -289,3 +289,57 @@ fn a_method_that_chooses_on_validation_images_says_where_there_are_none() {
     on("probe", &["--method", "linear-probe", "--probe-c", "0.1"]).done();
     on("clap", &["--method", "clap", "--epochs", "2"]).done();
 }
+
+#[test]
+fn missing_validation_images_are_said_whether_or_not_they_may_be_left_out() {
+    let folder = scratch();
+    let data = copy_of_images(folder.path());
+    let mut list = String::from("path,class,split\n");
+    for class in names(&data) {
+        for (place, image) in names(data.join(&class)).iter().enumerate() {
+            let part = ["train", "val", "test"][place % 3];
+            list += &format!("{class}/{image},{class},{part}\n");
+        }
+    }
+    let file = data.join("list.csv");
+    fs::write(&file, list).expect("room");
+    let validation: Vec<_> = names(&data)
+        .into_iter()
+        .filter(|name| name != "list.csv")
+        .flat_map(|class| {
+            let folder = data.join(class);
+            let images = names(&folder).into_iter().enumerate();
+            images
+                .filter(|(place, _)| place % 3 == 1)
+                .map(move |(_, image)| folder.join(image))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let on = |run: &str, more: &[&str]| {
+        let (clip, file, out) = (clip(), text(&file), below(&folder, run));
+        let line = ["train", "--clip", &clip, "--data", &file, "--out", &out];
+        promptsrc(&[&line[..], &["--shots", "4"], more].concat())
+    };
+    let lpp = ["--method", "lp++", "--epochs", "20"];
+    fs::remove_file(&validation[0]).expect("an image");
+    // With four shots all four of a class are drawn, whichever files there are.
+    let refused = on("refused", &lpp);
+    refused
+        .fails(1, &["validation images", "are missing", "--allow-missing"])
+        .silent();
+    let allowed = on("allowed", &[&lpp[..], &["--allow-missing"]].concat()).done();
+    assert!(
+        allowed.stderr.contains("val images") && allowed.stderr.contains("missing"),
+        "{allowed}"
+    );
+    // A method that chooses nothing does not ask for them.
+    let other = on("other", &["--method", "clap", "--epochs", "2"]).done();
+    assert!(!other.stderr.contains("val images"), "{other}");
+    for image in &validation[1..] {
+        fs::remove_file(image).expect("an image");
+    }
+    let all = format!("{} are missing", validation.len());
+    on("none", &[&lpp[..], &["--allow-missing"]].concat())
+        .fails(1, &["validation images", &all])
+        .silent();
+}
