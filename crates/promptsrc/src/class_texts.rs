@@ -212,11 +212,7 @@ pub fn placed_input(
                 tokens: own,
             }));
         }
-        let before = match class_position {
-            ClassPosition::End => n_ctx,
-            ClassPosition::Middle => n_ctx / 2,
-            ClassPosition::Front => 0,
-        };
+        let before = class_position.tokens_before(n_ctx);
         // The tokens of the name follow those of the context.
         let first = 1 + before;
         let end = (1 + n_ctx + name_tokens.len()).min(1 + own);

@@ -117,12 +117,12 @@ impl dyn PromptModel {
     pub fn template(&self) -> String {
         let prefix = self.prompt_prefix();
         let words: Vec<&str> = prefix.split_whitespace().collect();
-        let before = match self.placement().class_position {
-            ClassPosition::End => return format!("{prefix} {{}}."),
-            ClassPosition::Middle => (self.n_ctx_text() / 2).min(words.len()),
-            ClassPosition::Front => 0,
-        };
-        let (first, second) = words.split_at(before);
+        let position = self.placement().class_position;
+        if position.is_end() {
+            return format!("{prefix} {{}}.");
+        }
+        let before = position.tokens_before(self.n_ctx_text());
+        let (first, second) = words.split_at(before.min(words.len()));
         let all: Vec<&str> = first.iter().chain(&["{}"]).chain(second).copied().collect();
         format!("{}.", all.join(" "))
     }

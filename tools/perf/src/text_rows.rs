@@ -34,11 +34,7 @@ impl TextRows {
         let (placement, n_ctx) = (model.placement(), model.n_ctx_text());
         let prefix = model.prompt_prefix();
         let tokenizer = Tokenizer::clip();
-        let before = match placement.class_position {
-            ClassPosition::End => n_ctx,
-            ClassPosition::Middle => n_ctx / 2,
-            ClassPosition::Front => 0,
-        };
+        let before = placement.class_position.tokens_before(n_ctx);
         let mut texts = Vec::with_capacity(names.len());
         let mut own = Vec::with_capacity(names.len());
         for name in names {

@@ -31,6 +31,15 @@ impl ClassPosition {
         }
     }
 
+    /// How many of so many context tokens stand before the class name.
+    pub fn tokens_before(self, n_ctx: usize) -> usize {
+        match self {
+            Self::End => n_ctx,
+            Self::Middle => n_ctx / 2,
+            Self::Front => 0,
+        }
+    }
+
     /// Whether it is the usual one.
     pub fn is_end(&self) -> bool {
         *self == Self::End
