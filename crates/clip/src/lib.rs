@@ -33,7 +33,9 @@ mod vision;
 pub mod weights;
 
 pub use model::{ClipModel, has_kernels};
-pub use promptsrc_kernels::{Activation, CpuFeatures, Precision, PrecisionError};
+pub use promptsrc_kernels::{
+    Activation, CPU_VARIABLE, InstructionSet, InstructionSetError, Precision, PrecisionError,
+};
 pub use tensors::{unit, values};
 pub use text::TextTower;
 pub use text_input::{Slot, TextInput, TextInputError};

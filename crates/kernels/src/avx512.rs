@@ -7,12 +7,14 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-use crate::tile::TILE;
+use half::bf16;
+
+use crate::tile::{Left, Order, TILE, heights};
 
 /// `(steps, left, stride of left, panel, out, stride of out)`; of `bf16`, steps are pairs.
 ///
 /// # Safety
-/// The processor has the instructions, and the operands are as long as `microkernel::tile` checks.
+/// The processor has the instructions, and the operands are as long as `microkernel::panel` checks.
 type Kernel<E> = unsafe fn(usize, *const E, usize, *const E, *mut f32, usize);
 
 macro_rules! by_rows {
@@ -34,9 +36,67 @@ macro_rules! by_rows {
     };
 }
 
-pub static F32_ROW_MAJOR: [Kernel<f32>; TILE] = by_rows!(f32_tile, false);
-pub static F32_COLUMN_MAJOR: [Kernel<f32>; TILE] = by_rows!(f32_tile, true);
-pub static BF16_ROW_MAJOR: [Kernel<u16>; TILE] = by_rows!(bf16_tile);
+static F32_ROW_MAJOR: [Kernel<f32>; TILE] = by_rows!(f32_tile, false);
+static F32_COLUMN_MAJOR: [Kernel<f32>; TILE] = by_rows!(f32_tile, true);
+static BF16_ROW_MAJOR: [Kernel<u16>; TILE] = by_rows!(bf16_tile);
+
+/// See `microkernel::panel`.
+///
+/// # Safety
+/// The processor has AVX-512, and the operands are as long as `microkernel::panel` checks.
+pub(crate) unsafe fn f32_panel(
+    rows: usize,
+    steps: usize,
+    left: Left<f32>,
+    panel: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let (kernels, row) = match left.order {
+        Order::RowMajor => (&F32_ROW_MAJOR, left.stride),
+        Order::ColumnMajor => (&F32_COLUMN_MAJOR, 1),
+    };
+    for range in heights(rows, TILE) {
+        // SAFETY: the rows are within the operands.
+        unsafe {
+            kernels[range.len() - 1](
+                steps,
+                left.values.as_ptr().add(range.start * row),
+                left.stride,
+                panel.as_ptr(),
+                out.as_mut_ptr().add(range.start * out_stride),
+                out_stride,
+            );
+        }
+    }
+}
+
+/// See `microkernel::panel`.
+///
+/// # Safety
+/// The processor has AVX512-BF16, and the operands are as long as `microkernel::panel` checks.
+pub(crate) unsafe fn bf16_panel(
+    rows: usize,
+    steps: usize,
+    left: Left<bf16>,
+    panel: &[bf16],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    for range in heights(rows, TILE) {
+        // SAFETY: the rows are within the operands.
+        unsafe {
+            BF16_ROW_MAJOR[range.len() - 1](
+                steps / 2,
+                left.values.as_ptr().add(range.start * left.stride).cast(),
+                left.stride,
+                panel.as_ptr().cast(),
+                out.as_mut_ptr().add(range.start * out_stride),
+                out_stride,
+            );
+        }
+    }
+}
 
 /// # Safety
 /// See [`Kernel`].

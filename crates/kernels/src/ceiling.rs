@@ -3,7 +3,7 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::cpu::CpuFeatures;
+use crate::instruction_set::InstructionSet;
 use crate::microkernel::Microkernel;
 use crate::packed::Packed;
 use crate::precision::Precision;
@@ -20,15 +20,15 @@ pub fn ceiling(
     rounds: usize,
 ) -> f64 {
     fn measured<E: Microkernel>(rows: usize, steps: usize, columns: usize, rounds: usize) -> f64 {
-        let cpu = CpuFeatures::detected();
+        let set = InstructionSet::detected();
         let threads = rayon::current_num_threads();
         let stride = padded(steps);
-        let right = Packed::<E>::new(cpu, steps, columns, |p, c| (p * 7 + c) as f32 % 13.0 - 6.0);
+        let right = Packed::<E>::new(steps, columns, |p, c| (p * 7 + c) as f32 % 13.0 - 6.0);
         let left = vec![E::from_f32(0.5); rows * stride];
         let once = || {
             let start = std::time::Instant::now();
             (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
-                product(cpu, rows, &left, stride, &right, |chunk| {
+                product(set, rows, &left, stride, &right, |chunk| {
                     std::hint::black_box(chunk.values);
                 });
             });

@@ -12,30 +12,35 @@
 mod activation;
 mod attention;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
 mod buffer;
 mod ceiling;
 mod convert;
-mod cpu;
 mod disjoint;
 mod element;
 mod epilogue;
 mod extension;
-mod gemm_fallback;
+mod instruction_set;
 mod layer_norm;
 mod layout;
 mod microkernel;
 mod packed;
+mod portable;
 mod precision;
 mod product;
 mod row_sum;
 mod softmax;
 mod tile;
+mod vectorised;
+mod vendor;
 
 pub use activation::Activation;
 pub use block::{BlockShape, BlockWeights, FrozenBlock, Projected};
 pub use ceiling::ceiling;
-pub use cpu::CpuFeatures;
+pub use instruction_set::{CPU_VARIABLE, InstructionSet, InstructionSetError};
 pub use layout::Layout;
 pub use precision::{Precision, PrecisionError};
+pub use vendor::{Vendor, processor_name};

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::CpuFeatures;
+use crate::instruction_set::{InstructionSet, InstructionSetError};
+use crate::vendor::Vendor;
 
 /// The number format of weights and of the products' other operands. Sums, the residual stream,
 /// layer normalisation and softmax are `f32` in every precision.
@@ -21,33 +22,54 @@ pub enum Precision {
 }
 
 /// A precision that this processor cannot compute in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrecisionError {
-    /// The processor has no instructions for it.
+    /// There are no instructions for it.
     #[error(
-        "this processor has no bf16 instructions (AVX512-BF16); use f32, or auto for what the \
-         processor has"
+        "there are no bf16 instructions (AVX512-BF16) in {used}, which is what the kernels use here; \
+         use f32, or auto for what suits the processor"
     )]
-    NoBf16,
+    NoBf16 {
+        /// What the kernels use.
+        used: InstructionSet,
+    },
+    /// It cannot be said what the kernels use.
+    #[error(transparent)]
+    InstructionSet(#[from] InstructionSetError),
 }
 
 impl Precision {
-    /// `bf16` where this processor has instructions for it, else `f32`.
-    pub fn best() -> Self {
-        if CpuFeatures::detected().has_bf16() {
+    /// What `auto` takes on this processor: `bf16` on one by AMD with AVX512-BF16, else `f32`. Only the
+    /// maker and the instructions decide, so that the same processor always computes the same.
+    ///
+    /// Instructions alone do not tell: Intel's processors with AVX512-BF16 multiply faster in `f32`
+    /// (BENCHMARKS.md).
+    ///
+    /// # Errors
+    /// [`PrecisionError::InstructionSet`].
+    pub fn auto() -> Result<Self, PrecisionError> {
+        Ok(Self::suiting(
+            InstructionSet::chosen()?,
+            Vendor::of_processor(),
+        ))
+    }
+
+    fn suiting(set: InstructionSet, vendor: Vendor) -> Self {
+        if set.has_bf16() && vendor == Vendor::Amd {
             Self::Bf16
         } else {
             Self::F32
         }
     }
 
-    /// Whether this processor can compute in it.
+    /// Whether the kernels can compute in it here.
     ///
     /// # Errors
-    /// [`PrecisionError::NoBf16`] where it cannot.
+    /// [`PrecisionError`] where they cannot.
     pub fn check(self) -> Result<(), PrecisionError> {
-        if self == Self::Bf16 && !CpuFeatures::detected().has_bf16() {
-            return Err(PrecisionError::NoBf16);
+        let used = InstructionSet::chosen()?;
+        if self == Self::Bf16 && !used.has_bf16() {
+            return Err(PrecisionError::NoBf16 { used });
         }
         Ok(())
     }
@@ -92,6 +114,16 @@ mod tests {
             assert_eq!(name.parse(), Ok(precision));
             let read: Result<_, Error> = Precision::deserialize(name.as_str().into_deserializer());
             assert_eq!(read, Ok(precision));
+        }
+    }
+
+    #[test]
+    fn maker_and_instructions_choose() {
+        for set in InstructionSet::ALL {
+            assert_eq!(Precision::suiting(set, Vendor::Intel), Precision::F32);
+            assert_eq!(Precision::suiting(set, Vendor::Other), Precision::F32);
+            let amd = Precision::suiting(set, Vendor::Amd);
+            assert_eq!(amd == Precision::Bf16, set.has_bf16());
         }
     }
 

@@ -1,18 +1,14 @@
 //! Rows times a packed matrix, handed over one chunk of columns at a time.
 
 use crate::buffer::Buffer;
-use crate::cpu::CpuFeatures;
-use crate::gemm_fallback::Columns;
-use crate::microkernel::{Microkernel, tile};
-use crate::packed::{Packed, PackedOrder};
-use crate::tile::{Left, Order, PANEL, TILE};
+use crate::instruction_set::InstructionSet;
+use crate::microkernel::{Microkernel, panel};
+use crate::packed::Packed;
+use crate::tile::{Left, Order, PANEL};
 
 /// Columns that are computed before they are handed over: few, so that their sums stay in the
 /// first-level caches.
 const CHUNK: usize = 2 * PANEL;
-
-/// The same where the `gemm` crate computes them, which needs more at a time to be fast.
-const FALLBACK_CHUNK: usize = 512;
 
 /// Sums of some columns of a product, `[rows, columns]`.
 pub(crate) struct Chunk<'a> {
@@ -33,7 +29,7 @@ pub(crate) fn padded(columns: usize) -> usize {
 /// `sink`, from left to right. Without rows there are no chunks. For `bf16` with an odd number of
 /// steps, one number beyond each row is read and multiplied by zero.
 pub(crate) fn product<E: Microkernel>(
-    cpu: CpuFeatures,
+    set: InstructionSet,
     rows: usize,
     left: &[E],
     stride: usize,
@@ -43,75 +39,30 @@ pub(crate) fn product<E: Microkernel>(
     if rows == 0 {
         return;
     }
-    let chunk = match right.order {
-        PackedOrder::Panels => CHUNK,
-        PackedOrder::RowMajor => FALLBACK_CHUNK,
-    };
-    let mut sums = Buffer::<f32>::unspecified(rows * chunk);
-    for first_column in (0..right.columns).step_by(chunk) {
-        let columns = chunk.min(right.columns - first_column);
-        match right.order {
-            PackedOrder::Panels => {
-                for panel in 0..columns.div_ceil(PANEL) {
-                    one_panel(
-                        cpu,
-                        rows,
-                        Left {
-                            values: left,
-                            stride,
-                            order: Order::RowMajor,
-                        },
-                        right.padded_steps(),
-                        right.panel(first_column / PANEL + panel),
-                        &mut sums[panel * PANEL..],
-                        chunk,
-                    );
-                }
-            }
-            PackedOrder::RowMajor => {
-                let columns = Columns {
-                    values: &right.values,
-                    steps: right.steps,
-                    width: right.columns,
-                    range: first_column..first_column + columns,
-                };
-                E::multiply_row_major(rows, left, stride, &columns, &mut sums, chunk);
-            }
+    let mut sums = Buffer::<f32>::unspecified(rows * CHUNK);
+    for first_column in (0..right.columns).step_by(CHUNK) {
+        let columns = CHUNK.min(right.columns - first_column);
+        for j in 0..columns.div_ceil(PANEL) {
+            let left = Left {
+                values: left,
+                stride,
+                order: Order::RowMajor,
+            };
+            panel(
+                set,
+                rows,
+                right.padded_steps(),
+                left,
+                right.panel(first_column / PANEL + j),
+                &mut sums[j * PANEL..],
+                CHUNK,
+            );
         }
         sink(Chunk {
             first_column,
             columns,
             values: &sums,
-            stride: chunk,
+            stride: CHUNK,
         });
-    }
-}
-
-/// Any number of rows times one panel: `left` `[rows, steps]`, `panel` `[steps, 32]`, `out`
-/// `[rows, 32]` with row `r` at `r * out_stride`.
-pub(crate) fn one_panel<E: Microkernel>(
-    cpu: CpuFeatures,
-    rows: usize,
-    left: Left<E>,
-    steps: usize,
-    panel: &[E],
-    out: &mut [f32],
-    out_stride: usize,
-) {
-    // Tiles of nearly equal height: a small last one has too few independent sums to hide the
-    // latency of each.
-    let tiles = rows.div_ceil(TILE);
-    for t in 0..tiles {
-        let (from, to) = (rows * t / tiles, rows * (t + 1) / tiles);
-        let start = match left.order {
-            Order::RowMajor => from * left.stride,
-            Order::ColumnMajor => from,
-        };
-        let left = Left {
-            values: &left.values[start..],
-            ..left
-        };
-        let out = &mut out[from * out_stride..];
-        tile(cpu, to - from, steps, left, panel, out, out_stride);
     }
 }

@@ -1,10 +1,19 @@
 //! The size of a microkernel's tile and the memory layout of its left operand.
 
+use std::ops::Range;
+
 /// Columns of a panel, and of a tile.
 pub(crate) const PANEL: usize = 32;
 
-/// Most rows of a tile.
+/// Most rows of a tile; on AVX-512 exactly, elsewhere a tile has fewer.
 pub(crate) const TILE: usize = 12;
+
+/// So many rows as tiles of at most `most`, of nearly equal height: a small last one has too few
+/// independent sums to hide the latency of each.
+pub(crate) fn heights(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let tiles = rows.div_ceil(most);
+    (0..tiles).map(move |t| rows * t / tiles..rows * (t + 1) / tiles)
+}
 
 /// How the left operand lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use promptsrc_clip::hub::{self, DownloadEvent, HubError};
 use promptsrc_clip::weights::WeightOptions;
-use promptsrc_clip::{ClipModel, ClipWeights, Precision, PrecisionError, WeightError, has_kernels};
+use promptsrc_clip::{
+    ClipModel, ClipWeights, InstructionSet, Precision, PrecisionError, WeightError, has_kernels,
+};
 use promptsrc_image::Preprocess;
 use promptsrc_world::{MINI, WorldError, mini_clip};
 
@@ -265,10 +267,12 @@ impl ClipOptions {
     /// # Errors
     /// [`ClipError::Device`], [`ClipError::Precision`], [`ClipError::OnlyCpu`].
     pub fn resolve(&self) -> Result<(Device, Precision), ClipError> {
+        // Before anything computes.
+        InstructionSet::chosen().map_err(PrecisionError::from)?;
         let device = device(&self.device)?;
         let cpu = has_kernels(&device);
         let precision = match self.precision {
-            PrecisionChoice::Auto if cpu => Precision::best(),
+            PrecisionChoice::Auto if cpu => Precision::auto()?,
             PrecisionChoice::Auto => Precision::F32,
             PrecisionChoice::Given(Precision::F32) => Precision::F32,
             PrecisionChoice::Given(precision) if cpu => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use promptsrc_clip::{ClipModel, CpuFeatures, values};
+use promptsrc_clip::{ClipModel, InstructionSet, values};
 use promptsrc_files::{SaveError, write_atomically};
 
 /// First bytes of a file; the number is that of the format.
@@ -196,7 +196,7 @@ fn key_of(image: &[f32]) -> Key {
 
 /// Name of the folder of a CLIP.
 fn folder_name(identity: &[&str], clip: &ClipModel) -> String {
-    let arithmetic = format!("{:?} {:?}", clip.device(), CpuFeatures::detected());
+    let arithmetic = format!("{:?} {:?}", clip.device(), InstructionSet::detected());
     let own = [env!("CARGO_PKG_VERSION"), &arithmetic];
     let mut hasher = blake3::Hasher::new();
     for part in own.iter().chain(identity) {

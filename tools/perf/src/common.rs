@@ -24,7 +24,7 @@ pub struct Computing {
 impl Computing {
     pub fn precision(&self) -> Result<Precision, Failure> {
         let precision = match self.precision.as_str() {
-            "auto" => Precision::best(),
+            "auto" => Precision::auto().map_err(|e| e.to_string())?,
             name => name.parse().map_err(|e| format!("--precision: {e}"))?,
         };
         precision.check().map_err(|e| format!("--precision: {e}"))?;

@@ -6,8 +6,7 @@ use crate::buffer::Buffer;
 use crate::convert::narrow;
 use crate::disjoint::DisjointParts;
 use crate::element::Element;
-use crate::microkernel::Microkernel;
-use crate::product::one_panel;
+use crate::microkernel::{Microkernel, panel};
 use crate::softmax::{exponentials, scale, softmax_backward};
 use crate::tile::{Left, Order, PANEL, TILE};
 
@@ -66,8 +65,13 @@ impl<E: Microkernel> Attention<'_, E> {
                                 // SAFETY: no other task has this head of this row, and the parts of
                                 // keys and values are `width` apart.
                                 unsafe {
-                                    narrow(dk, 1.0, key_value.part(at, self.head_dim));
-                                    narrow(dv, 1.0, key_value.part(at + width, self.head_dim));
+                                    narrow(self.set, dk, 1.0, key_value.part(at, self.head_dim));
+                                    narrow(
+                                        self.set,
+                                        dv,
+                                        1.0,
+                                        key_value.part(at + width, self.head_dim),
+                                    );
                                 }
                             },
                         );
@@ -182,7 +186,8 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
             let score_gradients = &mut self.score_gradients[at..];
             for i in 0..n {
                 let query = of.head(of.query, of.width(), from + i, head);
-                self.queries.set_widened(from + i - outputs.start, query);
+                self.queries
+                    .set_widened(of.set, from + i - outputs.start, query);
                 self.rows[i * of.padded_head()..][..dim].copy_from_slice(query);
             }
             of.row_products(
@@ -195,7 +200,8 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
             );
             for i in 0..n {
                 let g = of.head(gradient, gradient_stride, from + i, head);
-                self.gradients.set_widened(from + i - outputs.start, g);
+                self.gradients
+                    .set_widened(of.set, from + i - outputs.start, g);
                 self.rows[i * of.padded_head()..][..dim].copy_from_slice(g);
             }
             of.row_products(
@@ -210,11 +216,16 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
                 let attended = of.attended_rows(s, from + i);
                 let row = i * self.stride..(i + 1) * self.stride;
                 let weights = &mut weights[row.clone()];
-                let sum = exponentials(weights, attended, factor);
-                scale(&mut weights[..attended], 1.0 / sum);
+                let sum = exponentials(of.set, weights, attended, factor);
+                scale(of.set, &mut weights[..attended], 1.0 / sum);
                 let gradients = &mut score_gradients[row];
                 gradients[attended..].fill(0.0);
-                softmax_backward(&weights[..attended], &mut gradients[..attended], factor);
+                softmax_backward(
+                    of.set,
+                    &weights[..attended],
+                    &mut gradients[..attended],
+                    factor,
+                );
             }
         }
     }
@@ -249,7 +260,7 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
                 let at = (from + i) * out_stride + head * of.head_dim;
                 // SAFETY: no other task has this head of this row.
                 let out = unsafe { out.part(at, of.head_dim) };
-                narrow(&self.sums[i * self.padded_dim..], 1.0, out);
+                narrow(of.set, &self.sums[i * self.padded_dim..], 1.0, out);
             }
         }
     }
@@ -271,15 +282,15 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
                 (&self.weights, &self.gradients, &mut self.value_sums),
             ] {
                 for j in 0..self.padded_dim / PANEL {
-                    one_panel(
-                        of.cpu,
+                    panel(
+                        of.set,
                         n,
+                        outputs,
                         Left {
                             values: &left[from.min(left.len())..],
                             stride: self.stride,
                             order: Order::ColumnMajor,
                         },
-                        outputs,
                         right.panel(j),
                         &mut sums[j * PANEL..],
                         self.padded_dim,

@@ -54,7 +54,8 @@ impl<E: Microkernel> Attention<'_, E> {
                     let mut inverse = [0.0f32; TILE];
                     for (i, inverse) in inverse[..n].iter_mut().enumerate() {
                         let row = &mut weights[i * stride..(i + 1) * stride];
-                        *inverse = 1.0 / exponentials(row, self.attended_rows(s, from + i), factor);
+                        *inverse = 1.0
+                            / exponentials(self.set, row, self.attended_rows(s, from + i), factor);
                     }
                     let left = Left {
                         values: &weights[..],
@@ -65,7 +66,7 @@ impl<E: Microkernel> Attention<'_, E> {
                     for (i, inverse) in inverse[..n].iter().enumerate() {
                         // SAFETY: no other task has this head of this row.
                         let out = unsafe { out.part((from + i) * out_stride + head * dim, dim) };
-                        narrow(&sums[i * padded_dim..], *inverse, out);
+                        narrow(self.set, &sums[i * padded_dim..], *inverse, out);
                     }
                 }
             }

@@ -1,11 +1,10 @@
 //! The operands of an attention, and the products that its forward and backward passes share.
 
 use crate::convert::narrow;
-use crate::cpu::CpuFeatures;
 use crate::element::Element;
+use crate::instruction_set::InstructionSet;
 use crate::layout::Layout;
-use crate::microkernel::Microkernel;
-use crate::product::one_panel;
+use crate::microkernel::{Microkernel, panel};
 use crate::tile::{Left, Order, PANEL};
 
 use super::panels::Panels;
@@ -17,7 +16,7 @@ const GROUPS: usize = 16;
 /// The operands of one attention. `width = heads * head_dim`; keys and values are side by side,
 /// `[rows, 2 * width]`.
 pub(crate) struct Attention<'a, E> {
-    pub cpu: CpuFeatures,
+    pub set: InstructionSet,
     pub heads: usize,
     pub head_dim: usize,
     pub layout: &'a Layout,
@@ -160,15 +159,15 @@ impl<E: Microkernel> Attention<'_, E> {
         stride: usize,
     ) {
         for j in 0..attended.div_ceil(PANEL) {
-            one_panel(
-                self.cpu,
+            panel(
+                self.set,
                 n,
+                columns.steps,
                 Left {
                     values: rows,
                     stride: self.padded_head(),
                     order: Order::RowMajor,
                 },
-                columns.steps,
                 columns.panel(j),
                 &mut out[j * PANEL..],
                 stride,
@@ -193,7 +192,12 @@ impl<E: Microkernel> Attention<'_, E> {
         let padded = self.head_dim.next_multiple_of(PANEL);
         for i in 0..n {
             let row = i * weights.stride..i * weights.stride + steps;
-            narrow(&weights.values[row.clone()], 1.0, &mut rounded[row]);
+            narrow(
+                self.set,
+                &weights.values[row.clone()],
+                1.0,
+                &mut rounded[row],
+            );
         }
         for j in 0..padded / PANEL {
             let left = Left {
@@ -202,7 +206,7 @@ impl<E: Microkernel> Attention<'_, E> {
                 order: Order::RowMajor,
             };
             let out = &mut out[j * PANEL..];
-            one_panel(self.cpu, n, left, steps, rows.panel(j), out, padded);
+            panel(self.set, n, steps, left, rows.panel(j), out, padded);
         }
     }
 }

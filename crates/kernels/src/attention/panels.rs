@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::convert::widen;
 use crate::element::Element;
+use crate::instruction_set::InstructionSet;
 use crate::tile::PANEL;
 
 /// A right operand `[steps, columns]`, in panels of 32 columns `[steps / group][32][group]` like a
@@ -82,10 +83,10 @@ impl<E: Element> Panels<E> {
 
 impl Panels<f32> {
     /// Writes row `r` of the operand, `[columns]`, converted exactly.
-    pub fn set_widened<E: Element>(&mut self, r: usize, row: &[E]) {
+    pub fn set_widened<E: Element>(&mut self, set: InstructionSet, r: usize, row: &[E]) {
         for (j, part) in row.chunks(PANEL).enumerate() {
             let at = (j * self.steps + r) * PANEL;
-            widen(part, 1.0, &mut self.values[at..at + part.len()]);
+            widen(set, part, 1.0, &mut self.values[at..at + part.len()]);
         }
     }
 }

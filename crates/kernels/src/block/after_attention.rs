@@ -58,8 +58,8 @@ impl<E: Microkernel> Block<E> {
                 select_outputs(own, width, range.clone(), layout, out);
                 let attended = &attended[from * stride..(from + len) * stride];
                 let linear = &self.out_proj;
-                product(self.cpu, len, attended, stride, &linear.weight, |chunk| {
-                    add_biased(&chunk, len, &linear.bias, out, width);
+                product(self.set, len, attended, stride, &linear.weight, |chunk| {
+                    add_biased(self.set, &chunk, len, &linear.bias, out, width);
                 });
 
                 // [len, stride], [len] and [len, hidden]: saved, or for this range only.
@@ -81,7 +81,15 @@ impl<E: Microkernel> Block<E> {
                     }
                 };
                 let epsilon = self.shape.epsilon;
-                normalise(out, width, epsilon, normalised, stride, inverse_std);
+                normalise(
+                    self.set,
+                    out,
+                    width,
+                    epsilon,
+                    normalised,
+                    stride,
+                    inverse_std,
+                );
                 // [len, hidden_stride]
                 let mut activated = Buffer::<E>::unspecified(len * hidden_stride);
                 if !hidden.is_multiple_of(E::GROUP) {
@@ -89,8 +97,9 @@ impl<E: Microkernel> Block<E> {
                     activated.fill(E::default());
                 }
                 let linear = &self.c_fc;
-                product(self.cpu, len, normalised, stride, &linear.weight, |chunk| {
+                product(self.set, len, normalised, stride, &linear.weight, |chunk| {
                     activate_biased(
+                        self.set,
                         &chunk,
                         len,
                         &linear.bias,
@@ -102,12 +111,12 @@ impl<E: Microkernel> Block<E> {
                 });
                 let linear = &self.c_proj;
                 product(
-                    self.cpu,
+                    self.set,
                     len,
                     &activated,
                     hidden_stride,
                     &linear.weight,
-                    |chunk| add_biased(&chunk, len, &linear.bias, out, width),
+                    |chunk| add_biased(self.set, &chunk, len, &linear.bias, out, width),
                 );
             });
         (out, saved)
@@ -143,16 +152,17 @@ impl<E: Microkernel> Block<E> {
                 residual.copy_from_slice(&gradient[from * width..(from + len) * width]);
                 // [len, stride]
                 let mut rounded = Buffer::<E>::unspecified(len * stride);
-                round_rows(residual, width, &mut rounded, stride);
+                round_rows(self.set, residual, width, &mut rounded, stride);
                 // Gradient of the MLP's hidden rows, [len, hidden_stride].
                 let mut inner = Buffer::<E>::unspecified(len * hidden_stride);
                 if !hidden.is_multiple_of(E::GROUP) {
                     inner.fill(E::default());
                 }
                 let saved_hidden = &saved.hidden[from * hidden..(from + len) * hidden];
-                let weight = self.c_proj.transposed(self.cpu);
-                product(self.cpu, len, &rounded, stride, weight, |chunk| {
+                let weight = self.c_proj.transposed();
+                product(self.set, len, &rounded, stride, weight, |chunk| {
                     activate_backward(
+                        self.set,
                         &chunk,
                         len,
                         self.shape.activation,
@@ -164,11 +174,12 @@ impl<E: Microkernel> Block<E> {
                 });
                 // Gradient of the normalised rows, [len, width].
                 let mut sums = Buffer::<f32>::unspecified(len * width);
-                let weight = self.c_fc.transposed(self.cpu);
-                product(self.cpu, len, &inner, hidden_stride, weight, |chunk| {
-                    store_sums(&chunk, len, false, &mut sums, width);
+                let weight = self.c_fc.transposed();
+                product(self.set, len, &inner, hidden_stride, weight, |chunk| {
+                    store_sums(self.set, &chunk, len, false, &mut sums, width);
                 });
                 normalise_backward(
+                    self.set,
                     &sums,
                     width,
                     &normalised.rows[from * stride..],
@@ -176,11 +187,11 @@ impl<E: Microkernel> Block<E> {
                     &normalised.inverse_std[from..],
                     residual,
                 );
-                round_rows(residual, width, &mut rounded, stride);
-                let weight = self.out_proj.transposed(self.cpu);
+                round_rows(self.set, residual, width, &mut rounded, stride);
+                let weight = self.out_proj.transposed();
                 let no_bias = vec![0.0; width];
-                product(self.cpu, len, &rounded, stride, weight, |chunk| {
-                    store_biased(&chunk, len, &no_bias, attended, stride);
+                product(self.set, len, &rounded, stride, weight, |chunk| {
+                    store_biased(self.set, &chunk, len, &no_bias, attended, stride);
                 });
             });
         attended

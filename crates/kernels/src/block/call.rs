@@ -142,7 +142,13 @@ impl<E: Microkernel> Call<E> {
         if let Some(normalised) = &saved.shared {
             // [shared rows, double_stride]
             let mut rounded = Buffer::<E>::unspecified(shared_rows * double_stride);
-            round_rows(&shared_sums, 2 * width, &mut rounded, double_stride);
+            round_rows(
+                block.set,
+                &shared_sums,
+                2 * width,
+                &mut rounded,
+                double_stride,
+            );
             let gradients = ProjectionGradients {
                 key_value: &rounded,
                 query: None,
@@ -159,7 +165,7 @@ impl<E: Microkernel> Call<E> {
     ) -> Attention<'a, E> {
         let shape = self.block.shape;
         Attention {
-            cpu: self.block.cpu,
+            set: self.block.set,
             heads: shape.heads,
             head_dim: shape.width / shape.heads,
             layout: &self.layout,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use half::bf16;
 
-use crate::cpu::CpuFeatures;
+use crate::instruction_set::InstructionSet;
 use crate::layout::Layout;
 use crate::microkernel::Microkernel;
 use crate::precision::Precision;
@@ -67,24 +67,29 @@ impl FrozenBlock {
     /// If a weight's length does not match the shape, or this processor cannot compute in the
     /// precision (see [`Precision::check`]).
     pub fn new(shape: BlockShape, precision: Precision, weights: BlockWeights) -> Self {
-        Self::with_cpu_features(CpuFeatures::detected(), shape, precision, weights)
+        Self::with_instruction_set(InstructionSet::detected(), shape, precision, weights)
     }
 
-    /// As [`new`](Self::new), with no instruction sets but those of `cpu`.
+    /// As [`new`](Self::new), with no instruction sets but those of `set`.
     ///
     /// # Panics
     /// As [`new`](Self::new).
-    pub fn with_cpu_features(
-        cpu: CpuFeatures,
+    pub fn with_instruction_set(
+        set: InstructionSet,
         shape: BlockShape,
         precision: Precision,
         weights: BlockWeights,
     ) -> Self {
+        // The kernels rely on it.
+        assert!(
+            set <= InstructionSet::of_processor(),
+            "this processor does not have {set}"
+        );
         Self(match precision {
-            Precision::F32 => AnyBlock::F32(Arc::new(Block::new(cpu, shape, weights))),
+            Precision::F32 => AnyBlock::F32(Arc::new(Block::new(set, shape, weights))),
             Precision::Bf16 => {
-                assert!(cpu.has_bf16(), "bf16 without instructions for it");
-                AnyBlock::Bf16(Arc::new(Block::new(cpu, shape, weights)))
+                assert!(set.has_bf16(), "bf16 without instructions for it");
+                AnyBlock::Bf16(Arc::new(Block::new(set, shape, weights)))
             }
         })
     }

@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::cpu::CpuFeatures;
 use crate::element::Element;
 use crate::packed::Packed;
 
@@ -22,17 +21,12 @@ impl<E: Element> Linear<E> {
     /// Packs a PyTorch layer, `weight` `[outputs, inputs]` and `bias` `[outputs]`. `norm` is the
     /// affine part (weight and bias, `[inputs]` each) of the layer normalisation before it, which is
     /// folded in.
-    pub fn new(
-        cpu: CpuFeatures,
-        [weight, bias]: [&[f32]; 2],
-        inputs: usize,
-        norm: Option<[&[f32]; 2]>,
-    ) -> Self {
+    pub fn new([weight, bias]: [&[f32]; 2], inputs: usize, norm: Option<[&[f32]; 2]>) -> Self {
         let outputs = bias.len();
         assert_eq!(weight.len(), inputs * outputs, "values of a linear layer");
         let Some([gain, shift]) = norm else {
             return Self {
-                weight: Packed::new(cpu, inputs, outputs, |p, c| weight[c * inputs + p]),
+                weight: Packed::new(inputs, outputs, |p, c| weight[c * inputs + p]),
                 bias: bias.to_vec(),
                 transposed: OnceLock::new(),
             };
@@ -48,16 +42,14 @@ impl<E: Element> Linear<E> {
             })
             .collect();
         Self {
-            weight: Packed::new(cpu, inputs, outputs, |p, c| {
-                weight[c * inputs + p] * gain[p]
-            }),
+            weight: Packed::new(inputs, outputs, |p, c| weight[c * inputs + p] * gain[p]),
             bias,
             transposed: OnceLock::new(),
         }
     }
 
     /// What the backward pass multiplies gradients with.
-    pub fn transposed(&self, cpu: CpuFeatures) -> &Packed<E> {
-        self.transposed.get_or_init(|| self.weight.transposed(cpu))
+    pub fn transposed(&self) -> &Packed<E> {
+        self.transposed.get_or_init(|| self.weight.transposed())
     }
 }

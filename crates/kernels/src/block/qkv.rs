@@ -99,7 +99,7 @@ impl<E: Microkernel> Block<E> {
                 };
                 let x = &x[from * width..(from + len) * width];
                 let epsilon = self.shape.epsilon;
-                normalise(x, width, epsilon, normalised, stride, inverse_std);
+                normalise(self.set, x, width, epsilon, normalised, stride, inverse_std);
                 if let Some(query_parts) = &query_parts {
                     // SAFETY: as above.
                     let query = unsafe { query_parts.part(from * width, len * width) };
@@ -114,12 +114,12 @@ impl<E: Microkernel> Block<E> {
     fn project_rows(&self, normalised: &[E], rows: usize, linear: &Linear<E>, out: &mut [E]) {
         let (stride, outputs) = (self.stride(), linear.bias.len());
         product(
-            self.cpu,
+            self.set,
             rows,
             normalised,
             stride,
             &linear.weight,
-            |chunk| store_biased(&chunk, rows, &linear.bias, out, outputs),
+            |chunk| store_biased(self.set, &chunk, rows, &linear.bias, out, outputs),
         );
     }
 
@@ -168,18 +168,18 @@ impl<E: Microkernel> Block<E> {
                 // Gradient of the normalised rows, [len, width].
                 let mut sums = Buffer::<f32>::unspecified(len * width);
                 let key_value = &key_value[from * double_stride..(from + len) * double_stride];
-                let weight = self.key_value.transposed(self.cpu);
-                product(self.cpu, len, key_value, double_stride, weight, |chunk| {
-                    store_sums(&chunk, len, false, &mut sums, width);
+                let weight = self.key_value.transposed();
+                product(self.set, len, key_value, double_stride, weight, |chunk| {
+                    store_sums(self.set, &chunk, len, false, &mut sums, width);
                 });
                 match query {
                     None => {}
                     Some((query, layout)) => match layout.output_rows() {
                         None => {
                             let query = &query[from * stride..(from + len) * stride];
-                            let weight = self.query.transposed(self.cpu);
-                            product(self.cpu, len, query, stride, weight, |chunk| {
-                                store_sums(&chunk, len, true, &mut sums, width);
+                            let weight = self.query.transposed();
+                            product(self.set, len, query, stride, weight, |chunk| {
+                                store_sums(self.set, &chunk, len, true, &mut sums, width);
                             });
                         }
                         Some(list) => {
@@ -189,9 +189,9 @@ impl<E: Microkernel> Block<E> {
                             // [output rows in the range, width]
                             let mut output_sums = Buffer::<f32>::unspecified(n * width);
                             let query = &query[first * stride..last * stride];
-                            let weight = self.query.transposed(self.cpu);
-                            product(self.cpu, n, query, stride, weight, |chunk| {
-                                store_sums(&chunk, n, false, &mut output_sums, width);
+                            let weight = self.query.transposed();
+                            product(self.set, n, query, stride, weight, |chunk| {
+                                store_sums(self.set, &chunk, n, false, &mut output_sums, width);
                             });
                             let output_sums = output_sums.chunks_exact(width);
                             for (row, output_sums) in list[first..last].iter().zip(output_sums) {
@@ -204,6 +204,7 @@ impl<E: Microkernel> Block<E> {
                     },
                 }
                 normalise_backward(
+                    self.set,
                     &sums,
                     width,
                     &normalised.rows[from * stride..],

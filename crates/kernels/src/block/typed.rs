@@ -1,6 +1,6 @@
 //! A block's weights in one number format.
 
-use crate::cpu::CpuFeatures;
+use crate::instruction_set::InstructionSet;
 use crate::microkernel::Microkernel;
 use crate::product::padded;
 
@@ -9,7 +9,7 @@ use super::shape::{BlockShape, BlockWeights};
 
 /// A block in the number format `E`.
 pub(crate) struct Block<E> {
-    pub cpu: CpuFeatures,
+    pub set: InstructionSet,
     pub shape: BlockShape,
     /// The first layer normalisation is folded into it, as into the next.
     pub query: Linear<E>,
@@ -26,7 +26,7 @@ impl<E: Microkernel> Block<E> {
     ///
     /// # Panics
     /// If a weight's length does not match the shape.
-    pub fn new(cpu: CpuFeatures, shape: BlockShape, weights: BlockWeights) -> Self {
+    pub fn new(set: InstructionSet, shape: BlockShape, weights: BlockWeights) -> Self {
         let BlockShape { width, hidden, .. } = shape;
         let [in_weight, in_bias] = weights.in_proj;
         assert!(width > 0 && hidden > 0 && shape.heads > 0);
@@ -37,13 +37,13 @@ impl<E: Microkernel> Block<E> {
         let (query_weight, key_value_weight) = in_weight.split_at(width * width);
         let (query_bias, key_value_bias) = in_bias.split_at(width);
         let block = Self {
-            cpu,
+            set,
             shape,
-            query: Linear::new(cpu, [query_weight, query_bias], width, ln_1),
-            key_value: Linear::new(cpu, [key_value_weight, key_value_bias], width, ln_1),
-            out_proj: Linear::new(cpu, weights.out_proj, width, None),
-            c_fc: Linear::new(cpu, weights.c_fc, width, Some(weights.ln_2)),
-            c_proj: Linear::new(cpu, weights.c_proj, hidden, None),
+            query: Linear::new([query_weight, query_bias], width, ln_1),
+            key_value: Linear::new([key_value_weight, key_value_bias], width, ln_1),
+            out_proj: Linear::new(weights.out_proj, width, None),
+            c_fc: Linear::new(weights.c_fc, width, Some(weights.ln_2)),
+            c_proj: Linear::new(weights.c_proj, hidden, None),
         };
         assert_eq!(block.out_proj.bias.len(), width, "bias after the attention");
         assert_eq!(block.c_fc.bias.len(), hidden, "bias inside the MLP");
