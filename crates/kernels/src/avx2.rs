@@ -1,23 +1,24 @@
 //! The innermost loops on AVX2.
 //!
 //! A tile of 6 x 16 sums fills 12 of the 16 vector registers. A processor without AVX-512 has
-//! smaller caches too, so the summed axis is cut: a block of a panel's half stays in the first-level
+//! smaller caches too, so the summed axis is cut: a block of a panel stays in the first-level
 //! cache while all tiles of rows pass it, and the sums wait in the result.
 
 use std::arch::x86_64::*;
 
-use crate::tile::{Left, Order, PANEL, heights};
+use crate::buffer::Buffer;
+use crate::tile::{Left, Order, heights};
 
 /// Most rows of a tile.
 const ROWS: usize = 6;
 
-/// Columns of a tile: half a panel.
+/// Columns of a tile, and of a panel.
 const COLUMNS: usize = 16;
 
-/// Steps of the summed axis at a time: 16 KiB of a panel's half.
+/// Steps of the summed axis at a time: 16 KiB of a panel.
 const BLOCK: usize = 256;
 
-/// `(steps, left, stride of left, half of a panel, out, stride of out, whether to add to out)`
+/// `(steps, left, stride of left, panel, out, stride of out, whether to add to out)`
 ///
 /// # Safety
 /// The processor has the instructions, and the operands are as long as `microkernel::panel` checks.
@@ -57,20 +58,100 @@ pub(crate) unsafe fn panel(
         Order::RowMajor => (&ROW_MAJOR, left.stride, 1),
         Order::ColumnMajor => (&COLUMN_MAJOR, 1, left.stride),
     };
-    let (values, panel, out) = (left.values.as_ptr(), panel.as_ptr(), out.as_mut_ptr());
     // Without steps the sums are still to be set.
     for first in (0..steps.max(1)).step_by(BLOCK) {
         let steps = BLOCK.min(steps - first);
-        for column in (0..PANEL).step_by(COLUMNS) {
-            for range in heights(rows, ROWS) {
+        for range in heights(rows, ROWS) {
+            // SAFETY: rows, steps and columns are within the operands.
+            unsafe {
+                kernels[range.len() - 1](
+                    steps,
+                    left.values.as_ptr().add(range.start * row + first * step),
+                    left.stride,
+                    panel.as_ptr().add(first * COLUMNS),
+                    out.as_mut_ptr().add(range.start * out_stride),
+                    out_stride,
+                    first > 0,
+                );
+            }
+        }
+    }
+}
+
+/// Rows `[rows, steps]` in the order in which [`arranged_panels`] reads them: a block of steps after the
+/// other, in it a tile's rows after the other's, `[steps][rows of the tile]`.
+pub(crate) fn arrange(rows: usize, steps: usize, left: Left<f32>) -> Buffer<f32> {
+    let mut arranged = Buffer::<f32>::unspecified(rows * steps);
+    for first in (0..steps).step_by(BLOCK) {
+        let steps = BLOCK.min(steps - first);
+        let block = &mut arranged[rows * first..];
+        for range in heights(rows, ROWS) {
+            let tile = &mut block[range.start * steps..range.end * steps];
+            match range.len() {
+                6 => interleave::<6>(tile, left, range.start, first),
+                5 => interleave::<5>(tile, left, range.start, first),
+                4 => interleave::<4>(tile, left, range.start, first),
+                3 => interleave::<3>(tile, left, range.start, first),
+                2 => interleave::<2>(tile, left, range.start, first),
+                _ => interleave::<1>(tile, left, range.start, first),
+            }
+        }
+    }
+    arranged
+}
+
+/// `tile[step][row]` from the rows from `row` on and the steps from `first` on.
+fn interleave<const HEIGHT: usize>(tile: &mut [f32], left: Left<f32>, row: usize, first: usize) {
+    let (tile, _) = tile.as_chunks_mut::<HEIGHT>();
+    let steps = tile.len();
+    let (by_row, by_step) = match left.order {
+        Order::RowMajor => (left.stride, 1),
+        Order::ColumnMajor => (1, left.stride),
+    };
+    for r in 0..HEIGHT {
+        let values = left.values[(row + r) * by_row + first * by_step..].iter();
+        for (place, value) in tile[..steps].iter_mut().zip(values.step_by(by_step)) {
+            place[r] = *value;
+        }
+    }
+}
+
+/// See `Microkernel::arranged_panels`.
+///
+/// # Safety
+/// The processor has AVX2 and FMA, and the operands are as long as is checked there.
+pub(crate) unsafe fn arranged_panels(
+    rows: usize,
+    steps: usize,
+    left: &[f32],
+    count: usize,
+    panels: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let tiles = rows.div_ceil(ROWS);
+    for first in (0..steps.max(1)).step_by(BLOCK) {
+        let block = BLOCK.min(steps - first);
+        // Of the next panel, so many vectors of a cache line are fetched beside each tile.
+        let fetched = block.div_ceil(tiles);
+        for j in 0..count {
+            let panel = j * steps * COLUMNS + first * COLUMNS;
+            let next = panel + steps * COLUMNS;
+            for (t, range) in heights(rows, ROWS).enumerate() {
+                for line in t * fetched..((t + 1) * fetched).min(block) {
+                    let at = panels.as_ptr().wrapping_add(next + line * COLUMNS);
+                    // SAFETY: fetching has no effect but on the caches, whatever the address.
+                    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+                }
+                let height = range.len();
                 // SAFETY: rows, steps and columns are within the operands.
                 unsafe {
-                    kernels[range.len() - 1](
-                        steps,
-                        values.add(range.start * row + first * step),
-                        left.stride,
-                        panel.add(first * PANEL + column),
-                        out.add(range.start * out_stride + column),
+                    COLUMN_MAJOR[height - 1](
+                        block,
+                        left.as_ptr().add(rows * first + range.start * block),
+                        height,
+                        panels.as_ptr().add(panel),
+                        out.as_mut_ptr().add(range.start * out_stride + j * COLUMNS),
                         out_stride,
                         first > 0,
                     );
@@ -103,11 +184,11 @@ unsafe fn tile<const ROWS: usize, const COLUMN_MAJOR: bool>(
         }
     }
     for p in 0..steps {
-        // SAFETY: the panel has 32 numbers a step, of which these are half.
+        // SAFETY: the panel has 16 numbers a step.
         let (b0, b1) = unsafe {
             (
-                _mm256_loadu_ps(panel.add(p * PANEL)),
-                _mm256_loadu_ps(panel.add(p * PANEL + 8)),
+                _mm256_loadu_ps(panel.add(p * COLUMNS)),
+                _mm256_loadu_ps(panel.add(p * COLUMNS + 8)),
             )
         };
         for (r, sum) in sums.iter_mut().enumerate() {

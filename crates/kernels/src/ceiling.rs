@@ -23,7 +23,7 @@ pub fn ceiling(
         let set = InstructionSet::detected();
         let threads = rayon::current_num_threads();
         let stride = padded(steps);
-        let right = Packed::<E>::new(steps, columns, |p, c| (p * 7 + c) as f32 % 13.0 - 6.0);
+        let right = Packed::<E>::new(set, steps, columns, |p, c| (p * 7 + c) as f32 % 13.0 - 6.0);
         let left = vec![E::from_f32(0.5); rows * stride];
         let once = || {
             let start = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Any number of rows times one panel of 32 columns: which innermost loop a number format has on
+//! Any number of rows times a panel of 16 or 32 columns: which innermost loop a number format has on
 //! which processor.
 
 use half::bf16;
@@ -7,14 +7,15 @@ use half::bf16;
 use crate::avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512;
+use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::instruction_set::InstructionSet;
 use crate::portable;
-use crate::tile::{Left, Order, PANEL};
+use crate::tile::{Left, Order, panel_width};
 
-/// `out[r * out_stride + c] = sum over p of left(r, p) * panel[p][c]` for `rows` rows, the 32 columns
-/// of a panel and `steps` steps; the panel is laid out `[steps / group][32][group]`. The sums are
-/// added up in the order of the steps.
+/// `out[r * out_stride + c] = sum over p of left(r, p) * panel[p][c]` for `rows` rows, the columns of
+/// a panel ([`panel_width`]) and `steps` steps; the panel is laid out `[steps / group][columns][group]`.
+/// The sums are added up in the order of the steps.
 /// For `bf16`, `steps` counts numbers and is even, and the left operand is row-major.
 ///
 /// # Panics
@@ -36,9 +37,10 @@ pub(crate) fn panel<E: Microkernel>(
         Order::RowMajor => (rows - 1) * left.stride + steps,
         Order::ColumnMajor => steps.saturating_sub(1) * left.stride + rows,
     };
+    let width = panel_width(set);
     assert!(steps.is_multiple_of(E::GROUP));
-    assert!(left.values.len() >= needed && panel.len() >= steps * PANEL);
-    assert!(out_stride >= PANEL && out.len() >= (rows - 1) * out_stride + PANEL);
+    assert!(left.values.len() >= needed && panel.len() >= steps * width);
+    assert!(out_stride >= width && out.len() >= (rows - 1) * out_stride + width);
     E::panel(set, rows, steps, left, panel, out, out_stride);
 }
 
@@ -54,6 +56,35 @@ pub(crate) trait Microkernel: Element {
         out: &mut [f32],
         out_stride: usize,
     );
+
+    /// The rows in the order in which [`arranged_panels`](Self::arranged_panels) reads them; none where
+    /// the processor's microkernel reads them as they are.
+    fn arrange(
+        set: InstructionSet,
+        rows: usize,
+        steps: usize,
+        left: Left<Self>,
+    ) -> Option<Buffer<Self>> {
+        let _ = (set, rows, steps, left);
+        None
+    }
+
+    /// Arranged rows times the first `count` of `panels`, which follow one another; as [`panel`]
+    /// otherwise.
+    #[allow(clippy::too_many_arguments, reason = "of one product")]
+    fn arranged_panels(
+        set: InstructionSet,
+        rows: usize,
+        steps: usize,
+        left: &[Self],
+        count: usize,
+        panels: &[Self],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let _ = (rows, steps, left, count, panels, out, out_stride);
+        unreachable!("rows are not arranged for {set}");
+    }
 }
 
 impl Microkernel for f32 {
@@ -80,6 +111,35 @@ impl Microkernel for f32 {
             },
             _ => portable::panel(rows, steps, left, panel, out, out_stride),
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn arrange(
+        set: InstructionSet,
+        rows: usize,
+        steps: usize,
+        left: Left<Self>,
+    ) -> Option<Buffer<Self>> {
+        (set == InstructionSet::Avx2).then(|| avx2::arrange(rows, steps, left))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn arranged_panels(
+        set: InstructionSet,
+        rows: usize,
+        steps: usize,
+        left: &[Self],
+        count: usize,
+        panels: &[Self],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let width = count * panel_width(set);
+        assert!(set == InstructionSet::Avx2 && rows > 0);
+        assert!(left.len() >= rows * steps && panels.len() >= steps * width);
+        assert!(out_stride >= width && out.len() >= (rows - 1) * out_stride + width);
+        // SAFETY: the processor has AVX2 and FMA, and the lengths are checked.
+        unsafe { avx2::arranged_panels(rows, steps, left, count, panels, out, out_stride) };
     }
 }
 

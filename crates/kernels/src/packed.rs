@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 
 use crate::element::Element;
-use crate::tile::PANEL;
+use crate::instruction_set::InstructionSet;
+use crate::tile::panel_width;
 
-/// The right operand of many products, `[steps, columns]`, packed once: panels of 32 columns (the
-/// last one filled up with zeros), and within one `[steps / group][32][group]`, steps filled up with
+/// The right operand of many products, `[steps, columns]`, packed once: panels of 16 or 32 columns
+/// (the last one filled up with zeros), and within one `[steps / group][columns][group]`, steps filled up with
 /// zeros to a whole group.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed<E> {
@@ -14,34 +15,42 @@ pub(crate) struct Packed<E> {
     pub steps: usize,
     /// Number of columns.
     pub columns: usize,
+    /// Columns of a panel.
+    width: usize,
     values: Vec<E>,
 }
 
 impl<E: Element> Packed<E> {
     /// Packs the matrix whose element at (step, column) is `at(step, column)`, by all threads.
-    pub fn new(steps: usize, columns: usize, at: impl Fn(usize, usize) -> f32 + Sync) -> Self {
-        let mut packed = Self::zeros(steps, columns);
-        let len = packed.panel_len();
+    pub fn new(
+        set: InstructionSet,
+        steps: usize,
+        columns: usize,
+        at: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let mut packed = Self::zeros(panel_width(set), steps, columns);
+        let (len, width) = (packed.panel_len().max(1), packed.width);
         packed
             .values
             .par_chunks_mut(len)
             .enumerate()
-            .for_each(|(j, panel)| fill(j, panel, steps, columns, &at));
+            .for_each(|(j, panel)| fill(j, panel, [width, steps, columns], &at));
         packed
     }
 
-    fn zeros(steps: usize, columns: usize) -> Self {
-        let columns_of_panels = columns.div_ceil(PANEL) * PANEL;
+    fn zeros(width: usize, steps: usize, columns: usize) -> Self {
+        let columns_of_panels = columns.next_multiple_of(width);
         Self {
             steps,
             columns,
+            width,
             values: vec![E::default(); columns_of_panels * steps.next_multiple_of(E::GROUP)],
         }
     }
 
     /// Numbers of a panel.
     fn panel_len(&self) -> usize {
-        (self.padded_steps() * PANEL).max(1)
+        self.padded_steps() * self.width
     }
 
     /// Steps as the panels have them: filled up to a whole group.
@@ -49,16 +58,16 @@ impl<E: Element> Packed<E> {
         self.steps.next_multiple_of(E::GROUP)
     }
 
-    /// The 32 columns of panel `j`.
-    pub fn panel(&self, j: usize) -> &[E] {
-        let len = self.padded_steps() * PANEL;
-        &self.values[j * len..(j + 1) * len]
+    /// The panels that begin with the one that begins at this column.
+    pub fn panels_from(&self, column: usize) -> &[E] {
+        &self.values[column / self.width * self.panel_len()..]
     }
 
     /// The element at (step, column).
     pub fn at(&self, step: usize, column: usize) -> f32 {
-        let index = (column / PANEL * self.padded_steps() + step / E::GROUP * E::GROUP) * PANEL
-            + column % PANEL * E::GROUP
+        let width = self.width;
+        let index = (column / width * self.padded_steps() + step / E::GROUP * E::GROUP) * width
+            + column % width * E::GROUP
             + step % E::GROUP;
         self.values[index].to_f32()
     }
@@ -69,29 +78,28 @@ impl<E: Element> Packed<E> {
     /// threads, this thread could meanwhile pick up another task that waits for the result, a
     /// deadlock.
     pub fn transposed(&self) -> Self {
-        let mut packed = Self::zeros(self.columns, self.steps);
-        let len = packed.panel_len();
+        let mut packed = Self::zeros(self.width, self.columns, self.steps);
+        let (len, width) = (packed.panel_len().max(1), packed.width);
         let (steps, columns) = (packed.steps, packed.columns);
         for (j, panel) in packed.values.chunks_mut(len).enumerate() {
-            fill(j, panel, steps, columns, &|p, c| self.at(c, p));
+            fill(j, panel, [width, steps, columns], &|p, c| self.at(c, p));
         }
         packed
     }
 }
 
-/// Fills panel `j` of a matrix.
+/// Fills panel `j` of a matrix with panels of `width` columns.
 fn fill<E: Element>(
     j: usize,
     panel: &mut [E],
-    steps: usize,
-    columns: usize,
+    [width, steps, columns]: [usize; 3],
     at: &impl Fn(usize, usize) -> f32,
 ) {
-    let width = PANEL.min(columns - j * PANEL);
-    for (g, group) in panel.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
-        for c in 0..width {
+    let filled = width.min(columns - j * width);
+    for (g, group) in panel.chunks_exact_mut(width * E::GROUP).enumerate() {
+        for c in 0..filled {
             for i in 0..E::GROUP.min(steps - g * E::GROUP) {
-                let value = at(g * E::GROUP + i, j * PANEL + c);
+                let value = at(g * E::GROUP + i, j * width + c);
                 group[c * E::GROUP + i] = E::from_f32(value);
             }
         }
@@ -104,9 +112,9 @@ mod tests {
 
     use super::*;
 
-    fn check<E: Element>(steps: usize, columns: usize) {
+    fn check<E: Element>(set: InstructionSet, steps: usize, columns: usize) {
         let at = |p: usize, c: usize| (p * 101 + c) as f32 % 61.0;
-        let packed = Packed::<E>::new(steps, columns, at);
+        let packed = Packed::<E>::new(set, steps, columns, at);
         let transposed = packed.transposed();
         for p in 0..steps {
             for c in 0..columns {
@@ -119,8 +127,10 @@ mod tests {
     #[test]
     fn keeps_every_element_in_place() {
         for (steps, columns) in [(1, 1), (7, 33), (64, 64), (65, 31), (2, 100)] {
-            check::<f32>(steps, columns);
-            check::<bf16>(steps, columns);
+            for set in InstructionSet::ALL {
+                check::<f32>(set, steps, columns);
+                check::<bf16>(set, steps, columns);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The innermost loops in a form that the compiler vectorises, for processors that this crate has no
 //! microkernel for.
 
-use crate::tile::{Left, Order, PANEL, heights};
+use crate::tile::{Left, Order, heights};
 
-/// Columns of a tile: half a panel.
+/// Columns of a tile, and of a panel.
 const COLUMNS: usize = 16;
 
 /// Most rows of a tile: with the 32 vector registers of NEON its sums fill 24, with the 16 of SSE2 8.
@@ -22,38 +22,35 @@ pub(crate) fn panel(
     out_stride: usize,
 ) {
     for r in 0..rows {
-        out[r * out_stride..][..PANEL].fill(0.0);
+        out[r * out_stride..][..COLUMNS].fill(0.0);
     }
     let (row, step) = match left.order {
         Order::RowMajor => (left.stride, 1),
         Order::ColumnMajor => (1, left.stride),
     };
     for first in (0..steps).step_by(BLOCK) {
-        let block = &panel[first * PANEL..(first + BLOCK).min(steps) * PANEL];
-        for column in (0..PANEL).step_by(COLUMNS) {
-            for range in heights(rows, ROWS) {
-                let left = &left.values[range.start * row + first * step..];
-                let out = &mut out[range.start * out_stride + column..];
-                match range.len() {
-                    1 => tile::<1>(left, row, step, block, column, out, out_stride),
-                    2 => tile::<2>(left, row, step, block, column, out, out_stride),
-                    3 => tile::<3>(left, row, step, block, column, out, out_stride),
-                    4 => tile::<4>(left, row, step, block, column, out, out_stride),
-                    5 => tile::<5>(left, row, step, block, column, out, out_stride),
-                    _ => tile::<6>(left, row, step, block, column, out, out_stride),
-                }
+        let block = &panel[first * COLUMNS..(first + BLOCK).min(steps) * COLUMNS];
+        for range in heights(rows, ROWS) {
+            let left = &left.values[range.start * row + first * step..];
+            let out = &mut out[range.start * out_stride..];
+            match range.len() {
+                1 => tile::<1>(left, row, step, block, out, out_stride),
+                2 => tile::<2>(left, row, step, block, out, out_stride),
+                3 => tile::<3>(left, row, step, block, out, out_stride),
+                4 => tile::<4>(left, row, step, block, out, out_stride),
+                5 => tile::<5>(left, row, step, block, out, out_stride),
+                _ => tile::<6>(left, row, step, block, out, out_stride),
             }
         }
     }
 }
 
-/// Adds `ROWS` rows times 16 columns, which begin at `column`, of a block of a panel to `out`.
+/// Adds `ROWS` rows times a block of a panel to `out`.
 fn tile<const ROWS: usize>(
     left: &[f32],
     row: usize,
     step: usize,
     panel: &[f32],
-    column: usize,
     out: &mut [f32],
     out_stride: usize,
 ) {
@@ -61,8 +58,7 @@ fn tile<const ROWS: usize>(
     for (r, sums) in sums.iter_mut().enumerate() {
         sums.copy_from_slice(&out[r * out_stride..][..COLUMNS]);
     }
-    for (p, b) in panel.as_chunks::<PANEL>().0.iter().enumerate() {
-        let b: &[f32; COLUMNS] = b[column..].first_chunk().expect("a half of a panel");
+    for (p, b) in panel.as_chunks::<COLUMNS>().0.iter().enumerate() {
         for (r, sums) in sums.iter_mut().enumerate() {
             let a = left[r * row + p * step];
             for (sum, b) in sums.iter_mut().zip(b) {

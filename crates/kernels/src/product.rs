@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::instruction_set::InstructionSet;
 use crate::microkernel::{Microkernel, panel};
 use crate::packed::Packed;
-use crate::tile::{Left, Order, PANEL};
+use crate::tile::{Left, Order, PANEL, panel_width};
 
 /// Columns that are computed before they are handed over: few, so that their sums stay in the
 /// first-level caches.
@@ -39,24 +39,26 @@ pub(crate) fn product<E: Microkernel>(
     if rows == 0 {
         return;
     }
+    let left = Left {
+        values: left,
+        stride,
+        order: Order::RowMajor,
+    };
+    let steps = right.padded_steps();
+    let arranged = E::arrange(set, rows, steps, left);
+    let width = panel_width(set);
     let mut sums = Buffer::<f32>::unspecified(rows * CHUNK);
     for first_column in (0..right.columns).step_by(CHUNK) {
         let columns = CHUNK.min(right.columns - first_column);
-        for j in 0..columns.div_ceil(PANEL) {
-            let left = Left {
-                values: left,
-                stride,
-                order: Order::RowMajor,
-            };
-            panel(
-                set,
-                rows,
-                right.padded_steps(),
-                left,
-                right.panel(first_column / PANEL + j),
-                &mut sums[j * PANEL..],
-                CHUNK,
-            );
+        let panels = right.panels_from(first_column);
+        if let Some(arranged) = &arranged {
+            let count = columns.div_ceil(width);
+            E::arranged_panels(set, rows, steps, arranged, count, panels, &mut sums, CHUNK);
+        } else {
+            for column in (0..columns).step_by(width) {
+                let (panels, sums) = (&panels[column * steps..], &mut sums[column..]);
+                panel(set, rows, steps, left, panels, sums, CHUNK);
+            }
         }
         sink(Chunk {
             first_column,

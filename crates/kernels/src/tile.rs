@@ -2,8 +2,18 @@
 
 use std::ops::Range;
 
-/// Columns of a panel, and of a tile.
+use crate::instruction_set::InstructionSet;
+
+/// Most columns of a panel.
 pub(crate) const PANEL: usize = 32;
+
+/// Columns of a panel, and of a tile: two vectors on x86-64.
+pub(crate) fn panel_width(set: InstructionSet) -> usize {
+    match set {
+        InstructionSet::Portable | InstructionSet::Avx2 => PANEL / 2,
+        InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => PANEL,
+    }
+}
 
 /// Most rows of a tile; on AVX-512 exactly, elsewhere a tile has fewer.
 pub(crate) const TILE: usize = 12;

@@ -8,7 +8,7 @@ use crate::disjoint::DisjointParts;
 use crate::element::Element;
 use crate::microkernel::{Microkernel, panel};
 use crate::softmax::{exponentials, scale, softmax_backward};
-use crate::tile::{Left, Order, PANEL, TILE};
+use crate::tile::{Left, Order, PANEL, TILE, panel_width};
 
 use super::operands::Attention;
 use super::panels::Panels;
@@ -148,11 +148,11 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
             of,
             stride,
             padded_dim,
-            keys_transposed: Panels::new(dim, longest),
-            values_transposed: Panels::new(dim, longest),
-            keys: Panels::new(longest, dim),
-            queries: Panels::new(most, dim),
-            gradients: Panels::new(most, dim),
+            keys_transposed: Panels::new(of.set, dim, longest),
+            values_transposed: Panels::new(of.set, dim, longest),
+            keys: Panels::new(of.set, longest, dim),
+            queries: Panels::new(of.set, most, dim),
+            gradients: Panels::new(of.set, most, dim),
             weights: Buffer::unspecified(most * stride),
             score_gradients: Buffer::unspecified(most * stride),
             rows: Buffer::zeros(TILE * of.padded_head()),
@@ -281,7 +281,7 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
                 (&self.score_gradients, &self.queries, &mut self.sums),
                 (&self.weights, &self.gradients, &mut self.value_sums),
             ] {
-                for j in 0..self.padded_dim / PANEL {
+                for column in (0..of.head_dim).step_by(panel_width(of.set)) {
                     panel(
                         of.set,
                         n,
@@ -291,8 +291,8 @@ impl<'a, E: Microkernel> BackwardTask<'a, E> {
                             stride: self.stride,
                             order: Order::ColumnMajor,
                         },
-                        right.panel(j),
-                        &mut sums[j * PANEL..],
+                        right.panel(column),
+                        &mut sums[column..],
                         self.padded_dim,
                     );
                 }

@@ -22,8 +22,8 @@ impl<E: Microkernel> Attention<'_, E> {
         let padded_dim = dim.next_multiple_of(PANEL);
         self.tasks().into_par_iter().for_each(|(g, head)| {
             // [head_dim, rows] and [rows, head_dim].
-            let mut keys = Panels::new(dim, longest);
-            let mut values = Panels::new(longest, dim);
+            let mut keys = Panels::new(self.set, dim, longest);
+            let mut values = Panels::new(self.set, longest, dim);
             // [TILE, padded head].
             let mut queries = Buffer::<E>::zeros(TILE * self.padded_head());
             // [TILE, rows padded to whole panels]: scores, then weights.

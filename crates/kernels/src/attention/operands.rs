@@ -5,7 +5,7 @@ use crate::element::Element;
 use crate::instruction_set::InstructionSet;
 use crate::layout::Layout;
 use crate::microkernel::{Microkernel, panel};
-use crate::tile::{Left, Order, PANEL};
+use crate::tile::{Left, Order, PANEL, panel_width};
 
 use super::panels::Panels;
 
@@ -158,7 +158,7 @@ impl<E: Microkernel> Attention<'_, E> {
         out: &mut [f32],
         stride: usize,
     ) {
-        for j in 0..attended.div_ceil(PANEL) {
+        for column in (0..attended).step_by(panel_width(self.set)) {
             panel(
                 self.set,
                 n,
@@ -168,8 +168,8 @@ impl<E: Microkernel> Attention<'_, E> {
                     stride: self.padded_head(),
                     order: Order::RowMajor,
                 },
-                columns.panel(j),
-                &mut out[j * PANEL..],
+                columns.panel(column),
+                &mut out[column..],
                 stride,
             );
         }
@@ -199,14 +199,14 @@ impl<E: Microkernel> Attention<'_, E> {
                 &mut rounded[row],
             );
         }
-        for j in 0..padded / PANEL {
+        for column in (0..self.head_dim).step_by(panel_width(self.set)) {
             let left = Left {
                 values: &*rounded,
                 stride: weights.stride,
                 order: Order::RowMajor,
             };
-            let out = &mut out[j * PANEL..];
-            panel(self.set, n, steps, left, rows.panel(j), out, padded);
+            let out = &mut out[column..];
+            panel(self.set, n, steps, left, rows.panel(column), out, padded);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::element::Element;
+use crate::instruction_set::InstructionSet;
 use crate::packed::Packed;
 
 /// `x W + b`.
@@ -21,12 +22,17 @@ impl<E: Element> Linear<E> {
     /// Packs a PyTorch layer, `weight` `[outputs, inputs]` and `bias` `[outputs]`. `norm` is the
     /// affine part (weight and bias, `[inputs]` each) of the layer normalisation before it, which is
     /// folded in.
-    pub fn new([weight, bias]: [&[f32]; 2], inputs: usize, norm: Option<[&[f32]; 2]>) -> Self {
+    pub fn new(
+        set: InstructionSet,
+        [weight, bias]: [&[f32]; 2],
+        inputs: usize,
+        norm: Option<[&[f32]; 2]>,
+    ) -> Self {
         let outputs = bias.len();
         assert_eq!(weight.len(), inputs * outputs, "values of a linear layer");
         let Some([gain, shift]) = norm else {
             return Self {
-                weight: Packed::new(inputs, outputs, |p, c| weight[c * inputs + p]),
+                weight: Packed::new(set, inputs, outputs, |p, c| weight[c * inputs + p]),
                 bias: bias.to_vec(),
                 transposed: OnceLock::new(),
             };
@@ -42,7 +48,9 @@ impl<E: Element> Linear<E> {
             })
             .collect();
         Self {
-            weight: Packed::new(inputs, outputs, |p, c| weight[c * inputs + p] * gain[p]),
+            weight: Packed::new(set, inputs, outputs, |p, c| {
+                weight[c * inputs + p] * gain[p]
+            }),
             bias,
             transposed: OnceLock::new(),
         }

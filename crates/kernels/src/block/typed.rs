@@ -39,11 +39,11 @@ impl<E: Microkernel> Block<E> {
         let block = Self {
             set,
             shape,
-            query: Linear::new([query_weight, query_bias], width, ln_1),
-            key_value: Linear::new([key_value_weight, key_value_bias], width, ln_1),
-            out_proj: Linear::new(weights.out_proj, width, None),
-            c_fc: Linear::new(weights.c_fc, width, Some(weights.ln_2)),
-            c_proj: Linear::new(weights.c_proj, hidden, None),
+            query: Linear::new(set, [query_weight, query_bias], width, ln_1),
+            key_value: Linear::new(set, [key_value_weight, key_value_bias], width, ln_1),
+            out_proj: Linear::new(set, weights.out_proj, width, None),
+            c_fc: Linear::new(set, weights.c_fc, width, Some(weights.ln_2)),
+            c_proj: Linear::new(set, weights.c_proj, hidden, None),
         };
         assert_eq!(block.out_proj.bias.len(), width, "bias after the attention");
         assert_eq!(block.c_fc.bias.len(), hidden, "bias inside the MLP");
