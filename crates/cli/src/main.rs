@@ -11,6 +11,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
+use promptsrc_clip::InstructionSet;
 
 use crate::args::{Cli, Command, Common};
 use crate::failure::Failure;
@@ -28,7 +29,9 @@ fn main() -> ExitCode {
     // Exits with 2 on wrong usage, with 0 after --help and --version.
     let Cli { common, command } = Cli::parse();
     let printer = Printer::new(common.quiet, common.json);
-    let result = settings::threads(common.threads).and_then(|()| run(&command, &common, &printer));
+    let result = settings::threads(common.threads)
+        .and_then(|()| InstructionSet::chosen().map_err(Failure::usage))
+        .and_then(|_| run(&command, &common, &printer));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed standard output, as `head` does: not an error.

@@ -35,6 +35,7 @@ pub mod weights;
 pub use model::{ClipModel, has_kernels};
 pub use promptsrc_kernels::{
     Activation, CPU_VARIABLE, InstructionSet, InstructionSetError, Precision, PrecisionError,
+    Vendor, ceiling, processor_name,
 };
 pub use tensors::{unit, values};
 pub use text::TextTower;

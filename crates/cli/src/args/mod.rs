@@ -74,7 +74,7 @@ pub struct Common {
     /// Device to compute on; GPU devices must be enabled when promptsrc is built.
     #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
     pub device: String,
-    /// Precision of the matrix products in the towers; auto is bf16 if the processor has
+    /// Precision of the matrix products in the towers; auto is bf16 on a processor by AMD with
     /// instructions for it (AVX512-BF16), otherwise f32. An adapter is evaluated in the precision of
     /// its training, which it records, unless another one is given here.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]

@@ -1,4 +1,5 @@
-//! `promptsrc inspect`: prints what a weight, adapter, run or checkpoint file contains.
+//! `promptsrc inspect`: prints what a weight, adapter, run or checkpoint file contains, or what the
+//! machine has.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -20,8 +21,13 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::reference_files;
 
+use super::machine;
+
 pub fn run(args: &InspectArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
-    let found = inspect(&args.file, &common.weights())?;
+    let found = match &args.file {
+        Some(file) => inspect(file, &common.weights())?,
+        None => machine::describe()?,
+    };
     printer.answer(&found, || text(&found))
 }
 

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod embed;
 pub mod eval;
 pub mod inspect;
+mod machine;
 pub mod predict;
 pub mod sample;
 pub mod train;

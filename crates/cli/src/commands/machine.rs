@@ -1,0 +1,62 @@
+//! `promptsrc inspect --machine`: what this machine has, and what is made of it.
+
+use promptsrc_clip::{CPU_VARIABLE, InstructionSet, Precision, Vendor, ceiling, processor_name};
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// Width and width inside the MLP of ViT-B/16's image tower, on whose products speed is measured.
+const WIDTHS: (usize, usize) = (768, 3072);
+
+/// Rows that a thread multiplies at a time.
+const ROWS: usize = 96;
+
+/// How often each product is measured; the best counts.
+const ROUNDS: usize = 10;
+
+pub fn describe() -> Result<Value, Failure> {
+    let used = InstructionSet::chosen()?;
+    let auto = Precision::auto()?;
+    let mut limits = Map::new();
+    for precision in [Precision::F32, Precision::Bf16] {
+        let measured = precision.check().is_ok().then(|| limit(precision).round());
+        limits.insert(precision.to_string(), json!(measured));
+    }
+    Ok(json!({
+        "kind": "machine",
+        "processor": processor_name(),
+        "architecture": std::env::consts::ARCH,
+        "vendor": match Vendor::of_processor() {
+            Vendor::Amd => "AMD",
+            Vendor::Intel => "Intel",
+            Vendor::Other => "other",
+        },
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "threads": rayon::current_num_threads(),
+        "instructions": {
+            "processor": InstructionSet::of_processor().name(),
+            "used": used.name(),
+            "limited_by": (used < InstructionSet::of_processor()).then_some(CPU_VARIABLE),
+        },
+        "auto": auto,
+        "gflops": limits,
+    }))
+}
+
+/// GFLOP/s of the products of one block of the image tower, by all threads.
+fn limit(precision: Precision) -> f64 {
+    let (width, hidden) = WIDTHS;
+    let products = [
+        (width, 3 * width),
+        (width, width),
+        (width, hidden),
+        (hidden, width),
+    ];
+    let (mut work, mut time) = (0.0, 0.0);
+    for (steps, columns) in products {
+        let flop = (steps * columns) as f64;
+        work += flop;
+        time += flop / ceiling(precision, ROWS, steps, columns, ROUNDS);
+    }
+    work / time
+}
