@@ -68,5 +68,5 @@ fn what_the_processor_does_not_have_is_refused() {
         limited("avx512-bf16", &args).fails(2, &["PROMPTSRC_CPU", "avx512-bf16", "most it has"]);
     }
     let bf16 = [&args[..], &["--precision", "bf16"]].concat();
-    limited("portable", &bf16).fails(1, &["bf16", "portable", "f32"]);
+    limited("portable", &bf16).fails(2, &["bf16", "portable", "f32"]);
 }
