@@ -13,6 +13,7 @@ BATCH=${BATCH:-}
 NAME_TOKENS=${NAME_TOKENS:-3}
 STEPS=${STEPS:-3}
 EVAL=${EVAL:-20}
+CPU=${CPU:-}
 PYTHON=${PYTHON:-python3}
 RESULTS=${RESULTS:-"$here/results"}
 
@@ -24,8 +25,9 @@ usage() {
     cat <<EOF
 usage: bash tools/perf/compare.sh [options]
 
-Runs one training step of ours (bf16, f32) and of PyTorch (f32 at all positions, f32 and bf16 cut),
-and the evaluation of images, one after the other in rounds, and prints Markdown tables.
+Runs one training step of ours (the precision that "auto" takes on this processor, and the others that
+it has) and of PyTorch (f32 at all positions, f32 cut, and bf16 cut where the processor has bf16), and
+the evaluation of images, one after the other in rounds, and prints Markdown tables.
 
 With --methods it runs one training step of each of these methods instead: ours (the precision that
 "auto" takes on this processor, and f32), and PyTorch's (f32 at all positions, f32 cut, and bf16 cut
@@ -41,6 +43,7 @@ Each option can also be given as an environment variable.
   --name-tokens N        NAME_TOKENS  tokens of a class name        [$NAME_TOKENS]
   --steps N              STEPS        steps per run of PyTorch; with --methods of ours too [$STEPS]
   --eval N               EVAL         images PyTorch evaluates      [$EVAL]
+  --cpu avx2             CPU          hide all instructions beyond AVX2 from both programs [none hidden]
   --python PROGRAM       PYTHON       a Python that has PyTorch     [$PYTHON]
   --results DIR          RESULTS      folder for the lines of JSON  [$RESULTS]
 EOF
@@ -51,7 +54,7 @@ die() { printf 'compare.sh: %s\n' "$*" >&2; exit 1; }
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
-        --methods | --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --python | --results)
+        --methods | --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --cpu | --python | --results)
             [[ $# -ge 2 ]] || die "$1 needs a value"
             name=${1#--}
             name=${name//-/_}
@@ -80,6 +83,15 @@ batch=()
 for number in "${class_counts[@]}" "$ROUNDS" "$THREADS" "${BATCH:-1}" "$NAME_TOKENS" "$STEPS" "$EVAL"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "expected a whole number above 0, found '$number'"
 done
+
+case $CPU in
+    "") ;;
+    avx2)
+        export PROMPTSRC_CPU=avx2
+        export ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+        ;;
+    *) die "--cpu: expected avx2, found '$CPU'" ;;
+esac
 
 command -v cargo >/dev/null || die "cargo is missing: install Rust (https://rustup.rs)"
 command -v "$PYTHON" >/dev/null || die "$PYTHON is missing: install Python 3, or name one with --python"
@@ -118,11 +130,12 @@ torch_step() { # FILE METHOD CLASSES PRECISION TEXT EVAL
 }
 
 in_detail() { # CLASSES
-    ours_step steps-ours-bf16.jsonl promptsrc "$1" bf16
-    ours_step steps-ours-f32.jsonl promptsrc "$1" f32
+    for precision in "${precisions[@]}"; do
+        ours_step "steps-ours-$precision.jsonl" promptsrc "$1" "$precision"
+    done
     torch_step steps-torch-f32-full.jsonl promptsrc "$1" f32 full "$EVAL"
     torch_step steps-torch-f32-cut.jsonl promptsrc "$1" f32 cut "$EVAL"
-    torch_step steps-torch-bf16-cut.jsonl promptsrc "$1" bf16 cut "$EVAL"
+    [[ ${#precisions[@]} == 1 ]] || torch_step steps-torch-bf16-cut.jsonl promptsrc "$1" bf16 cut "$EVAL"
 }
 of_method() { # METHOD CLASSES
     local best
@@ -141,6 +154,17 @@ processor() {
         sysctl -n machdep.cpu.brand_string 2>/dev/null || uname -m
 }
 
+# Ours: what "auto" takes, and what else the processor has.
+precisions=(auto)
+if [[ ${#methods[@]} -eq 0 ]]; then
+    probe=$(ours encode --precision auto --threads "$THREADS" --json)
+    if [[ $probe == *'"precision":"bf16"'* ]]; then
+        precisions+=(f32)
+    elif ours encode --precision bf16 --threads "$THREADS" --json >/dev/null 2>&1; then
+        precisions+=(bf16)
+    fi
+fi
+
 before=$(load)
 # All programs in every round, so that a temporary disturbance affects all of them alike.
 for ((round = 1; round <= ROUNDS; round++)); do
@@ -152,7 +176,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
         fi
     done
     [[ ${#methods[@]} -eq 0 ]] || continue
-    for precision in bf16 f32; do
+    for precision in "${precisions[@]}"; do
         run "encode-ours-$precision.jsonl" ours encode --precision "$precision" \
             --threads "$THREADS" --json
     done

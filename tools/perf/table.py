@@ -33,8 +33,15 @@ def runs(folder, kind):
                 fail(f"{file}:{number}: not JSON: {reason}")
             if not isinstance(figures, dict):
                 fail(f"{file}:{number}: expected an object, found {line[:40]}")
+            # Whether it is what "auto" takes, which its precision alone does not tell.
+            figures["auto"] = file.stem == f"{kind}-ours-auto"
             found.append((program, figures))
     return found
+
+
+def auto_of(found):
+    """The precision that "auto" took; None if it was not measured."""
+    return next((figures.get("precision") for _, figures in found if figures["auto"]), None)
 
 
 def key(program, figures):
@@ -77,12 +84,12 @@ def step_table(found):
     memory = medians(found, by, "peak_rss_mib")
     fraction = medians(found, by, "fraction_of_ceiling")
     lines = [
-        "| classes | program | precision | text | median s/step | to our bf16 | to our f32 | peak MiB | of GEMM ceiling |",
+        "| classes | program | precision | text | median s/step | to our auto | to our f32 | peak MiB | of GEMM ceiling |",
         "|--:|---|---|---|--:|--:|--:|--:|--:|",
     ]
     for group in sorted(seconds, key=lambda g: (g[0], rank(g[1:]))):
         classes, program, precision, text = group
-        ours = [seconds.get((classes, "ours", of, "exact")) for of in ("bf16", "f32")]
+        ours = [seconds.get((classes, "ours", of, "exact")) for of in (auto_of(found), "f32")]
         cells = [
             str(classes),
             PROGRAMS[program],
@@ -108,12 +115,12 @@ def evaluation_table(steps, encodes):
     torch = [(program, figures) for program, figures in steps if program == "torch"]
     seconds |= medians(torch, without_text, "eval_seconds_per_picture")
     lines = [
-        "| program | precision | evaluation, s/image | to our bf16 | to our f32 | peak MiB |",
+        "| program | precision | evaluation, s/image | to our auto | to our f32 | peak MiB |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for group in sorted(seconds, key=rank):
         program, precision, _ = group
-        ours = [seconds.get(("ours", of, "exact")) for of in ("bf16", "f32")]
+        ours = [seconds.get(("ours", of, "exact")) for of in (auto_of(encodes), "f32")]
         cells = [
             PROGRAMS[program],
             precision,
@@ -154,16 +161,14 @@ def method_table(found):
     order = list(dict.fromkeys(figures.get("method") for _, figures in found))
     for group in sorted(seconds, key=lambda g: (order.index(g[0]), g[2], rank(g[3:]))):
         case, (program, precision, text) = group[:3], group[3:]
-        ours = {of: seconds.get((*case, "ours", of, "exact")) for of in ("bf16", "f32")}
+        ours = [seconds.get((*case, "ours", of, "exact")) for of in (auto_of(found), "f32")]
         cells = [
             *map(str, case),
             PROGRAMS[program],
             precision,
             text,
             number(seconds[group], 2),
-            # bf16 is measured only where it is what "auto" takes.
-            ratio(seconds[group], ours["bf16"] or ours["f32"]),
-            ratio(seconds[group], ours["f32"]),
+            *(ratio(seconds[group], of) for of in ours),
             number(memory.get(group), 0),
             number(work.get(group), 0),
         ]
