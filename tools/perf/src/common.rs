@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// How to compute.
 #[derive(clap::Args)]
 pub struct Computing {
-    /// Precision of the products: f32, bf16, or auto for the fastest that this processor has.
+    /// Precision of the products: f32, bf16, or auto for what the command takes on this processor.
     #[arg(long, value_name = "P", default_value = "auto")]
     precision: String,
     /// Threads [default: all cores].
