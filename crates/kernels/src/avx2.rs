@@ -54,9 +54,10 @@ pub(crate) unsafe fn panel(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    let (kernels, row, step) = match left.order {
-        Order::RowMajor => (&ROW_MAJOR, left.stride, 1),
-        Order::ColumnMajor => (&COLUMN_MAJOR, 1, left.stride),
+    let (row, step) = left.strides();
+    let kernels = match left.order {
+        Order::RowMajor => &ROW_MAJOR,
+        Order::ColumnMajor => &COLUMN_MAJOR,
     };
     // Without steps the sums are still to be set.
     for first in (0..steps.max(1)).step_by(BLOCK) {
@@ -104,10 +105,7 @@ pub(crate) fn arrange(rows: usize, steps: usize, left: Left<f32>) -> Buffer<f32>
 fn interleave<const HEIGHT: usize>(tile: &mut [f32], left: Left<f32>, row: usize, first: usize) {
     let (tile, _) = tile.as_chunks_mut::<HEIGHT>();
     let steps = tile.len();
-    let (by_row, by_step) = match left.order {
-        Order::RowMajor => (left.stride, 1),
-        Order::ColumnMajor => (1, left.stride),
-    };
+    let (by_row, by_step) = left.strides();
     for r in 0..HEIGHT {
         let values = left.values[(row + r) * by_row + first * by_step..].iter();
         for (place, value) in tile[..steps].iter_mut().zip(values.step_by(by_step)) {

@@ -1,7 +1,7 @@
 //! The innermost loops in a form that the compiler vectorises, for processors that this crate has no
 //! microkernel for.
 
-use crate::tile::{Left, Order, heights};
+use crate::tile::{Left, heights};
 
 /// Columns of a tile, and of a panel.
 const COLUMNS: usize = 16;
@@ -24,10 +24,7 @@ pub(crate) fn panel(
     for r in 0..rows {
         out[r * out_stride..][..COLUMNS].fill(0.0);
     }
-    let (row, step) = match left.order {
-        Order::RowMajor => (left.stride, 1),
-        Order::ColumnMajor => (1, left.stride),
-    };
+    let (row, step) = left.strides();
     for first in (0..steps).step_by(BLOCK) {
         let block = &panel[first * COLUMNS..(first + BLOCK).min(steps) * COLUMNS];
         for range in heights(rows, ROWS) {

@@ -41,3 +41,13 @@ pub(crate) struct Left<'a, E> {
     pub stride: usize,
     pub order: Order,
 }
+
+impl<E> Left<'_, E> {
+    /// How far apart two rows and two steps are.
+    pub fn strides(&self) -> (usize, usize) {
+        match self.order {
+            Order::RowMajor => (self.stride, 1),
+            Order::ColumnMajor => (1, self.stride),
+        }
+    }
+}

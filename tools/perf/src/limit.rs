@@ -1,9 +1,7 @@
 //! How close a measurement comes to what the machine could do.
 
-use promptsrc_clip::{ClipConfig, Precision};
+use promptsrc_clip::{ClipConfig, Precision, ceiling};
 use serde::Serialize;
-
-use crate::needed_work;
 
 /// Arithmetic per second, beside that of the microkernel alone.
 #[derive(Serialize)]
@@ -17,7 +15,8 @@ pub struct Limit {
 impl Limit {
     /// For products that took so many seconds; measures the ceiling on the threads of this pool.
     pub fn of(needed_gflop: f64, seconds: f64, clip: &ClipConfig, precision: Precision) -> Self {
-        let gemm_ceiling_gflops = ceiling(clip, precision);
+        let (width, hidden) = (clip.vision.width, clip.vision.mlp_width);
+        let gemm_ceiling_gflops = ceiling(precision, width, hidden, 40);
         let gflops = needed_gflop / seconds;
         Self {
             needed_gflop,
@@ -26,15 +25,4 @@ impl Limit {
             fraction_of_ceiling: gflops / gemm_ceiling_gflops,
         }
     }
-}
-
-/// GFLOP/s of the microkernel over the products of one block of the image tower.
-fn ceiling(clip: &ClipConfig, precision: Precision) -> f64 {
-    let (mut work, mut time) = (0.0, 0.0);
-    for (inputs, outputs) in needed_work::products(clip) {
-        let flop = (inputs * outputs) as f64;
-        work += flop;
-        time += flop / promptsrc_kernels::ceiling(precision, 96, inputs, outputs, 40);
-    }
-    work / time
 }

@@ -223,18 +223,6 @@ fn text(clip: &ClipConfig, config: &TrainConfig, texts: &TextRows) -> f64 {
         .sum()
 }
 
-/// Shapes of a tower's products, `(inputs, outputs)`.
-pub fn products(clip: &ClipConfig) -> [(usize, usize); 4] {
-    let width = clip.vision.width;
-    let hidden = clip.vision.mlp_width;
-    [
-        (width, 3 * width),
-        (width, width),
-        (width, hidden),
-        (hidden, width),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,9 +8,6 @@ use crate::failure::Failure;
 /// Width and width inside the MLP of ViT-B/16's image tower, on whose products speed is measured.
 const WIDTHS: (usize, usize) = (768, 3072);
 
-/// Rows that a thread multiplies at a time.
-const ROWS: usize = 96;
-
 /// How often each product is measured; the best counts.
 const ROUNDS: usize = 10;
 
@@ -19,7 +16,10 @@ pub fn describe() -> Result<Value, Failure> {
     let auto = Precision::auto()?;
     let mut limits = Map::new();
     for precision in [Precision::F32, Precision::Bf16] {
-        let measured = precision.check().is_ok().then(|| limit(precision).round());
+        let measured = precision
+            .check()
+            .is_ok()
+            .then(|| ceiling(precision, WIDTHS.0, WIDTHS.1, ROUNDS).round());
         limits.insert(precision.to_string(), json!(measured));
     }
     Ok(json!({
@@ -41,22 +41,4 @@ pub fn describe() -> Result<Value, Failure> {
         "auto": auto,
         "gflops": limits,
     }))
-}
-
-/// GFLOP/s of the products of one block of the image tower, by all threads.
-fn limit(precision: Precision) -> f64 {
-    let (width, hidden) = WIDTHS;
-    let products = [
-        (width, 3 * width),
-        (width, width),
-        (width, hidden),
-        (hidden, width),
-    ];
-    let (mut work, mut time) = (0.0, 0.0);
-    for (steps, columns) in products {
-        let flop = (steps * columns) as f64;
-        work += flop;
-        time += flop / ceiling(precision, ROWS, steps, columns, ROUNDS);
-    }
-    work / time
 }
