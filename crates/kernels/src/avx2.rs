@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use crate::buffer::Buffer;
+use crate::packed::{Packed, Panels};
 use crate::tile::{Left, Order, heights};
 
 /// Most rows of a tile.
@@ -123,21 +124,39 @@ pub(crate) unsafe fn arranged_panels(
     steps: usize,
     left: &[f32],
     count: usize,
-    panels: &[f32],
+    right: Panels<f32>,
     out: &mut [f32],
     out_stride: usize,
 ) {
     let tiles = rows.div_ceil(ROWS);
+    let mut transposed = [0.0; BLOCK * COLUMNS];
     for first in (0..steps.max(1)).step_by(BLOCK) {
         let block = BLOCK.min(steps - first);
-        // Of the next panel, so many vectors of a cache line are fetched beside each tile.
+        // Of the next panel, so many cache lines are fetched beside each tile.
         let fetched = block.div_ceil(tiles);
         for j in 0..count {
-            let panel = j * steps * COLUMNS + first * COLUMNS;
-            let next = panel + steps * COLUMNS;
+            let panel = match right {
+                Panels::Packed(panels) => panels[(j * steps + first) * COLUMNS..].as_ptr(),
+                Panels::Transposed { of, first_column } => {
+                    let panel = &mut transposed[..block * COLUMNS];
+                    // SAFETY: the processor has AVX2.
+                    unsafe { transpose(of, first, first_column + j * COLUMNS, panel) };
+                    panel.as_ptr()
+                }
+            };
             for (t, range) in heights(rows, ROWS).enumerate() {
                 for line in t * fetched..((t + 1) * fetched).min(block) {
-                    let at = panels.as_ptr().wrapping_add(next + line * COLUMNS);
+                    let at = match right {
+                        Panels::Packed(panels) => {
+                            let next = ((j + 1) * steps + first + line) * COLUMNS;
+                            panels.as_ptr().wrapping_add(next)
+                        }
+                        Panels::Transposed { of, first_column } => {
+                            let next = first_column + (j + 1) * COLUMNS + line % COLUMNS;
+                            let panel = of.panels_from(first + line).as_ptr();
+                            panel.wrapping_add(next * COLUMNS)
+                        }
+                    };
                     // SAFETY: fetching has no effect but on the caches, whatever the address.
                     unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
                 }
@@ -148,13 +167,83 @@ pub(crate) unsafe fn arranged_panels(
                         block,
                         left.as_ptr().add(rows * first + range.start * block),
                         height,
-                        panels.as_ptr().add(panel),
+                        panel,
                         out.as_mut_ptr().add(range.start * out_stride + j * COLUMNS),
                         out_stride,
                         first > 0,
                     );
                 }
             }
+        }
+    }
+}
+
+/// The panel of the transpose of `of` that begins at column `column` (row `column` of `of`), steps from
+/// `first` on (columns of `of`): as many as `panel` has room for. Columns beyond the last are zeros.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn transpose(of: &Packed<f32>, first: usize, column: usize, panel: &mut [f32]) {
+    let filled = COLUMNS.min(of.steps - column);
+    for (square, rows) in panel.chunks_mut(COLUMNS * COLUMNS).enumerate() {
+        // [16 columns of the transpose][16 of its steps]
+        let from = &of.panels_from(first + square * COLUMNS)[column * COLUMNS..];
+        if filled == COLUMNS && rows.len() == COLUMNS * COLUMNS {
+            let from = &from[..COLUMNS * COLUMNS];
+            for (row, column) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+                // SAFETY: both are 16 x 16 numbers.
+                unsafe {
+                    transpose_eight(
+                        from.as_ptr().add(row * COLUMNS + column),
+                        rows.as_mut_ptr().add(column * COLUMNS + row),
+                    );
+                }
+            }
+        } else {
+            for (step, row) in rows.chunks_exact_mut(COLUMNS).enumerate() {
+                for (c, value) in row.iter_mut().enumerate() {
+                    *value = if c < filled {
+                        from[c * COLUMNS + step]
+                    } else {
+                        0.0
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Transposes 8 x 8 numbers; their rows are [`COLUMNS`] apart.
+///
+/// # Safety
+/// The processor has AVX2, and the numbers are there.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn transpose_eight(from: *const f32, to: *mut f32) {
+    // SAFETY: as the caller says.
+    let x: [__m256; 8] = std::array::from_fn(|r| unsafe { _mm256_loadu_ps(from.add(r * COLUMNS)) });
+    // Pairs of rows, then of pairs: columns 0 and 4, 1 and 5, ... of four rows.
+    let low = |i: usize| _mm256_unpacklo_ps(x[i], x[i + 1]);
+    let high = |i: usize| _mm256_unpackhi_ps(x[i], x[i + 1]);
+    let quarter = |i: usize| {
+        let (l0, l1, h0, h1) = (low(i), low(i + 2), high(i), high(i + 2));
+        [
+            _mm256_shuffle_ps::<0x44>(l0, l1),
+            _mm256_shuffle_ps::<0xee>(l0, l1),
+            _mm256_shuffle_ps::<0x44>(h0, h1),
+            _mm256_shuffle_ps::<0xee>(h0, h1),
+        ]
+    };
+    let (above, below) = (quarter(0), quarter(4));
+    for i in 0..4 {
+        let (a, b) = (above[i], below[i]);
+        // SAFETY: as above.
+        unsafe {
+            _mm256_storeu_ps(to.add(i * COLUMNS), _mm256_permute2f128_ps::<0x20>(a, b));
+            _mm256_storeu_ps(
+                to.add((i + 4) * COLUMNS),
+                _mm256_permute2f128_ps::<0x31>(a, b),
+            );
         }
     }
 }

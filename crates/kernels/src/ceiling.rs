@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::instruction_set::InstructionSet;
 use crate::microkernel::Microkernel;
-use crate::packed::Packed;
+use crate::packed::{Packed, Right};
 use crate::precision::Precision;
 use crate::product::{padded, product};
 
@@ -42,7 +42,7 @@ fn of_product(precision: Precision, steps: usize, columns: usize, rounds: usize)
         let once = || {
             let start = std::time::Instant::now();
             (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
-                product(set, ROWS, &left, stride, &right, |chunk| {
+                product(set, ROWS, &left, stride, Right::Packed(&right), |chunk| {
                     std::hint::black_box(chunk.values);
                 });
             });

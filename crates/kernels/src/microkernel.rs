@@ -10,6 +10,7 @@ use crate::avx512;
 use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::instruction_set::InstructionSet;
+use crate::packed::Panels;
 use crate::portable;
 use crate::tile::{Left, Order, panel_width};
 
@@ -69,8 +70,14 @@ pub(crate) trait Microkernel: Element {
         None
     }
 
-    /// Arranged rows times the first `count` of `panels`, which follow one another; as [`panel`]
-    /// otherwise.
+    /// Whether rows are arranged, and [`arranged_panels`](Self::arranged_panels) takes the panels of a
+    /// transpose.
+    fn arranges(set: InstructionSet) -> bool {
+        let _ = set;
+        false
+    }
+
+    /// Arranged rows times the first `count` of `panels`; as [`panel`] otherwise.
     #[allow(clippy::too_many_arguments, reason = "of one product")]
     fn arranged_panels(
         set: InstructionSet,
@@ -78,7 +85,7 @@ pub(crate) trait Microkernel: Element {
         steps: usize,
         left: &[Self],
         count: usize,
-        panels: &[Self],
+        panels: Panels<Self>,
         out: &mut [f32],
         out_stride: usize,
     ) {
@@ -120,7 +127,12 @@ impl Microkernel for f32 {
         steps: usize,
         left: Left<Self>,
     ) -> Option<Buffer<Self>> {
-        (set == InstructionSet::Avx2).then(|| avx2::arrange(rows, steps, left))
+        Self::arranges(set).then(|| avx2::arrange(rows, steps, left))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn arranges(set: InstructionSet) -> bool {
+        set == InstructionSet::Avx2
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -130,13 +142,18 @@ impl Microkernel for f32 {
         steps: usize,
         left: &[Self],
         count: usize,
-        panels: &[Self],
+        panels: Panels<Self>,
         out: &mut [f32],
         out_stride: usize,
     ) {
         let width = count * panel_width(set);
-        assert!(set == InstructionSet::Avx2 && rows > 0);
-        assert!(left.len() >= rows * steps && panels.len() >= steps * width);
+        assert!(Self::arranges(set) && rows > 0 && left.len() >= rows * steps);
+        match panels {
+            Panels::Packed(panels) => assert!(panels.len() >= steps * width),
+            Panels::Transposed { of, first_column } => {
+                assert!(steps == of.columns && first_column + width < of.steps + panel_width(set));
+            }
+        }
         assert!(out_stride >= width && out.len() >= (rows - 1) * out_stride + width);
         // SAFETY: the processor has AVX2 and FMA, and the lengths are checked.
         unsafe { avx2::arranged_panels(rows, steps, left, count, panels, out, out_stride) };

@@ -20,6 +20,55 @@ pub(crate) struct Packed<E> {
     values: Vec<E>,
 }
 
+/// Panels of a product's right operand that follow one another.
+#[derive(Clone, Copy)]
+pub(crate) enum Panels<'a, E> {
+    /// As they are packed.
+    Packed(&'a [E]),
+    /// Of the transpose of a packed matrix, from this column on.
+    Transposed {
+        of: &'a Packed<E>,
+        first_column: usize,
+    },
+}
+
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a, E> {
+    Packed(&'a Packed<E>),
+    /// The transpose of a packed matrix, brought into order while it is multiplied with.
+    Transposed(&'a Packed<E>),
+}
+
+impl<'a, E: Element> Right<'a, E> {
+    /// Length of the summed axis, filled up to a whole group.
+    pub fn padded_steps(self) -> usize {
+        match self {
+            Self::Packed(matrix) => matrix.padded_steps(),
+            Self::Transposed(of) => of.columns.next_multiple_of(E::GROUP),
+        }
+    }
+
+    /// Number of columns.
+    pub fn columns(self) -> usize {
+        match self {
+            Self::Packed(matrix) => matrix.columns,
+            Self::Transposed(of) => of.steps,
+        }
+    }
+
+    /// The panels that begin with the one that begins at this column.
+    pub fn panels_from(self, column: usize) -> Panels<'a, E> {
+        match self {
+            Self::Packed(matrix) => Panels::Packed(matrix.panels_from(column)),
+            Self::Transposed(of) => Panels::Transposed {
+                of,
+                first_column: column,
+            },
+        }
+    }
+}
+
 impl<E: Element> Packed<E> {
     /// Packs the matrix whose element at (step, column) is `at(step, column)`, by all threads.
     pub fn new(

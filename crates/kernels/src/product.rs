@@ -3,7 +3,7 @@
 use crate::buffer::Buffer;
 use crate::instruction_set::InstructionSet;
 use crate::microkernel::{Microkernel, panel};
-use crate::packed::Packed;
+use crate::packed::{Panels, Right};
 use crate::tile::{Left, Order, PANEL, panel_width};
 
 /// Columns that are computed before they are handed over: few, so that their sums stay in the
@@ -25,7 +25,7 @@ pub(crate) fn padded(columns: usize) -> usize {
     columns.next_multiple_of(32) + 32
 }
 
-/// `left` `[rows, right.steps]` (row `r` at `r * stride`) times `right`; each chunk of columns goes to
+/// `left` `[rows, steps of right]` (row `r` at `r * stride`) times `right`; each chunk of columns goes to
 /// `sink`, from left to right. Without rows there are no chunks. For `bf16` with an odd number of
 /// steps, one number beyond each row is read and multiplied by zero.
 pub(crate) fn product<E: Microkernel>(
@@ -33,7 +33,7 @@ pub(crate) fn product<E: Microkernel>(
     rows: usize,
     left: &[E],
     stride: usize,
-    right: &Packed<E>,
+    right: Right<E>,
     mut sink: impl FnMut(Chunk),
 ) {
     if rows == 0 {
@@ -48,17 +48,20 @@ pub(crate) fn product<E: Microkernel>(
     let arranged = E::arrange(set, rows, steps, left);
     let width = panel_width(set);
     let mut sums = Buffer::<f32>::unspecified(rows * CHUNK);
-    for first_column in (0..right.columns).step_by(CHUNK) {
-        let columns = CHUNK.min(right.columns - first_column);
-        let panels = right.panels_from(first_column);
-        if let Some(arranged) = &arranged {
-            let count = columns.div_ceil(width);
-            E::arranged_panels(set, rows, steps, arranged, count, panels, &mut sums, CHUNK);
-        } else {
-            for column in (0..columns).step_by(width) {
-                let (panels, sums) = (&panels[column * steps..], &mut sums[column..]);
-                panel(set, rows, steps, left, panels, sums, CHUNK);
+    for first_column in (0..right.columns()).step_by(CHUNK) {
+        let columns = CHUNK.min(right.columns() - first_column);
+        match (&arranged, right.panels_from(first_column)) {
+            (Some(arranged), panels) => {
+                let count = columns.div_ceil(width);
+                E::arranged_panels(set, rows, steps, arranged, count, panels, &mut sums, CHUNK);
             }
+            (None, Panels::Packed(panels)) => {
+                for column in (0..columns).step_by(width) {
+                    let (panels, sums) = (&panels[column * steps..], &mut sums[column..]);
+                    panel(set, rows, steps, left, panels, sums, CHUNK);
+                }
+            }
+            (None, Panels::Transposed { .. }) => unreachable!("a transpose is packed for {set}"),
         }
         sink(Chunk {
             first_column,

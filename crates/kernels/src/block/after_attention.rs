@@ -58,7 +58,7 @@ impl<E: Microkernel> Block<E> {
                 select_outputs(own, width, range.clone(), layout, out);
                 let attended = &attended[from * stride..(from + len) * stride];
                 let linear = &self.out_proj;
-                product(self.set, len, attended, stride, &linear.weight, |chunk| {
+                product(self.set, len, attended, stride, linear.forward(), |chunk| {
                     add_biased(self.set, &chunk, len, &linear.bias, out, width);
                 });
 
@@ -97,25 +97,32 @@ impl<E: Microkernel> Block<E> {
                     activated.fill(E::default());
                 }
                 let linear = &self.c_fc;
-                product(self.set, len, normalised, stride, &linear.weight, |chunk| {
-                    activate_biased(
-                        self.set,
-                        &chunk,
-                        len,
-                        &linear.bias,
-                        self.shape.activation,
-                        saved_hidden.as_deref_mut().map(|saved| (saved, hidden)),
-                        &mut activated,
-                        hidden_stride,
-                    );
-                });
+                product(
+                    self.set,
+                    len,
+                    normalised,
+                    stride,
+                    linear.forward(),
+                    |chunk| {
+                        activate_biased(
+                            self.set,
+                            &chunk,
+                            len,
+                            &linear.bias,
+                            self.shape.activation,
+                            saved_hidden.as_deref_mut().map(|saved| (saved, hidden)),
+                            &mut activated,
+                            hidden_stride,
+                        );
+                    },
+                );
                 let linear = &self.c_proj;
                 product(
                     self.set,
                     len,
                     &activated,
                     hidden_stride,
-                    &linear.weight,
+                    linear.forward(),
                     |chunk| add_biased(self.set, &chunk, len, &linear.bias, out, width),
                 );
             });
@@ -159,7 +166,7 @@ impl<E: Microkernel> Block<E> {
                     inner.fill(E::default());
                 }
                 let saved_hidden = &saved.hidden[from * hidden..(from + len) * hidden];
-                let weight = self.c_proj.transposed();
+                let weight = self.c_proj.backward(self.set);
                 product(self.set, len, &rounded, stride, weight, |chunk| {
                     activate_backward(
                         self.set,
@@ -174,7 +181,7 @@ impl<E: Microkernel> Block<E> {
                 });
                 // Gradient of the normalised rows, [len, width].
                 let mut sums = Buffer::<f32>::unspecified(len * width);
-                let weight = self.c_fc.transposed();
+                let weight = self.c_fc.backward(self.set);
                 product(self.set, len, &inner, hidden_stride, weight, |chunk| {
                     store_sums(self.set, &chunk, len, false, &mut sums, width);
                 });
@@ -188,7 +195,7 @@ impl<E: Microkernel> Block<E> {
                     residual,
                 );
                 round_rows(self.set, residual, width, &mut rounded, stride);
-                let weight = self.out_proj.transposed();
+                let weight = self.out_proj.backward(self.set);
                 let no_bias = vec![0.0; width];
                 product(self.set, len, &rounded, stride, weight, |chunk| {
                     store_biased(self.set, &chunk, len, &no_bias, attended, stride);

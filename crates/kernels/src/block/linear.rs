@@ -4,21 +4,22 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::element::Element;
 use crate::instruction_set::InstructionSet;
-use crate::packed::Packed;
+use crate::microkernel::Microkernel;
+use crate::packed::{Packed, Right};
 
 /// `x W + b`.
 pub(crate) struct Linear<E> {
     /// `W`, `[inputs, outputs]`.
-    pub weight: Packed<E>,
+    weight: Packed<E>,
     /// `b`, `[outputs]`.
     pub bias: Vec<f32>,
-    /// `W` transposed, `[outputs, inputs]`; packed on first use.
+    /// `W` transposed, `[outputs, inputs]`; packed on first use, where the products cannot transpose it
+    /// themselves.
     transposed: OnceLock<Packed<E>>,
 }
 
-impl<E: Element> Linear<E> {
+impl<E: Microkernel> Linear<E> {
     /// Packs a PyTorch layer, `weight` `[outputs, inputs]` and `bias` `[outputs]`. `norm` is the
     /// affine part (weight and bias, `[inputs]` each) of the layer normalisation before it, which is
     /// folded in.
@@ -56,8 +57,17 @@ impl<E: Element> Linear<E> {
         }
     }
 
+    /// What the forward pass multiplies rows with.
+    pub fn forward(&self) -> Right<'_, E> {
+        Right::Packed(&self.weight)
+    }
+
     /// What the backward pass multiplies gradients with.
-    pub fn transposed(&self) -> &Packed<E> {
-        self.transposed.get_or_init(|| self.weight.transposed())
+    pub fn backward(&self, set: InstructionSet) -> Right<'_, E> {
+        if E::arranges(set) {
+            Right::Transposed(&self.weight)
+        } else {
+            Right::Packed(self.transposed.get_or_init(|| self.weight.transposed()))
+        }
     }
 }

@@ -118,7 +118,7 @@ impl<E: Microkernel> Block<E> {
             rows,
             normalised,
             stride,
-            &linear.weight,
+            linear.forward(),
             |chunk| store_biased(self.set, &chunk, rows, &linear.bias, out, outputs),
         );
     }
@@ -168,7 +168,7 @@ impl<E: Microkernel> Block<E> {
                 // Gradient of the normalised rows, [len, width].
                 let mut sums = Buffer::<f32>::unspecified(len * width);
                 let key_value = &key_value[from * double_stride..(from + len) * double_stride];
-                let weight = self.key_value.transposed();
+                let weight = self.key_value.backward(self.set);
                 product(self.set, len, key_value, double_stride, weight, |chunk| {
                     store_sums(self.set, &chunk, len, false, &mut sums, width);
                 });
@@ -177,7 +177,7 @@ impl<E: Microkernel> Block<E> {
                     Some((query, layout)) => match layout.output_rows() {
                         None => {
                             let query = &query[from * stride..(from + len) * stride];
-                            let weight = self.query.transposed();
+                            let weight = self.query.backward(self.set);
                             product(self.set, len, query, stride, weight, |chunk| {
                                 store_sums(self.set, &chunk, len, true, &mut sums, width);
                             });
@@ -189,7 +189,7 @@ impl<E: Microkernel> Block<E> {
                             // [output rows in the range, width]
                             let mut output_sums = Buffer::<f32>::unspecified(n * width);
                             let query = &query[first * stride..last * stride];
-                            let weight = self.query.transposed();
+                            let weight = self.query.backward(self.set);
                             product(self.set, n, query, stride, weight, |chunk| {
                                 store_sums(self.set, &chunk, n, false, &mut output_sums, width);
                             });
