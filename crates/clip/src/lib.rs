@@ -28,6 +28,7 @@ mod tensors;
 mod text;
 mod text_cleaning;
 mod text_input;
+mod token_embedding;
 pub mod tokenizer;
 mod vision;
 pub mod weights;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use promptsrc_kernels::{BlockShape, BlockWeights, FrozenBlock, Precision};
 
 use crate::layers::{LayerNorm, Linear};
 use crate::tensors::values;
+use crate::token_embedding::TokenEmbedding;
 use crate::weights::{ClipConfig, ClipWeights, WeightError};
 
 /// Reads named weights onto one device.
@@ -70,6 +72,18 @@ impl<'a> Reader<'a> {
         let flat = self.vector(name)?;
         let columns = flat.dims()[0] / rows.max(1);
         Ok(flat.reshape([rows, columns]))
+    }
+
+    /// Token embeddings `[vocab_size, width]`; of a file, they stay on the host.
+    pub fn token_embedding(&self, name: &str) -> Result<TokenEmbedding, WeightError> {
+        Ok(match &self.source {
+            Source::File(weights) => TokenEmbedding::Table {
+                numbers: Arc::new(weights.compact(name)?),
+                width: self.axis(name, 1),
+                device: self.device.clone(),
+            },
+            Source::Tensors(..) => TokenEmbedding::Tensor(self.matrix(name)?),
+        })
     }
 
     /// A PyTorch linear layer, `<name>.weight` and `<name>.bias`.

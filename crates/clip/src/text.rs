@@ -26,6 +26,7 @@ use crate::reader::Reader;
 use crate::rows::{Rows, indices};
 use crate::tensors::values;
 use crate::text_input::{PlacedContext, Slot, StartOfText, TextInput, TextInputError, up_to_end};
+use crate::token_embedding::TokenEmbedding;
 use crate::tokenizer::EndOfText;
 use crate::weights::{ClipConfig, WeightError};
 
@@ -38,8 +39,7 @@ const CHUNK: usize = 128;
 /// [`PlainClip::text_features`](crate::plain::PlainClip::text_features).
 #[derive(Clone, Debug)]
 pub struct TextTower {
-    /// `[vocab_size, width]`.
-    token_embedding: Tensor<2>,
+    token_embedding: TokenEmbedding,
     /// `[context_length, width]`.
     positional_embedding: Tensor<2>,
     blocks: Blocks,
@@ -71,7 +71,7 @@ impl TextTower {
             epsilon,
         };
         let mut tower = Self {
-            token_embedding: reader.matrix("token_embedding.weight")?,
+            token_embedding: reader.token_embedding("token_embedding.weight")?,
             positional_embedding: reader.matrix("positional_embedding")?,
             blocks: Blocks::read(reader, "transformer.resblocks", text.layers, shape, frozen)?,
             ln_final: reader.layer_norm("ln_final", epsilon)?,
@@ -108,9 +108,7 @@ impl TextTower {
     /// # Panics
     /// If an id is outside the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
-        let rows: Vec<usize> = ids.iter().map(|id| *id as usize).collect();
-        let rows = indices(&rows, &self.token_embedding.device());
-        self.token_embedding.clone().select(0, rows) // [ids, width]
+        self.token_embedding.rows(ids)
     }
 
     /// The positional embedding `[rows, width]` of consecutive rows.
@@ -379,7 +377,7 @@ impl TextTower {
             progress(done);
         }
         let shape = [tokens.len(), embed_dim];
-        let device = self.token_embedding.device();
+        let device = self.positional_embedding.device();
         Ok(Tensor::from_data(TensorData::new(rows, shape), &device))
     }
 }

@@ -50,6 +50,12 @@ pub(super) fn append_f32(dtype: FloatType, bytes: &[u8], values: &mut Vec<f32>) 
         });
 }
 
+/// The little-endian numbers in `bytes`, as they are.
+pub(super) fn f16(bytes: &[u8]) -> Vec<f16> {
+    let numbers = bytes.as_chunks().0.iter();
+    numbers.map(|bytes| f16::from_le_bytes(*bytes)).collect()
+}
+
 /// The first little-endian `f32` that is NaN or infinite.
 pub(super) fn not_finite_bytes(bytes: &[u8]) -> Option<f32> {
     let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);

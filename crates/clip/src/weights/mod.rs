@@ -6,6 +6,7 @@
 //! (`visual.conv1.weight`, `transformer.resblocks.0.attn.in_proj_weight`, ...) and shapes, and one
 //! [`ClipConfig`]. Opening reads headers only; numbers are read from the mapped file on demand.
 
+mod compact;
 mod config;
 mod convert;
 mod error;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub(crate) use compact::Compact;
 pub use config::{ClipConfig, TextConfig, VisionConfig};
 pub use convert::FloatType;
 pub use error::WeightError;
@@ -181,6 +183,8 @@ impl ClipWeights {
             let (dtype, bytes) = self.source.read(&self.path, part)?;
             let start = values.len();
             convert::append_f32(dtype, &bytes, &mut values);
+            drop(bytes);
+            self.source.release(part);
             let new = values.get(start..).unwrap_or_default();
             self.check_finite(part, convert::not_finite(new))?;
         }
@@ -188,6 +192,22 @@ impl ClipWeights {
             values = transposed(&values, *rows, *columns);
         }
         Ok(values)
+    }
+
+    /// As [`f32`](Self::f32), for a table that is kept but seldom read.
+    pub(crate) fn compact(&self, name: &str) -> Result<Compact, WeightError> {
+        let direct = self.tensors.get(name).map(|tensor| &tensor.origin);
+        if let Some(Origin::Direct([part])) = direct
+            && let (FloatType::F16, bytes) = self.source.read(&self.path, part)?
+        {
+            let values = convert::f16(&bytes);
+            drop(bytes);
+            self.source.release(part);
+            let not_finite = values.iter().find(|value| !value.is_finite());
+            self.check_finite(part, not_finite.map(|value| value.to_f32()))?;
+            return Ok(Compact::F16(values));
+        }
+        Ok(Compact::new(self.f32(name)?))
     }
 
     fn check_finite(&self, part: &str, not_finite: Option<f32>) -> Result<(), WeightError> {
@@ -228,6 +248,8 @@ impl ClipWeights {
                 // The file's bytes are what would be hashed.
                 hasher.update_rayon(&bytes);
                 self.check_finite(part, convert::not_finite_bytes(&bytes))?;
+                drop(bytes);
+                self.source.release(part);
                 continue;
             }
             let mut bytes = Vec::new();

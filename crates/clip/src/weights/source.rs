@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use promptsrc_files::FileBytes;
 use promptsrc_pickle::{DType, TensorInfo, TorchFile, TorchFileError, TorchFileKind};
 use safetensors::SafeTensors;
 
@@ -18,30 +18,14 @@ use super::format::Container;
 /// The tensors of one weight file, or of the parts of one.
 pub(super) struct Source {
     pub(super) container: Container,
+    on_disk: bool,
     files: Vec<Opened>,
     tensors: BTreeMap<String, Stored>,
 }
 
 enum Opened {
-    Safetensors(Bytes),
+    Safetensors(FileBytes),
     Torch(TorchFile),
-}
-
-/// A whole safetensors file.
-enum Bytes {
-    Mapped(Mmap),
-    InMemory(Vec<u8>),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Mapped(map) => map,
-            Bytes::InMemory(bytes) => bytes,
-        }
-    }
 }
 
 /// One tensor under the name that the file gives it.
@@ -73,12 +57,14 @@ impl Source {
     /// A safetensors file in memory; `name` stands for its path in messages.
     pub(super) fn of_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self, WeightError> {
         let mut source = Self::empty();
-        source.add_safetensors(name, Bytes::InMemory(bytes))?;
+        source.on_disk = false;
+        source.add_safetensors(name, bytes.into())?;
         Ok(source)
     }
 
     fn empty() -> Self {
         Self {
+            on_disk: true,
             container: Container::Safetensors,
             files: Vec::new(),
             tensors: BTreeMap::new(),
@@ -87,8 +73,7 @@ impl Source {
 
     /// Whether these are files in a folder, which may hold other files.
     pub(super) fn is_on_disk(&self) -> bool {
-        let in_memory = |file: &Opened| matches!(file, Opened::Safetensors(Bytes::InMemory(_)));
-        !self.files.iter().any(in_memory)
+        self.on_disk
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -121,7 +106,23 @@ impl Source {
         Ok((dtype, bytes))
     }
 
+    /// Lets the system take back the memory of a tensor's bytes, which nobody needs for now.
+    pub(super) fn release(&self, name: &str) {
+        let Some(stored) = self.get(name) else { return };
+        match (self.files.get(stored.file), &stored.place) {
+            (Some(Opened::Safetensors(file)), Place::Bytes(range)) => {
+                file.release(file.get(range.clone()).unwrap_or_default());
+            }
+            (Some(Opened::Torch(file)), Place::Torch(info)) => file.release(info),
+            _ => {}
+        }
+    }
+
     fn add(&mut self, path: &Path) -> Result<(), WeightError> {
+        let io = |source| WeightError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
         let start = beginning(path)?;
         let extension = path.extension().unwrap_or_default();
         // A safetensors file begins with the length of its header, which is a JSON object. The length
@@ -135,13 +136,13 @@ impl Source {
                     what,
                 });
             }
-            self.add_safetensors(path, Bytes::Mapped(map(path)?))
+            self.add_safetensors(path, FileBytes::open(path).map_err(io)?)
         } else {
             self.add_torch(path, &start)
         }
     }
 
-    fn add_safetensors(&mut self, path: &Path, file: Bytes) -> Result<(), WeightError> {
+    fn add_safetensors(&mut self, path: &Path, file: FileBytes) -> Result<(), WeightError> {
         let damaged = |source| WeightError::Safetensors {
             path: path.to_path_buf(),
             source,
@@ -251,16 +252,4 @@ fn beginning(path: &Path) -> Result<Vec<u8>, WeightError> {
             source,
         })?;
     Ok(start)
-}
-
-fn map(path: &Path) -> Result<Mmap, WeightError> {
-    let io = |source| WeightError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    // SAFETY: the map is private and only read, as bytes, of which every value is valid. Nothing
-    // can keep another program from changing the file meanwhile; that can make numbers wrong but
-    // breaks no promise of the type system.
-    unsafe { Mmap::map(&file) }.map_err(io)
 }

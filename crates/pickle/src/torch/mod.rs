@@ -13,11 +13,10 @@ mod tensor;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use promptsrc_files::FileBytes;
 
 pub use dtype::DType;
 pub use error::TorchFileError;
@@ -34,7 +33,7 @@ use crate::value::{Node, Pickle};
 /// tensor is read before [`TorchFile::read`].
 pub struct TorchFile {
     path: PathBuf,
-    bytes: Bytes,
+    bytes: FileBytes,
     kind: TorchFileKind,
     pickle: Pickle,
     storages: HashMap<String, Range<usize>>,
@@ -51,22 +50,6 @@ impl fmt::Debug for TorchFile {
     }
 }
 
-enum Bytes {
-    Mapped(Mmap),
-    Owned(Vec<u8>),
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Mapped(map) => map,
-            Bytes::Owned(bytes) => bytes,
-        }
-    }
-}
-
 impl TorchFile {
     /// Opens a file of any format in [`TorchFileKind`]; the content decides which.
     ///
@@ -79,20 +62,7 @@ impl TorchFile {
             path: path.to_path_buf(),
             source,
         };
-        let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if metadata.is_dir() {
-            return Err(io(std::io::ErrorKind::IsADirectory.into()));
-        }
-        if metadata.len() == 0 {
-            // An empty file cannot be mapped everywhere.
-            return Self::from_parts(path, Bytes::Owned(Vec::new()));
-        }
-        // SAFETY: the map is private and only read. Nothing can keep another program from
-        // changing the file meanwhile; every value is valid for the types read from it (bytes),
-        // so a change can make numbers wrong but breaks no promise of the type system.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Self::from_parts(path, Bytes::Mapped(map))
+        Self::from_parts(path, FileBytes::open(path).map_err(io)?)
     }
 
     /// As [`TorchFile::open`], from memory; errors call it `name`.
@@ -101,10 +71,10 @@ impl TorchFile {
     ///
     /// Where the bytes have none of these formats, or are damaged.
     pub fn from_bytes(name: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, TorchFileError> {
-        Self::from_parts(name.as_ref(), Bytes::Owned(bytes))
+        Self::from_parts(name.as_ref(), bytes.into())
     }
 
-    fn from_parts(path: &Path, bytes: Bytes) -> Result<Self, TorchFileError> {
+    fn from_parts(path: &Path, bytes: FileBytes) -> Result<Self, TorchFileError> {
         let Parts {
             kind,
             pickle,
@@ -160,17 +130,25 @@ impl TorchFile {
     /// Where the tensor is not in this file, or repeats its storage so often that it would be
     /// larger than a storage ever is.
     pub fn read(&self, tensor: &TensorInfo) -> Result<Cow<'_, [u8]>, TorchFileError> {
-        let storage = self
-            .storages
-            .get(tensor.storage())
-            .and_then(|range| self.bytes.get(range.clone()))
-            .unwrap_or(&[]);
         tensor
-            .contiguous(storage)
+            .contiguous(self.storage(tensor))
             .map_err(|problem| TorchFileError::Tensor {
                 path: self.path.clone(),
                 tensor: format!("of storage {}", tensor.storage()),
                 problem,
             })
+    }
+
+    /// Lets the system take back the memory of a tensor that has been read from a file; it can be read
+    /// again.
+    pub fn release(&self, tensor: &TensorInfo) {
+        self.bytes.release(self.storage(tensor));
+    }
+
+    fn storage(&self, tensor: &TensorInfo) -> &[u8] {
+        self.storages
+            .get(tensor.storage())
+            .and_then(|range| self.bytes.get(range.clone()))
+            .unwrap_or(&[])
     }
 }
