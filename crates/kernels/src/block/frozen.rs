@@ -12,7 +12,7 @@ use crate::layout::Layout;
 use crate::microkernel::Microkernel;
 use crate::precision::Precision;
 
-use super::call::Call;
+use super::call::{Call, MOST_SAVED};
 use super::saved::Projection;
 use super::shape::{BlockShape, BlockWeights};
 use super::typed::Block;
@@ -170,6 +170,7 @@ impl BlockCall {
                 constant,
                 own_projection,
                 saved: None,
+                most_saved: MOST_SAVED,
             }
         }
         let projections = [constant, own_projection];

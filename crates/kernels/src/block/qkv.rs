@@ -66,6 +66,28 @@ impl<E: Microkernel> Block<E> {
         (projection, normalised)
     }
 
+    /// The projection of [`project_for_outputs`](Self::project_for_outputs) from the normalised rows that
+    /// it gave: the same numbers.
+    pub fn project_again(&self, normalised: &Normalised<E>, layout: &Layout) -> Projection<E> {
+        let (width, stride) = (self.shape.width, self.stride());
+        let rows = layout.rows();
+        let mut key_value = Buffer::unspecified(rows * 2 * width);
+        let parts = DisjointParts::new(&mut key_value);
+        row_ranges(rows, self.most_rows())
+            .into_par_iter()
+            .for_each(|range| {
+                let (from, len) = (range.start, range.len());
+                // SAFETY: the ranges of rows are disjoint.
+                let key_value = unsafe { parts.part(from * 2 * width, len * 2 * width) };
+                let normalised = &normalised.rows[from * stride..(from + len) * stride];
+                self.project_rows(normalised, len, &self.key_value, key_value);
+            });
+        Projection {
+            query: Arc::new(self.output_queries(&normalised.rows, layout)),
+            key_value: Arc::new(key_value),
+        }
+    }
+
     /// Normalises rows `x` `[rows, width]` and projects them to `query` `[rows, width]`, if it is
     /// wanted, and to `key_value` `[rows, 2 * width]`.
     pub fn normalise_and_project(

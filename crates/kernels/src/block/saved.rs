@@ -37,8 +37,8 @@ pub(crate) struct SavedActivations<E: Element> {
     /// The shared rows, normalised; none where there are none.
     pub shared: Option<Normalised<E>>,
     /// Queries of the output rows, `[outputs, width]`; keys and values of all own rows,
-    /// `[rows, 2 * width]`.
-    pub projection: Projection<E>,
+    /// `[rows, 2 * width]`. None where they are to be computed again.
+    pub projection: Option<Projection<E>>,
     /// Keys and values of the shared rows, `[shared rows, 2 * width]`.
     pub shared_key_value: Buffer<E>,
     pub mlp: SavedMlp<E>,
