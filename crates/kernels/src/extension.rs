@@ -9,7 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, Slice, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::block::{BlockCall, FrozenBlock, Projected};
@@ -57,12 +57,13 @@ pub trait BlockOps: Backend {
         call: BlockCall,
     ) -> FloatTensor<Self>;
 
-    /// Gradients of the own rows (if they are wanted), followed by those of the shared rows.
+    /// Gradients of the own rows (none unless they are wanted), and of the shared rows. They are apart,
+    /// because those of the shared rows live until the end of the backward pass.
     fn block_backward(
         gradient: FloatTensor<Self>,
         call: BlockCall,
         own_wanted: bool,
-    ) -> FloatTensor<Self>;
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 fn numbers(tensor: &FlexTensor) -> &[f32] {
@@ -100,15 +101,11 @@ impl BlockOps for Flex {
         gradient: FloatTensor<Self>,
         call: BlockCall,
         own_wanted: bool,
-    ) -> FloatTensor<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let gradient = gradient.to_contiguous();
-        let out = call.backward(numbers(&gradient), own_wanted);
-        rows_of(out, call.width())
+        let (own, shared) = call.backward(numbers(&gradient), own_wanted);
+        (rows_of(own, call.width()), rows_of(shared, call.width()))
     }
-}
-
-fn rows<B: Backend>(tensor: FloatTensor<B>, from: usize, to: usize) -> FloatTensor<B> {
-    B::float_slice(tensor, &[Slice::from(from..to), Slice::from(..)])
 }
 
 #[derive(Debug)]
@@ -126,7 +123,8 @@ impl<B: BlockOps> Backward<B, 1> for BlockBackward {
         let gradient = gradients.consume::<B>(&ops.node);
         let [own] = ops.parents;
         if let Some(own) = own {
-            gradients.register::<B>(own.id, B::block_backward(gradient, ops.state, true));
+            let (of_own, _) = B::block_backward(gradient, ops.state, true);
+            gradients.register::<B>(own.id, of_own);
         }
     }
 }
@@ -142,17 +140,12 @@ impl<B: BlockOps> Backward<B, 2> for BlockBackward {
     ) {
         let gradient = gradients.consume::<B>(&ops.node);
         let [own, shared] = ops.parents;
-        let own_rows = match &own {
-            Some(_) => ops.state.layout().rows(),
-            None => 0,
-        };
-        let both = B::block_backward(gradient, ops.state, own.is_some());
-        let all = both.shape()[0];
+        let (of_own, of_shared) = B::block_backward(gradient, ops.state, own.is_some());
         if let Some(own) = own {
-            gradients.register::<B>(own.id, rows::<B>(both.clone(), 0, own_rows));
+            gradients.register::<B>(own.id, of_own);
         }
         if let Some(shared) = shared {
-            gradients.register::<B>(shared.id, rows::<B>(both, own_rows, all));
+            gradients.register::<B>(shared.id, of_shared);
         }
     }
 }
@@ -193,16 +186,17 @@ impl<B: BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
         gradient: FloatTensor<Self>,
         call: BlockCall,
         own_wanted: bool,
-    ) -> FloatTensor<Self> {
-        let prepared = Backward::<B, 1>::prepare::<C>(NoBackward, [gradient.node()]);
-        match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(_) => panic!("a block has no second derivative"),
-            OpsKind::UnTracked(prepared) => prepared.finish(B::block_backward(
-                gradient.into_primitive(),
-                call,
-                own_wanted,
-            )),
-        }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (of_own, of_shared) = (gradient.node(), gradient.node());
+        let (own, shared) = B::block_backward(gradient.into_primitive(), call, own_wanted);
+        let untracked = |node, out| {
+            let prepared = Backward::<B, 1>::prepare::<C>(NoBackward, [node]);
+            match prepared.compute_bound().stateful() {
+                OpsKind::Tracked(_) => panic!("a block has no second derivative"),
+                OpsKind::UnTracked(prepared) => prepared.finish(out),
+            }
+        };
+        (untracked(of_own, own), untracked(of_shared, shared))
     }
 }
 

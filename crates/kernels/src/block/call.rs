@@ -82,14 +82,14 @@ impl<E: Microkernel> Call<E> {
         out
     }
 
-    /// Gradients of the own rows `[rows, width]`, followed by those of the shared rows
-    /// `[shared rows, width]`, from the `gradient` of the output rows `[outputs, width]`. Those of
-    /// the own rows are left out unless they are wanted.
+    /// Gradients of the own rows `[rows, width]` and of the shared rows `[shared rows, width]`, from the
+    /// `gradient` of the output rows `[outputs, width]`. Those of the own rows are left out unless they
+    /// are wanted.
     ///
     /// # Panics
     /// If no forward pass has saved its activations since the last backward pass, or gradients of
     /// the own rows are wanted that the forward pass did not project.
-    pub fn backward(&self, gradient: &[f32], own_wanted: bool) -> Vec<f32> {
+    pub fn backward(&self, gradient: &[f32], own_wanted: bool) -> (Vec<f32>, Vec<f32>) {
         let saved = self
             .saved
             .as_ref()
@@ -137,8 +137,8 @@ impl<E: Microkernel> Call<E> {
         drop(projection);
 
         let shared_rows = shared_sums.len() / (2 * width);
-        let mut out = vec![0.0f32; (own_rows + shared_rows) * width];
-        let (own_out, shared_out) = out.split_at_mut(own_rows * width);
+        let mut own_out = vec![0.0f32; own_rows * width];
+        let mut shared_out = vec![0.0f32; shared_rows * width];
         if own_wanted {
             if let Some(list) = layout.output_rows() {
                 for (row, values) in list.iter().zip(residual.chunks_exact(width)) {
@@ -153,7 +153,7 @@ impl<E: Microkernel> Call<E> {
                 key_value: &key_value,
                 query: Some((&query, layout)),
             };
-            block.project_backward(gradients, normalised, residual, own_out);
+            block.project_backward(gradients, normalised, residual, &mut own_out);
         }
         if let Some(normalised) = &saved.shared {
             // [shared rows, double_stride]
@@ -169,9 +169,9 @@ impl<E: Microkernel> Call<E> {
                 key_value: &rounded,
                 query: None,
             };
-            block.project_backward(gradients, normalised, None, shared_out);
+            block.project_backward(gradients, normalised, None, &mut shared_out);
         }
-        out
+        (own_out, shared_out)
     }
 
     fn attention<'a>(
@@ -270,7 +270,7 @@ mod tests {
                 call.backward(&numbers(out.len(), 8), true)
             };
             let (kept, again) = (gradients(MOST_SAVED), gradients(0));
-            assert!(kept.iter().any(|x| *x != 0.0));
+            assert!(kept.0.iter().any(|x| *x != 0.0));
             assert_eq!(kept, again);
         }
     }

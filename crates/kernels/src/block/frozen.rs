@@ -198,7 +198,7 @@ impl BlockCall {
     }
 
     /// See [`Call::backward`].
-    pub fn backward(&self, gradient: &[f32], own_wanted: bool) -> Vec<f32> {
+    pub fn backward(&self, gradient: &[f32], own_wanted: bool) -> (Vec<f32>, Vec<f32>) {
         in_any_format!(AnyCall, &self.0, call => call.backward(gradient, own_wanted))
     }
 
