@@ -80,39 +80,50 @@ pub(crate) unsafe fn panel(
     }
 }
 
-/// Rows `[rows, steps]` in the order in which [`arranged_panels`] reads them: a block of steps after the
-/// other, in it a tile's rows after the other's, `[steps][rows of the tile]`.
-pub(crate) fn arrange(rows: usize, steps: usize, left: Left<f32>) -> Buffer<f32> {
-    let mut arranged = Buffer::<f32>::unspecified(rows * steps);
+/// Rows `[rows, steps]`, row `r` at `r * stride`, in the order in which [`arranged_panels`] reads them: a
+/// block of steps after the other, in it a tile's rows after the other's, `[steps][rows of the tile]`.
+///
+/// # Safety
+/// The processor has AVX2 and FMA.
+///
+/// # Panics
+/// If there are fewer numbers.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn arrange(
+    rows: usize,
+    steps: usize,
+    left: &[f32],
+    stride: usize,
+) -> Buffer<f32> {
+    assert!(rows == 0 || left.len() >= (rows - 1) * stride + steps);
+    // Eight numbers are written for each step of a tile. What is too much is overwritten by the next one.
+    let mut arranged = Buffer::<f32>::unspecified(rows * steps + 8);
     for first in (0..steps).step_by(BLOCK) {
-        let steps = BLOCK.min(steps - first);
-        let block = &mut arranged[rows * first..];
+        let block = BLOCK.min(steps - first);
         for range in heights(rows, ROWS) {
-            let tile = &mut block[range.start * steps..range.end * steps];
-            match range.len() {
-                6 => interleave::<6>(tile, left, range.start, first),
-                5 => interleave::<5>(tile, left, range.start, first),
-                4 => interleave::<4>(tile, left, range.start, first),
-                3 => interleave::<3>(tile, left, range.start, first),
-                2 => interleave::<2>(tile, left, range.start, first),
-                _ => interleave::<1>(tile, left, range.start, first),
+            let height = range.len();
+            let from = &left[range.start * stride + first..];
+            let to = &mut arranged[rows * first + range.start * block..];
+            let eights = block / 8 * 8;
+            for step in (0..eights).step_by(8) {
+                // A tile of fewer than eight rows gives its last one for those that it lacks.
+                let row = |r: usize| &from[r.min(height - 1) * stride + step..][..8];
+                // SAFETY: the rows are eight numbers long.
+                let columns = transposed(|r| unsafe { _mm256_loadu_ps(row(r).as_ptr()) });
+                for (c, column) in columns.into_iter().enumerate() {
+                    let to = &mut to[(step + c) * height..][..8];
+                    // SAFETY: there is room for eight numbers.
+                    unsafe { _mm256_storeu_ps(to.as_mut_ptr(), column) };
+                }
+            }
+            for step in eights..block {
+                for r in 0..height {
+                    to[step * height + r] = from[r * stride + step];
+                }
             }
         }
     }
     arranged
-}
-
-/// `tile[step][row]` from the rows from `row` on and the steps from `first` on.
-fn interleave<const HEIGHT: usize>(tile: &mut [f32], left: Left<f32>, row: usize, first: usize) {
-    let (tile, _) = tile.as_chunks_mut::<HEIGHT>();
-    let steps = tile.len();
-    let (by_row, by_step) = left.strides();
-    for r in 0..HEIGHT {
-        let values = left.values[(row + r) * by_row + first * by_step..].iter();
-        for (place, value) in tile[..steps].iter_mut().zip(values.step_by(by_step)) {
-            place[r] = *value;
-        }
-    }
 }
 
 /// See `Microkernel::arranged_panels`.
@@ -192,12 +203,14 @@ unsafe fn transpose(of: &Packed<f32>, first: usize, column: usize, panel: &mut [
         if filled == COLUMNS && rows.len() == COLUMNS * COLUMNS {
             let from = &from[..COLUMNS * COLUMNS];
             for (row, column) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-                // SAFETY: both are 16 x 16 numbers.
+                let from = from[row * COLUMNS + column..].as_ptr();
+                let to = rows[column * COLUMNS + row..].as_mut_ptr();
+                // SAFETY: both are 16 x 16 numbers, of which these are 8 x 8.
                 unsafe {
-                    transpose_eight(
-                        from.as_ptr().add(row * COLUMNS + column),
-                        rows.as_mut_ptr().add(column * COLUMNS + row),
-                    );
+                    let columns = transposed(|r| _mm256_loadu_ps(from.add(r * COLUMNS)));
+                    for (c, column) in columns.into_iter().enumerate() {
+                        _mm256_storeu_ps(to.add(c * COLUMNS), column);
+                    }
                 }
             }
         } else {
@@ -214,14 +227,11 @@ unsafe fn transpose(of: &Packed<f32>, first: usize, column: usize, panel: &mut [
     }
 }
 
-/// Transposes 8 x 8 numbers; their rows are [`COLUMNS`] apart.
-///
-/// # Safety
-/// The processor has AVX2, and the numbers are there.
+/// The columns of 8 x 8 numbers, of which `row` gives the rows.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn transpose_eight(from: *const f32, to: *mut f32) {
-    // SAFETY: as the caller says.
-    let x: [__m256; 8] = std::array::from_fn(|r| unsafe { _mm256_loadu_ps(from.add(r * COLUMNS)) });
+#[inline]
+fn transposed(row: impl Fn(usize) -> __m256) -> [__m256; 8] {
+    let x: [__m256; 8] = std::array::from_fn(row);
     // Pairs of rows, then of pairs: columns 0 and 4, 1 and 5, ... of four rows.
     let low = |i: usize| _mm256_unpacklo_ps(x[i], x[i + 1]);
     let high = |i: usize| _mm256_unpackhi_ps(x[i], x[i + 1]);
@@ -235,17 +245,14 @@ unsafe fn transpose_eight(from: *const f32, to: *mut f32) {
         ]
     };
     let (above, below) = (quarter(0), quarter(4));
-    for i in 0..4 {
-        let (a, b) = (above[i], below[i]);
-        // SAFETY: as above.
-        unsafe {
-            _mm256_storeu_ps(to.add(i * COLUMNS), _mm256_permute2f128_ps::<0x20>(a, b));
-            _mm256_storeu_ps(
-                to.add((i + 4) * COLUMNS),
-                _mm256_permute2f128_ps::<0x31>(a, b),
-            );
+    std::array::from_fn(|c| {
+        let (a, b) = (above[c % 4], below[c % 4]);
+        if c < 4 {
+            _mm256_permute2f128_ps::<0x20>(a, b)
+        } else {
+            _mm256_permute2f128_ps::<0x31>(a, b)
         }
-    }
+    })
 }
 
 /// # Safety

@@ -64,9 +64,10 @@ pub(crate) trait Microkernel: Element {
         set: InstructionSet,
         rows: usize,
         steps: usize,
-        left: Left<Self>,
+        left: &[Self],
+        stride: usize,
     ) -> Option<Buffer<Self>> {
-        let _ = (set, rows, steps, left);
+        let _ = (set, rows, steps, left, stride);
         None
     }
 
@@ -125,9 +126,11 @@ impl Microkernel for f32 {
         set: InstructionSet,
         rows: usize,
         steps: usize,
-        left: Left<Self>,
+        left: &[Self],
+        stride: usize,
     ) -> Option<Buffer<Self>> {
-        Self::arranges(set).then(|| avx2::arrange(rows, steps, left))
+        // SAFETY: a set that is chosen for a processor is one that it has.
+        Self::arranges(set).then(|| unsafe { avx2::arrange(rows, steps, left, stride) })
     }
 
     #[cfg(target_arch = "x86_64")]

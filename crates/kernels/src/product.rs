@@ -39,13 +39,13 @@ pub(crate) fn product<E: Microkernel>(
     if rows == 0 {
         return;
     }
+    let steps = right.padded_steps();
+    let arranged = E::arrange(set, rows, steps, left, stride);
     let left = Left {
         values: left,
         stride,
         order: Order::RowMajor,
     };
-    let steps = right.padded_steps();
-    let arranged = E::arrange(set, rows, steps, left);
     let width = panel_width(set);
     let mut sums = Buffer::<f32>::unspecified(rows * CHUNK);
     for first_column in (0..right.columns()).step_by(CHUNK) {
