@@ -143,9 +143,19 @@ pub(crate) unsafe fn arranged_panels(
     let mut transposed = [0.0; BLOCK * COLUMNS];
     for first in (0..steps.max(1)).step_by(BLOCK) {
         let block = BLOCK.min(steps - first);
-        // Of the next panel, so many cache lines are fetched beside each tile.
-        let fetched = block.div_ceil(tiles);
         for j in 0..count {
+            // What is read next: the block of the next panel, the next block of the first one, or that of
+            // the panel after these.
+            let (next, next_first) = if j + 1 < count {
+                (j + 1, first)
+            } else if first + BLOCK < steps {
+                (0, first + BLOCK)
+            } else {
+                (count, 0)
+            };
+            // So many of its cache lines are fetched beside each tile.
+            let lines = BLOCK.min(steps - next_first);
+            let fetched = lines.div_ceil(tiles);
             let panel = match right {
                 Panels::Packed(panels) => panels[(j * steps + first) * COLUMNS..].as_ptr(),
                 Panels::Transposed { of, first_column } => {
@@ -156,16 +166,16 @@ pub(crate) unsafe fn arranged_panels(
                 }
             };
             for (t, range) in heights(rows, ROWS).enumerate() {
-                for line in t * fetched..((t + 1) * fetched).min(block) {
+                for line in t * fetched..((t + 1) * fetched).min(lines) {
                     let at = match right {
                         Panels::Packed(panels) => {
-                            let next = ((j + 1) * steps + first + line) * COLUMNS;
-                            panels.as_ptr().wrapping_add(next)
+                            let line = next * steps + next_first + line;
+                            panels.as_ptr().wrapping_add(line * COLUMNS)
                         }
                         Panels::Transposed { of, first_column } => {
-                            let next = first_column + (j + 1) * COLUMNS + line % COLUMNS;
-                            let panel = of.panels_from(first + line).as_ptr();
-                            panel.wrapping_add(next * COLUMNS)
+                            let panel = of.panels_from(next_first + line).as_ptr();
+                            let line = first_column + next * COLUMNS + line % COLUMNS;
+                            panel.wrapping_add(line * COLUMNS)
                         }
                     };
                     // SAFETY: fetching has no effect but on the caches, whatever the address.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::buffer::Pooled;
 use crate::layout::Layout;
+use crate::tile::TILE;
 
 /// Disjoint ranges of rows for the threads, of at most about `most` rows: long enough that reading
 /// the weights costs little beside the arithmetic, and short enough that the rows stay in the
@@ -15,7 +16,16 @@ pub(crate) fn row_ranges(rows: usize, most: usize) -> Vec<Range<usize>> {
         .next_multiple_of(threads)
         .min(rows.div_ceil(6))
         .max(1);
-    (0..n).map(|i| rows * i / n..rows * (i + 1) / n).collect()
+    // Whole tiles, where a thread has several: a lower one takes nearly as long as a full one.
+    let unit = if rows / n >= 4 * TILE { TILE } else { 1 };
+    let bound = |i: usize| {
+        if i == n {
+            rows
+        } else {
+            rows * i / n / unit * unit
+        }
+    };
+    (0..n).map(|i| bound(i)..bound(i + 1)).collect()
 }
 
 /// Copies the output rows in `range` (among all output rows) from `x` `[rows, width]` to `out`
