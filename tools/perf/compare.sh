@@ -13,6 +13,7 @@ BATCH=${BATCH:-}
 NAME_TOKENS=${NAME_TOKENS:-3}
 STEPS=${STEPS:-3}
 EVAL=${EVAL:-20}
+EVAL_BATCHES=${EVAL_BATCHES:-"4 20"}
 CPU=${CPU:-}
 PYTHON=${PYTHON:-python3}
 RESULTS=${RESULTS:-"$here/results"}
@@ -27,11 +28,11 @@ usage: bash tools/perf/compare.sh [options]
 
 Runs one training step of ours (the precision that "auto" takes on this processor, and the others that
 it has) and of PyTorch (f32 at all positions, f32 cut, and bf16 cut where the processor has bf16), and
-the evaluation of images, one after the other in rounds, and prints Markdown tables.
+the evaluation of images, also by onnxruntime, OpenVINO and compiled PyTorch where Python has them, one
+after the other in rounds, and prints Markdown tables.
 
-With --methods it runs one training step of each of these methods instead: ours (the precision that
-"auto" takes on this processor, and f32), and PyTorch's (f32 at all positions, f32 cut, and bf16 cut
-where "auto" is bf16) for $torch_methods.
+With --methods it runs one training step of each of these methods instead: ours in the same precisions,
+and PyTorch's for $torch_methods.
 
 Each option can also be given as an environment variable.
 
@@ -43,6 +44,7 @@ Each option can also be given as an environment variable.
   --name-tokens N        NAME_TOKENS  tokens of a class name        [$NAME_TOKENS]
   --steps N              STEPS        steps per run of PyTorch; with --methods of ours too [$STEPS]
   --eval N               EVAL         images PyTorch evaluates      [$EVAL]
+  --eval-batches "4 20"  EVAL_BATCHES images at a time of the engines; the best counts [$EVAL_BATCHES]
   --cpu avx2             CPU          hide all instructions beyond AVX2 from both programs [none hidden]
   --python PROGRAM       PYTHON       a Python that has PyTorch     [$PYTHON]
   --results DIR          RESULTS      folder for the lines of JSON  [$RESULTS]
@@ -54,7 +56,7 @@ die() { printf 'compare.sh: %s\n' "$*" >&2; exit 1; }
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
-        --methods | --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --cpu | --python | --results)
+        --methods | --classes | --rounds | --threads | --batch | --name-tokens | --steps | --eval | --eval-batches | --cpu | --python | --results)
             [[ $# -ge 2 ]] || die "$1 needs a value"
             name=${1#--}
             name=${name//-/_}
@@ -77,10 +79,11 @@ else
     BATCH=${BATCH:-4}
 fi
 read -ra class_counts <<<"$CLASSES"
+read -ra eval_batches <<<"$EVAL_BATCHES"
 [[ ${#class_counts[@]} -gt 0 ]] || die "--classes: expected numbers, found nothing"
 batch=()
 [[ -z $BATCH ]] || batch=(--batch "$BATCH")
-for number in "${class_counts[@]}" "$ROUNDS" "$THREADS" "${BATCH:-1}" "$NAME_TOKENS" "$STEPS" "$EVAL"; do
+for number in "${class_counts[@]}" "$ROUNDS" "$THREADS" "${BATCH:-1}" "$NAME_TOKENS" "$STEPS" "$EVAL" "${eval_batches[@]}"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "expected a whole number above 0, found '$number'"
 done
 
@@ -135,18 +138,34 @@ in_detail() { # CLASSES
     done
     torch_step steps-torch-f32-full.jsonl promptsrc "$1" f32 full "$EVAL"
     torch_step steps-torch-f32-cut.jsonl promptsrc "$1" f32 cut "$EVAL"
-    [[ ${#precisions[@]} == 1 ]] || torch_step steps-torch-bf16-cut.jsonl promptsrc "$1" bf16 cut "$EVAL"
+    # Without instructions for it bf16 is only slower.
+    [[ $has_bf16 == no ]] || torch_step steps-torch-bf16-cut.jsonl promptsrc "$1" bf16 cut "$EVAL"
 }
 of_method() { # METHOD CLASSES
-    local best
-    ours_step methods-ours-auto.jsonl "$1" "$2" auto --steps "$STEPS"
-    [[ $line == *'"precision":"f32"'* ]] && best=f32 || best=bf16
-    [[ $best == f32 ]] || ours_step methods-ours-f32.jsonl "$1" "$2" f32 --steps "$STEPS"
+    for precision in "${precisions[@]}"; do
+        ours_step "methods-ours-$precision.jsonl" "$1" "$2" "$precision" --steps "$STEPS"
+    done
     [[ " $torch_methods " == *" $1 "* ]] || return 0
     torch_step methods-torch-f32-full.jsonl "$1" "$2" f32 full 0
     torch_step methods-torch-f32-cut.jsonl "$1" "$2" f32 cut 0
-    # Without instructions for it bf16 is only slower.
-    [[ $best == f32 ]] || torch_step methods-torch-bf16-cut.jsonl "$1" "$2" bf16 cut 0
+    [[ $has_bf16 == no ]] || torch_step methods-torch-bf16-cut.jsonl "$1" "$2" bf16 cut 0
+}
+evaluation() {
+    for precision in "${precisions[@]}"; do
+        run "encode-ours-$precision.jsonl" ours encode --precision "$precision" \
+            --threads "$THREADS" --json
+    done
+    for engine in "${engines[@]}"; do
+        local formats=(f32)
+        [[ $has_bf16 == no || $engine == onnxruntime ]] || formats+=(bf16)
+        [[ $has_f16 == no || $engine == onnxruntime ]] || formats+=(f16)
+        for precision in "${formats[@]}"; do
+            for images in "${eval_batches[@]}"; do
+                run "encode-$engine-$precision.jsonl" "$PYTHON" "$here/encode_peers.py" \
+                    --engine "$engine" --precision "$precision" --batch "$images" --threads "$THREADS"
+            done
+        done
+    done
 }
 load() { cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null || uptime; }
 processor() {
@@ -155,14 +174,27 @@ processor() {
 }
 
 # Ours: what "auto" takes, and what else the processor has.
+formats=$(ours formats) || die "failed: promptsrc-perf formats"
 precisions=(auto)
-if [[ ${#methods[@]} -eq 0 ]]; then
-    probe=$(ours encode --precision auto --threads "$THREADS" --json)
-    if [[ $probe == *'"precision":"bf16"'* ]]; then
-        precisions+=(f32)
-    elif ours encode --precision bf16 --threads "$THREADS" --json >/dev/null 2>&1; then
-        precisions+=(bf16)
+for precision in f32 bf16; do
+    if [[ $formats == *"\"precisions\":"*"\"$precision\""* && $formats != *"\"auto\":\"$precision\""* ]]; then
+        precisions+=("$precision")
     fi
+done
+has_bf16=no has_f16=no
+[[ $formats != *'"bf16"'* ]] || has_bf16=yes
+if [[ -z $CPU ]] && grep -qw avx512_fp16 /proc/cpuinfo 2>/dev/null; then has_f16=yes; fi
+
+# Those that this Python has.
+engines=()
+if [[ ${#methods[@]} -eq 0 ]]; then
+    for engine in onnxruntime openvino torch-compile; do
+        if missing=$("$PYTHON" "$here/encode_peers.py" --engine "$engine" --available 2>&1); then
+            engines+=("$engine")
+        else
+            printf 'without %s: %s\n' "$engine" "$missing" >&2
+        fi
+    done
 fi
 
 before=$(load)
@@ -175,11 +207,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
             in_detail "$classes"
         fi
     done
-    [[ ${#methods[@]} -eq 0 ]] || continue
-    for precision in "${precisions[@]}"; do
-        run "encode-ours-$precision.jsonl" ours encode --precision "$precision" \
-            --threads "$THREADS" --json
-    done
+    [[ ${#methods[@]} -gt 0 ]] || evaluation
 done
 
 printf '%s. Medians of %d rounds, %d threads, batch %s, names of %d tokens. Load before: %s, after: %s.\n\n' \

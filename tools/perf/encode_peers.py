@@ -16,6 +16,7 @@ Needs NumPy and, by engine, `pip install onnx onnxruntime`, `pip install onnx op
 """
 
 import argparse
+import importlib
 import json
 import statistics
 import sys
@@ -219,6 +220,11 @@ def numpy_features(weights, images):
 
 
 ENGINES = {"onnxruntime": onnxruntime, "openvino": openvino, "torch-compile": torch_compile}
+NEEDED = {
+    "onnxruntime": ["onnx", "onnxruntime"],
+    "openvino": ["onnx", "openvino"],
+    "torch-compile": ["torch"],
+}
 
 
 def positive(text):
@@ -239,15 +245,21 @@ def main():
     parser.add_argument("--threads", type=positive, default=2, help="threads of the arithmetic")
     parser.add_argument("--repetitions", type=positive, default=5, help="the median counts")
     parser.add_argument("--check", action="store_true", help="compare the features with NumPy's")
+    parser.add_argument("--available", action="store_true", help="only say whether it is installed")
     asked = parser.parse_args()
     if asked.check and asked.engine == "torch-compile":
         parser.error("--check: torch_step.py has weights of its own")
 
-    weights = Weights()
     try:
-        version, run = ENGINES[asked.engine](weights, asked)
+        for module in NEEDED[asked.engine]:
+            importlib.import_module(module)
     except ImportError as reason:
-        sys.exit(f"encode_peers.py: {asked.engine}: {reason}; the head of this file says what to install")
+        sys.exit(f"encode_peers.py: {reason}; pip install {' '.join(NEEDED[asked.engine])}")
+    if asked.available:
+        return
+
+    weights = Weights()
+    version, run = ENGINES[asked.engine](weights, asked)
     images = np.random.default_rng(1).standard_normal((asked.batch, 3, RESOLUTION, RESOLUTION))
     images = images.astype(np.float32)
     features = run(images)

@@ -2,8 +2,8 @@
 
     python3 tools/perf/table.py tools/perf/results
 
-A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, or `methods-*.jsonl`, one per program, with a
-line for each run.
+A folder holds files `steps-*.jsonl` and `encode-*.jsonl`, or `methods-*.jsonl`, one per program and
+setting, with a line for each run.
 Needs Python's standard library only.
 """
 
@@ -12,7 +12,13 @@ import statistics
 import sys
 from pathlib import Path
 
-PROGRAMS = {"ours": "promptsrc", "torch": "PyTorch"}
+PROGRAMS = {
+    "ours": "promptsrc",
+    "torch": "PyTorch",
+    "torch-compile": "PyTorch, compiled",
+    "onnxruntime": "onnxruntime",
+    "openvino": "OpenVINO",
+}
 
 
 def fail(message):
@@ -23,9 +29,11 @@ def runs(folder, kind):
     """Runs of a kind as (program, figures)."""
     found = []
     for file in sorted(folder.glob(f"{kind}-*.jsonl")):
-        program = file.stem.split("-", 2)[1]
-        if program not in PROGRAMS:
-            fail(f"{file}: expected {kind}-ours or {kind}-torch at the start of its name")
+        name = file.stem.removeprefix(f"{kind}-")
+        # The longest that fits: the name of one begins with another's.
+        program = max((p for p in PROGRAMS if name.startswith(f"{p}-")), key=len, default=None)
+        if program is None:
+            fail(f"{file}: expected {kind}-PROGRAM- at the start of its name")
         for number, line in enumerate(file.read_text().splitlines(), 1):
             try:
                 figures = json.loads(line)
@@ -61,11 +69,12 @@ def medians(found, groups, figure):
 
 
 def rank(program_key):
-    """Ours first, bf16 before f32; PyTorch from the slowest to the best."""
+    """Ours first, bf16 before f32; each other program from the slowest to the best."""
     program, precision, text = program_key
+    place = list(PROGRAMS).index(program)
     if program == "ours":
-        return 0, precision != "bf16", text
-    return 1, precision == "bf16", text != "full"
+        return place, precision != "bf16", text
+    return place, precision != "f32", text != "full"
 
 
 def number(value, digits):
@@ -114,6 +123,15 @@ def evaluation_table(steps, encodes):
 
     torch = [(program, figures) for program, figures in steps if program == "torch"]
     seconds |= medians(torch, without_text, "eval_seconds_per_picture")
+
+    # Of the batches that an engine was given, the one that it likes best.
+    def by_batch(program, figures):
+        return *without_text(program, figures), figures.get("batch")
+
+    engines = [(program, figures) for program, figures in encodes if program != "ours"]
+    for (*group, _), value in medians(engines, by_batch, "eval_seconds_per_picture").items():
+        group = tuple(group)
+        seconds[group] = min(value, seconds.get(group, value))
     lines = [
         "| program | precision | evaluation, s/image | to our auto | to our f32 | peak MiB |",
         "|---|---|--:|--:|--:|--:|",

@@ -7,6 +7,7 @@ mod class_names;
 mod common;
 mod encode;
 mod failure;
+mod formats;
 mod limit;
 mod loader;
 mod measured_method;
@@ -50,6 +51,8 @@ enum Command {
     Encode(encode::Options),
     /// Seconds from a ViT-B/16 file to the first prediction.
     Startup(startup::Options),
+    /// One line of JSON: the precisions that this processor has, and which of them the command takes.
+    Formats,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Work(options) => work::run(&options),
         Command::Encode(options) => encode::run(&options),
         Command::Startup(options) => startup::run(&options),
+        Command::Formats => formats::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
