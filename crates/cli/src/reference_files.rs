@@ -25,7 +25,8 @@ pub fn checkpoint_at(path: &Path, epoch: Option<usize>) -> Result<Option<PathBuf
 /// Whether a file starts like a PyTorch file: as a zip archive or as a pickle.
 fn is_torch_file(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    let read =
+        promptsrc_files::open_regular(path).and_then(|file| file.take(9).read_to_end(&mut start));
     // A safetensors file starts with the length of its header, which may be any eight bytes.
     let safetensors = start.get(8) == Some(&b'{');
     let pickle = start.first() == Some(&0x80) && start.get(1).is_some_and(|version| *version < 6);

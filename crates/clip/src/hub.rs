@@ -1,5 +1,9 @@
 //! Weights by name: a path, a published CLIP, or a model of the Hugging Face hub.
 
+mod body;
+mod cache;
+mod checksum;
+mod client;
 mod download;
 mod error;
 mod known_clip;
@@ -7,9 +11,10 @@ mod known_clip;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use cache::cache_folder;
 pub use download::DownloadEvent;
-use download::{cache_folder, cached, download, is_set};
-pub use error::HubError;
+use download::{cached, download, is_set};
+pub use error::{FetchError, HubError};
 pub use known_clip::KnownClip;
 
 /// Finds the weights that `spec` names, and downloads them if they are not on this machine yet;
@@ -22,7 +27,9 @@ pub use known_clip::KnownClip;
 ///
 /// Downloads go to the cache that other tools of Hugging Face share: `HF_HUB_CACHE`, or `hub` in
 /// `HF_HOME`, or `~/.cache/huggingface/hub`. What it holds is used without asking the network;
-/// `HF_HUB_OFFLINE=1` forbids asking it at all; `HF_ENDPOINT` names another hub.
+/// `HF_HUB_OFFLINE=1` forbids asking it at all; `HF_ENDPOINT` names another hub. `HF_TOKEN`, or the file that
+/// `huggingface-cli login` writes, opens private models; it is sent to the hub itself only, and over TLS only.
+/// A download that broke is continued; what the hub has a checksum of is compared with it.
 ///
 /// # Errors
 ///

@@ -21,6 +21,16 @@ const SHOWN: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizeError {
+    /// More bytes than any text of a CLIP needs: cleaning and merging take longer than a text is long.
+    #[error("the text {text:?} has {bytes} bytes; a text has at most {most}, shorten it")]
+    TooManyBytes {
+        /// The beginning of the text.
+        text: String,
+        /// Its length.
+        bytes: usize,
+        /// The most that is read.
+        most: usize,
+    },
     /// More tokens than the text tower has positions.
     #[error(
         "the text {text:?} has {tokens} tokens, start and end included, but this CLIP reads at \
@@ -178,6 +188,13 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizeError::Impossible`]; CLIP's own has ids for every text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        if text.len() > LONGEST_TEXT {
+            return Err(TokenizeError::TooManyBytes {
+                text: shorten(text),
+                bytes: text.len(),
+                most: LONGEST_TEXT,
+            });
+        }
         match &self.kind {
             Kind::Clip => {
                 let cleaning = self.cleaning.unwrap_or_default();
@@ -247,6 +264,9 @@ impl EndOfText {
             .unwrap_or(0)
     }
 }
+
+/// Most bytes of a text: a hundred for each position of a published CLIP.
+pub const LONGEST_TEXT: usize = 8192;
 
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
@@ -373,8 +393,11 @@ mod tests {
         let next = |n: &u64| Some((n * 48_271) % 0x7fff_ffff);
         let letters =
             std::iter::successors(Some(1), next).map(|n| char::from(b'a' + (n % 26) as u8));
-        let word: String = letters.take(20_000).collect();
-        assert!(Tokenizer::clip().encode(&word).unwrap().len() > 5_000);
+        let word: String = letters.take(8_000).collect();
+        assert!(Tokenizer::clip().encode(&word).unwrap().len() > 2_000);
+        let long = "a".repeat(LONGEST_TEXT + 1);
+        let error = Tokenizer::clip().tokenize(&long, 77, true).unwrap_err();
+        assert!(error.to_string().contains("8193 bytes"), "{error}");
     }
 
     /// Of `SimpleTokenizer(clean=...)` of open_clip 3.3.

@@ -1,6 +1,5 @@
 //! Hashes of what image files contain, by which an image is known again under any name.
 
-use std::fs::File;
 use std::io;
 
 use rayon::prelude::*;
@@ -25,7 +24,7 @@ fn content_hash(item: &Item) -> io::Result<u64> {
             hasher.update(item.path.as_os_str().as_encoded_bytes());
         }
         None => {
-            hasher.update_reader(File::open(&item.path)?)?;
+            hasher.update_reader(promptsrc_files::open_regular(&item.path)?)?;
         }
     }
     let mut first = [0; 8];

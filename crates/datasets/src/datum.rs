@@ -40,7 +40,8 @@ pub(crate) fn parse(file: &Path) -> Result<(Pickle, Vec<u8>), DataError> {
             format!("is larger than {most} MiB; remove it to continue without it"),
         ));
     }
-    let bytes = std::fs::read(file).map_err(DataError::read(file))?;
+    let bytes = promptsrc_files::read_regular(file, promptsrc_files::LARGEST_TEXT)
+        .map_err(DataError::read(file))?;
     let pickle = Pickle::parse(&bytes)
         .map_err(|e| wrong(file, format!("cannot be read as a pickle: {e}")))?;
     if let Some(code) = pickle.code() {

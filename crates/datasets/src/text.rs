@@ -6,7 +6,8 @@ use crate::DataError;
 
 /// The text of a small file.
 pub(crate) fn read(file: &Path) -> Result<String, DataError> {
-    let bytes = std::fs::read(file).map_err(DataError::read(file))?;
+    let bytes = promptsrc_files::read_regular(file, promptsrc_files::LARGEST_TEXT)
+        .map_err(DataError::read(file))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let valid = e.utf8_error().valid_up_to();
         let line = 1 + e

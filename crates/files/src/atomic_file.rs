@@ -36,17 +36,37 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
             // As an ordinary new file would have it; the process's mask still applies.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let mut file = builder.tempfile_in(folder)?;
+        // The temporary name would be in the message.
+        let plain = |error: std::io::Error| match error.raw_os_error() {
+            Some(code) => std::io::Error::from_raw_os_error(code),
+            None => std::io::Error::from(error.kind()),
+        };
+        let mut file = builder.tempfile_in(folder).map_err(plain)?;
         // The inner file: the wrapper's errors would speak of the temporary name.
         file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
+        // The name as well: else it could be lost with the power.
+        #[cfg(unix)]
+        match std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+            // Some file systems cannot, and some folders can be written but not read.
+            Err(error) if !cannot_sync(&error) => return Err(error),
+            _ => {}
+        }
         Ok(())
     };
     save().map_err(|source| SaveError {
         path: path.to_path_buf(),
         source,
     })
+}
+
+#[cfg(unix)]
+fn cannot_sync(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::EACCES | libc::EPERM | libc::EBADF | libc::EOPNOTSUPP)
+    )
 }
 
 /// Removes what a process that was killed while it saved has left in a folder. Only for a folder

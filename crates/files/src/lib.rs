@@ -2,10 +2,12 @@
 //! the bytes of large ones that it reads.
 
 mod atomic_file;
-mod file_bytes;
+mod input_file;
 mod lock;
+mod regular;
 pub mod tensor_file;
 
 pub use atomic_file::{SaveError, remove_leftovers, write_atomically};
-pub use file_bytes::FileBytes;
-pub use lock::Lock;
+pub use input_file::{InputFile, InputReader};
+pub use lock::{Lock, refuse_link};
+pub use regular::{LARGEST_TENSORS, LARGEST_TEXT, open_regular, read_regular, read_regular_text};

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::{SaveError, write_atomically};
+use crate::regular::{LARGEST_TENSORS, open_regular, read_regular};
 
 /// The one metadata key. One, because more would be written in an order of chance.
 const KEY: &str = "promptsrc";
@@ -144,7 +145,7 @@ pub fn load<R: DeserializeOwned>(
     struct Version {
         format_version: u32,
     }
-    let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+    let bytes = read_regular(path, LARGEST_TENSORS).map_err(|source| TensorFileError::Read {
         path: path.into(),
         source,
     })?;
@@ -220,7 +221,7 @@ pub fn record(path: &Path) -> Result<Option<serde_json::Value>, TensorFileError>
     /// As the format bounds it.
     const LONGEST: u64 = 100_000_000;
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(path)?;
+        let mut file = open_regular(path)?;
         let mut length = [0; 8];
         file.read_exact(&mut length)?;
         let mut header = Vec::new();

@@ -7,7 +7,7 @@
 //!
 //! - [`Pickle`] parses one pickle of protocol 0 to 5; [`Node`] walks its values.
 //! - [`TorchFile`] opens what PyTorch saves (`torch.save`, TorchScript, and the format before
-//!   PyTorch 1.6), names its tensors and reads them straight from the mapped file.
+//!   PyTorch 1.6), names its tensors and reads them when they are asked for.
 //! - [`torch_save`] writes plain values and tensors in that format, which PyTorch loads with
 //!   `weights_only=True`.
 //!

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use promptsrc_clip::{ClipModel, InstructionSet, values};
-use promptsrc_files::{SaveError, write_atomically};
+use promptsrc_files::{LARGEST_TENSORS, SaveError, read_regular, write_atomically};
 
 /// First bytes of a file; the number is that of the format.
 const MAGIC: &[u8; 8] = b"psfeat01";
@@ -168,7 +168,7 @@ fn read(folder: &Path, embed_dim: usize) -> HashMap<Key, Box<[f32]>> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_ours = path.extension().is_some_and(|e| e == EXTENSION) && path.is_file();
-        if is_ours && let Ok(bytes) = std::fs::read(&path) {
+        if is_ours && let Ok(bytes) = read_regular(&path, LARGEST_TENSORS) {
             known.extend(parse(&bytes, embed_dim).into_iter().flatten());
         }
     }

@@ -87,7 +87,7 @@ impl AdapterProvenance {
     /// If the file cannot be read.
     pub fn of(path: &Path, method: &str, precision: &str) -> std::io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        std::io::copy(&mut promptsrc_files::open_regular(path)?, &mut hasher)?;
         Ok(Self {
             path: path.display().to_string(),
             hash: hasher.finalize().to_hex().to_string(),

@@ -29,7 +29,10 @@ pub use crate::state_file::StateError;
 use crate::records::{ClipSettingsRecord, PreprocessingRecord};
 use crate::state_file;
 use crate::training::TrainingState;
-use promptsrc_files::{Lock, SaveError, remove_leftovers, write_atomically};
+use promptsrc_files::{
+    LARGEST_TENSORS, LARGEST_TEXT, Lock, SaveError, open_regular, read_regular, read_regular_text,
+    refuse_link, remove_leftovers, write_atomically,
+};
 
 /// Name of the adapter in a run folder.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -311,7 +314,8 @@ pub fn copy_finished(from: &Path, to: &Path) -> Result<(), RunError> {
     // The metrics are copied last, because their file marks the run as finished.
     for name in [CONFIG, LOG, STATE, ADAPTER, METRICS] {
         let path = from.join(name);
-        let bytes = std::fs::read(&path).map_err(|source| RunError::Io { path, source })?;
+        let bytes =
+            read_regular(&path, LARGEST_TENSORS).map_err(|source| RunError::Io { path, source })?;
         write_atomically(&to.join(name), &bytes)?;
     }
     Ok(())
@@ -327,7 +331,7 @@ pub fn read_state(path: &Path) -> Result<TrainingState, StateError> {
 
 /// Reads the configuration of a run.
 pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
-    let text = std::fs::read_to_string(path).map_err(|source| RunError::Io {
+    let text = read_regular_text(path, LARGEST_TEXT).map_err(|source| RunError::Io {
         path: path.into(),
         source,
     })?;
@@ -376,9 +380,10 @@ fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
         path: path.into(),
         source,
     };
+    refuse_link(path).map_err(io)?;
     if path.exists() {
         let mut kept = Vec::new();
-        let mut reader = BufReader::new(File::open(path).map_err(io)?);
+        let mut reader = BufReader::new(open_regular(path).map_err(io)?);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).map_err(io)? > 0 {
             let event: Option<Event> = serde_json::from_slice(&line).ok();

@@ -100,7 +100,7 @@ fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
 
 fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut start = Vec::new();
-    std::fs::File::open(path)
+    promptsrc_files::open_regular(path)
         .and_then(|file| file.take(16).read_to_end(&mut start))
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
     Ok(start)

@@ -1,5 +1,6 @@
 //! Files and folders that are given as options.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use promptsrc_datasets::images_below;
@@ -30,13 +31,24 @@ pub fn rows(path: &Path) -> Result<Vec<String>, Failure> {
 
 /// The lines of a text file without surrounding white space, up to the last that is not blank.
 fn trimmed_lines(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path)
+    let text = promptsrc_files::read_regular_text(path, promptsrc_files::LARGEST_TEXT)
         .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
     if text.is_empty() {
         return Err(Failure::failed(format!("{} has no lines", path.display())));
     }
-    Ok(text.lines().map(|line| line.trim().to_string()).collect())
+    let most = promptsrc_clip::tokenizer::LONGEST_TEXT;
+    let lines = text.lines().map(str::trim).enumerate();
+    let long = |(i, line): (usize, &str)| match line.len() > most {
+        true => Err(Failure::failed(format!(
+            "{}: line {} has {} bytes; a name or a text has at most {most}",
+            path.display(),
+            i + 1,
+            line.len()
+        ))),
+        false => Ok(line.to_string()),
+    };
+    lines.map(long).collect()
 }
 
 /// The absolute path, which does not depend on the working directory.
@@ -91,8 +103,16 @@ pub fn with_standard_input(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> 
             ));
         }
     }
-    let text = std::io::read_to_string(std::io::stdin())
-        .map_err(|e| Failure::failed(format!("the list on standard input: {e}")))?;
+    let failed =
+        |e: &dyn std::fmt::Display| Failure::failed(format!("the list on standard input: {e}"));
+    let mut text = String::new();
+    let most = promptsrc_files::LARGEST_TEXT;
+    std::io::Read::take(std::io::stdin(), most + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| failed(&e))?;
+    if text.len() as u64 > most {
+        return Err(failed(&format!("it has more than {most} bytes")));
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let listed: Vec<PathBuf> = text
         .lines()

@@ -141,7 +141,8 @@ fn config_file(path: &Path) -> Result<MethodConfig, Failure> {
         train: MethodConfig,
     }
     let failed = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
+    let text = promptsrc_files::read_regular_text(path, promptsrc_files::LARGEST_TEXT)
+        .map_err(|e| failed(&e))?;
     let sections: Sections = toml::from_str(&text).map_err(|e| failed(&e))?;
     Ok(sections.train)
 }

@@ -1,7 +1,6 @@
 //! A tokenizer from a `tokenizer.json` of Hugging Face's `tokenizers`.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -103,7 +102,7 @@ impl Json {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    fs::read(path).map_err(|e| error(path, e))
+    promptsrc_files::read_regular(path, promptsrc_files::LARGEST_TEXT).map_err(|e| error(path, e))
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Value, TokenizerError> {
@@ -183,7 +182,8 @@ pub(super) fn is_clip_vocabulary(path: &Path) -> Result<bool, TokenizerError> {
 }
 
 pub(super) fn is_clip_merges(path: &Path) -> Result<bool, TokenizerError> {
-    let text = fs::read_to_string(path).map_err(|e| error(path, e))?;
+    let text = promptsrc_files::read_regular_text(path, promptsrc_files::LARGEST_TEXT)
+        .map_err(|e| error(path, e))?;
     let lines = text.lines().filter(|line| !line.starts_with("#version"));
     let lines = lines.filter(|line| !line.is_empty());
     Ok(lines.eq(BytePair::pairs()))

@@ -1,6 +1,5 @@
 //! The files that OpenAI published, which need no configuration: their settings are known.
 
-use std::fs::File;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -24,7 +23,7 @@ pub(super) fn is_openai(path: &Path) -> bool {
 
 fn sha256(path: &Path) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut hasher)?;
+    std::io::copy(&mut promptsrc_files::open_regular(path)?, &mut hasher)?;
     Ok(hasher
         .finalize()
         .iter()

@@ -4,7 +4,7 @@
 //! dictionaries of `torch.save`, safetensors, folders of Hugging Face and of OpenCLIP. Whatever
 //! the names and the layout of the tensors in the file, the result has one set of names
 //! (`visual.conv1.weight`, `transformer.resblocks.0.attn.in_proj_weight`, ...) and shapes, and one
-//! [`ClipConfig`]. Opening reads headers only; numbers are read from the mapped file on demand.
+//! [`ClipConfig`]. Opening reads headers only; numbers are read from the file on demand.
 
 mod compact;
 mod config;
@@ -184,7 +184,6 @@ impl ClipWeights {
             let start = values.len();
             convert::append_f32(dtype, &bytes, &mut values);
             drop(bytes);
-            self.source.release(part);
             let new = values.get(start..).unwrap_or_default();
             self.check_finite(part, convert::not_finite(new))?;
         }
@@ -202,7 +201,6 @@ impl ClipWeights {
         {
             let values = convert::f16(&bytes);
             drop(bytes);
-            self.source.release(part);
             let not_finite = values.iter().find(|value| !value.is_finite());
             self.check_finite(part, not_finite.map(|value| value.to_f32()))?;
             return Ok(Compact::F16(values));
@@ -248,8 +246,6 @@ impl ClipWeights {
                 // The file's bytes are what would be hashed.
                 hasher.update_rayon(&bytes);
                 self.check_finite(part, convert::not_finite_bytes(&bytes))?;
-                drop(bytes);
-                self.source.release(part);
                 continue;
             }
             let mut bytes = Vec::new();

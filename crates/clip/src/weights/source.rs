@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use promptsrc_files::FileBytes;
+use promptsrc_files::InputFile;
 use promptsrc_pickle::{DType, TensorInfo, TorchFile, TorchFileError, TorchFileKind};
-use safetensors::SafeTensors;
+use safetensors::SafeTensorError;
+use safetensors::tensor::Metadata;
 
 use super::convert::FloatType;
 use super::error::WeightError;
@@ -24,7 +24,7 @@ pub(super) struct Source {
 }
 
 enum Opened {
-    Safetensors(FileBytes),
+    Safetensors(InputFile),
     Torch(TorchFile),
 }
 
@@ -97,25 +97,18 @@ impl Source {
         let stored = self.get(name).ok_or_else(changed)?;
         let dtype = stored.dtype.ok_or_else(changed)?;
         let bytes = match (self.files.get(stored.file), &stored.place) {
-            (Some(Opened::Safetensors(file)), Place::Bytes(range)) => {
-                Cow::Borrowed(file.get(range.clone()).ok_or_else(changed)?)
+            (Some(Opened::Safetensors(file)), Place::Bytes(range)) => file
+                .read(range.clone())
+                .map_err(|source| shortened(path, name, source))?,
+            (Some(Opened::Torch(file)), Place::Torch(info)) => {
+                file.read(info).map_err(|error| match error {
+                    TorchFileError::Io { source, .. } => shortened(path, name, source),
+                    other => other.into(),
+                })?
             }
-            (Some(Opened::Torch(file)), Place::Torch(info)) => file.read(info)?,
             _ => return Err(changed()),
         };
         Ok((dtype, bytes))
-    }
-
-    /// Lets the system take back the memory of a tensor's bytes, which nobody needs for now.
-    pub(super) fn release(&self, name: &str) {
-        let Some(stored) = self.get(name) else { return };
-        match (self.files.get(stored.file), &stored.place) {
-            (Some(Opened::Safetensors(file)), Place::Bytes(range)) => {
-                file.release(file.get(range.clone()).unwrap_or_default());
-            }
-            (Some(Opened::Torch(file)), Place::Torch(info)) => file.release(info),
-            _ => {}
-        }
     }
 
     fn add(&mut self, path: &Path) -> Result<(), WeightError> {
@@ -136,20 +129,14 @@ impl Source {
                     what,
                 });
             }
-            self.add_safetensors(path, FileBytes::open(path).map_err(io)?)
+            self.add_safetensors(path, InputFile::open(path).map_err(io)?)
         } else {
             self.add_torch(path, &start)
         }
     }
 
-    fn add_safetensors(&mut self, path: &Path, file: FileBytes) -> Result<(), WeightError> {
-        let damaged = |source| WeightError::Safetensors {
-            path: path.to_path_buf(),
-            source,
-        };
-        let (header, metadata) = SafeTensors::read_metadata(&file).map_err(damaged)?;
-        // The header was checked against the length of the file.
-        let data = header.saturating_add(8);
+    fn add_safetensors(&mut self, path: &Path, file: InputFile) -> Result<(), WeightError> {
+        let (data, metadata) = header(path, &file)?;
         for (name, info) in metadata.tensors() {
             let (start, end) = info.data_offsets;
             let stored = Stored {
@@ -215,6 +202,54 @@ impl Source {
     }
 }
 
+/// Where a safetensors file's numbers begin, and what they are: the checks of `safetensors`, which wants
+/// the whole file in memory.
+fn header(path: &Path, file: &InputFile) -> Result<(usize, Metadata), WeightError> {
+    /// As the format bounds it.
+    const LONGEST: usize = 100_000_000;
+    let damaged = |source| WeightError::Safetensors {
+        path: path.to_path_buf(),
+        source,
+    };
+    let read = |range| {
+        file.read(range).map_err(|source| WeightError::Io {
+            path: path.to_path_buf(),
+            source,
+        })
+    };
+    let first = read(0..file.len().min(8))?;
+    let first = first.first_chunk().ok_or(SafeTensorError::HeaderTooSmall);
+    let length = u64::from_le_bytes(*first.map_err(damaged)?);
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= LONGEST)
+        .ok_or_else(|| damaged(SafeTensorError::HeaderTooLarge))?;
+    let data = length + 8;
+    if data > file.len() {
+        return Err(damaged(SafeTensorError::InvalidHeaderLength));
+    }
+    let text = read(8..data)?;
+    let text = str::from_utf8(&text).map_err(|e| damaged(SafeTensorError::InvalidHeader(e)))?;
+    let metadata: Metadata = serde_json::from_str(text)
+        .map_err(|e| damaged(SafeTensorError::InvalidHeaderDeserialization(e)))?;
+    if metadata.data_len() + data != file.len() {
+        return Err(damaged(SafeTensorError::MetadataIncompleteBuffer));
+    }
+    Ok((data, metadata))
+}
+
+/// A file that can no longer be read as it could when it was opened.
+fn shortened(path: &Path, tensor: &str, source: std::io::Error) -> WeightError {
+    let path = path.to_path_buf();
+    match source.kind() {
+        ErrorKind::UnexpectedEof => WeightError::Changed {
+            path,
+            tensor: tensor.to_string(),
+        },
+        _ => WeightError::Io { path, source },
+    }
+}
+
 /// Whether the header of a safetensors file, whose length its first eight bytes say, fits into it.
 fn header_fits(path: &Path, start: &[u8]) -> Result<bool, WeightError> {
     let size = std::fs::metadata(path).map_err(|source| WeightError::Io {
@@ -245,7 +280,7 @@ fn something_else(start: &[u8]) -> Option<String> {
 
 fn beginning(path: &Path) -> Result<Vec<u8>, WeightError> {
     let mut start = Vec::new();
-    File::open(path)
+    promptsrc_files::open_regular(path)
         .and_then(|file| file.take(64).read_to_end(&mut start))
         .map_err(|source| WeightError::Io {
             path: path.to_path_buf(),

@@ -1,10 +1,12 @@
 //! The zip format of a torch file.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::io::BufReader;
 use std::ops::Range;
 use std::path::Path;
 
+use promptsrc_files::InputFile;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::TorchFileError;
@@ -19,15 +21,21 @@ enum Entry {
     Packed(String),
 }
 
-pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileError> {
-    let entries = entries(bytes).map_err(|problem| TorchFileError::Archive {
+pub(super) fn take_apart(path: &Path, file: &InputFile) -> Result<Parts, TorchFileError> {
+    let entries = entries(file).map_err(|problem| TorchFileError::Archive {
         path: path.to_path_buf(),
         problem,
     })?;
-    let find = |name: &str| -> Result<Option<&[u8]>, TorchFileError> {
+    let find = |name: &str| -> Result<Option<Cow<'_, [u8]>>, TorchFileError> {
         match entries.get(name) {
             None => Ok(None),
-            Some(Entry::Stored(range)) => Ok(bytes.get(range.clone())),
+            Some(Entry::Stored(range)) => {
+                let bytes = file.read(range.clone());
+                Ok(Some(bytes.map_err(|source| TorchFileError::Io {
+                    path: path.to_path_buf(),
+                    source,
+                })?))
+            }
             Some(Entry::Packed(how)) => Err(TorchFileError::NotStored {
                 path: path.to_path_buf(),
                 entry: name.to_string(),
@@ -58,18 +66,18 @@ pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileEr
     {
         return Err(TorchFileError::BigEndian {
             path: path.to_path_buf(),
-            found: String::from_utf8_lossy(order).chars().take(20).collect(),
+            found: String::from_utf8_lossy(&order).chars().take(20).collect(),
         });
     }
 
     let entry = format!("{prefix}{PICKLE}");
-    let pickle = Pickle::parse(find(&entry)?.unwrap_or_default()).map_err(|source| {
-        TorchFileError::Pickle {
-            path: path.to_path_buf(),
-            entry,
-            source,
-        }
+    let bytes = find(&entry)?.unwrap_or_default();
+    let pickle = Pickle::parse(&bytes).map_err(|source| TorchFileError::Pickle {
+        path: path.to_path_buf(),
+        entry,
+        source,
     })?;
+    drop(bytes);
 
     let folder = format!("{prefix}data/");
     let mut storages = HashMap::new();
@@ -101,8 +109,9 @@ pub(super) fn take_apart(path: &Path, bytes: &[u8]) -> Result<Parts, TorchFileEr
     })
 }
 
-fn entries(bytes: &[u8]) -> Result<HashMap<String, Entry>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+fn entries(input: &InputFile) -> Result<HashMap<String, Entry>, String> {
+    let reader = BufReader::new(input.reader());
+    let mut archive = ZipArchive::new(reader).map_err(|e| e.to_string())?;
     let mut entries = HashMap::with_capacity(archive.len());
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index).map_err(|e| e.to_string())?;
@@ -118,7 +127,7 @@ fn entries(bytes: &[u8]) -> Result<HashMap<String, Entry>, String> {
                 .and_then(|range| {
                     Some(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
                 })
-                .filter(|range| range.end <= bytes.len())
+                .filter(|range| range.end <= input.len())
                 .ok_or_else(|| format!("entry {name} reaches past the end of the file"))?;
             Entry::Stored(range)
         };

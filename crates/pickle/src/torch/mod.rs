@@ -1,5 +1,4 @@
-//! Files that PyTorch saves: opening them, naming their tensors, reading tensors from the mapped
-//! file.
+//! Files that PyTorch saves: opening them, naming their tensors, reading tensors.
 
 mod archive;
 mod dtype;
@@ -16,7 +15,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use promptsrc_files::FileBytes;
+use promptsrc_files::InputFile;
 
 pub use dtype::DType;
 pub use error::TorchFileError;
@@ -33,7 +32,7 @@ use crate::value::{Node, Pickle};
 /// tensor is read before [`TorchFile::read`].
 pub struct TorchFile {
     path: PathBuf,
-    bytes: FileBytes,
+    file: InputFile,
     kind: TorchFileKind,
     pickle: Pickle,
     storages: HashMap<String, Range<usize>>,
@@ -62,7 +61,7 @@ impl TorchFile {
             path: path.to_path_buf(),
             source,
         };
-        Self::from_parts(path, FileBytes::open(path).map_err(io)?)
+        Self::of_input(path, InputFile::open(path).map_err(io)?)
     }
 
     /// As [`TorchFile::open`], from memory; errors call it `name`.
@@ -71,23 +70,31 @@ impl TorchFile {
     ///
     /// Where the bytes have none of these formats, or are damaged.
     pub fn from_bytes(name: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, TorchFileError> {
-        Self::from_parts(name.as_ref(), bytes.into())
+        Self::of_input(name.as_ref(), bytes.into())
     }
 
-    fn from_parts(path: &Path, bytes: FileBytes) -> Result<Self, TorchFileError> {
+    fn of_input(path: &Path, mut file: InputFile) -> Result<Self, TorchFileError> {
+        let io = |source| TorchFileError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
         let Parts {
             kind,
             pickle,
             storages,
-        } = if bytes.starts_with(b"PK") {
-            archive::take_apart(path, &bytes)?
+        } = if *file.read(0..file.len().min(2)).map_err(io)? == *b"PK" {
+            archive::take_apart(path, &file)?
         } else {
-            legacy::take_apart(path, &bytes)?
+            // Its parts are found one after the other only.
+            let bytes = file.read_all().map_err(io)?.into_owned();
+            let parts = legacy::take_apart(path, &bytes)?;
+            file = bytes.into();
+            parts
         };
         let tensors = names::tensors(path, &pickle, &storages)?;
         Ok(Self {
             path: path.to_path_buf(),
-            bytes,
+            file,
             kind,
             pickle,
             storages,
@@ -122,33 +129,28 @@ impl TorchFile {
         &self.tensors
     }
 
-    /// A tensor's values in row-major order, little-endian; borrowed from the file where it has
-    /// them in that order.
+    /// A tensor's values in row-major order, little-endian.
     ///
     /// # Errors
     ///
     /// Where the tensor is not in this file, or repeats its storage so often that it would be
-    /// larger than a storage ever is.
+    /// larger than a storage ever is; where the file can no longer be read.
     pub fn read(&self, tensor: &TensorInfo) -> Result<Cow<'_, [u8]>, TorchFileError> {
-        tensor
-            .contiguous(self.storage(tensor))
-            .map_err(|problem| TorchFileError::Tensor {
+        let failed = |problem| TorchFileError::Tensor {
+            path: self.path.clone(),
+            tensor: format!("of storage {}", tensor.storage()),
+            problem,
+        };
+        let storage = self.storages.get(tensor.storage()).cloned();
+        let storage = storage.unwrap_or_default();
+        let needed = tensor.needed(storage.len()).map_err(failed)?;
+        let read = self
+            .file
+            .read(storage.start + needed.start..storage.start + needed.end)
+            .map_err(|source| TorchFileError::Io {
                 path: self.path.clone(),
-                tensor: format!("of storage {}", tensor.storage()),
-                problem,
-            })
-    }
-
-    /// Lets the system take back the memory of a tensor that has been read from a file; it can be read
-    /// again.
-    pub fn release(&self, tensor: &TensorInfo) {
-        self.bytes.release(self.storage(tensor));
-    }
-
-    fn storage(&self, tensor: &TensorInfo) -> &[u8] {
-        self.storages
-            .get(tensor.storage())
-            .and_then(|range| self.bytes.get(range.clone()))
-            .unwrap_or(&[])
+                source,
+            })?;
+        tensor.contiguous(read).map_err(failed)
     }
 }

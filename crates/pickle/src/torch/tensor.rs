@@ -1,6 +1,7 @@
 //! One tensor of a torch file: its description in the pickle, and its values in a storage.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::dtype::DType;
 use crate::value::Node;
@@ -43,36 +44,48 @@ impl TensorInfo {
         &self.storage
     }
 
-    /// The values in row-major order, from the bytes of the storage.
-    pub(super) fn contiguous<'b>(&self, storage: &'b [u8]) -> Result<Cow<'b, [u8]>, String> {
+    /// The bytes of a storage of `storage` bytes that the values are among: its own ones where they lie
+    /// there in row-major order, else all from the first on.
+    pub(super) fn needed(&self, storage: usize) -> Result<Range<usize>, String> {
         let size = self.dtype.size();
         let elements = self.elements();
         if elements == 0 {
-            return Ok(Cow::Borrowed(&[]));
+            return Ok(0..0);
         }
-        if self.is_row_major() {
-            let bytes = self
-                .offset
+        let missing = || "is not in this file".to_string();
+        let start = self.offset.checked_mul(size).ok_or_else(missing)?;
+        let end = match self.is_row_major() {
+            true => elements
                 .checked_mul(size)
-                .and_then(|start| Some(start..start.checked_add(elements.checked_mul(size)?)?))
-                .and_then(|range| storage.get(range));
-            return bytes
-                .map(Cow::Borrowed)
-                .ok_or_else(|| "is not in this file".to_string());
+                .and_then(|bytes| start.checked_add(bytes))
+                .ok_or_else(missing)?,
+            false => storage,
+        };
+        if start > end || end > storage {
+            return Err(missing());
         }
-        if elements > (storage.len() / size).max(MAX_REPEATED) {
+        if !self.is_row_major() && elements > (storage / size).max(MAX_REPEATED) {
             return Err(format!(
-                "has {elements} elements that repeat a storage of {} bytes; save a contiguous copy of it",
-                storage.len()
+                "has {elements} elements that repeat a storage of {storage} bytes; save a contiguous copy of it"
             ));
         }
+        Ok(start..end)
+    }
+
+    /// The values in row-major order, from the [needed](Self::needed) bytes of the storage.
+    pub(super) fn contiguous<'b>(&self, needed: Cow<'b, [u8]>) -> Result<Cow<'b, [u8]>, String> {
+        if self.is_row_major() {
+            return Ok(needed);
+        }
+        let size = self.dtype.size();
+        let elements = self.elements();
         let mut out = Vec::with_capacity(elements * size);
         let mut index = vec![0; self.shape.len()];
-        let mut position = self.offset;
+        let mut position = 0_usize;
         for _ in 0..elements {
             let element = position
                 .checked_mul(size)
-                .and_then(|start| storage.get(start..start.checked_add(size)?))
+                .and_then(|start| needed.get(start..start.checked_add(size)?))
                 .ok_or_else(|| "is not in this file".to_string())?;
             out.extend_from_slice(element);
             // Count up, last axis fastest.

@@ -82,7 +82,9 @@ fn epochs(folder: &Path) -> Vec<usize> {
 
 /// The file that `checkpoint` names; only a file in the same folder.
 fn named(folder: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(folder.join(NEWEST)).ok()?;
+    let text =
+        promptsrc_files::read_regular_text(&folder.join(NEWEST), promptsrc_files::LARGEST_TEXT)
+            .ok()?;
     let name = Path::new(text.lines().next()?.trim());
     let is_bare = name.file_name().is_some_and(|n| n == name.as_os_str());
     is_bare.then(|| folder.join(name))

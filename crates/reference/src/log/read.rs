@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Where the file cannot be read or is not a log of the reference.
 pub fn read(path: &Path) -> Result<ReferenceResult, ReferenceLogError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    promptsrc_files::open_regular(path)
         .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|source| ReferenceLogError::Read {
             path: path.into(),

@@ -248,7 +248,10 @@ fn pace(plan: &Plan, out: &Path) -> Result<Option<f64>, Failure> {
         if RunState::of(run, &folder)? != RunState::Finished {
             continue;
         }
-        let Ok(log) = std::fs::read_to_string(folder.join(run_folder::LOG)) else {
+        let Ok(log) = promptsrc_files::read_regular_text(
+            &folder.join(run_folder::LOG),
+            promptsrc_files::LARGEST_TEXT,
+        ) else {
             continue;
         };
         let epochs = log.lines().filter_map(|line| {

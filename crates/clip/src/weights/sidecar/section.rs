@@ -1,7 +1,6 @@
 //! One object of a JSON configuration: its keys are taken out as they are read, and what is left is
 //! refused by name, because a setting that nobody reads may change what is computed.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -18,10 +17,13 @@ pub(super) struct Section<'p> {
 
 /// A JSON file.
 pub(in crate::weights) fn read_json(path: &Path) -> Result<Value, WeightError> {
-    let text = fs::read(path).map_err(|source| WeightError::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let text =
+        promptsrc_files::read_regular(path, promptsrc_files::LARGEST_TEXT).map_err(|source| {
+            WeightError::Io {
+                path: path.to_path_buf(),
+                source,
+            }
+        })?;
     serde_json::from_slice(&text).map_err(|source| WeightError::Json {
         path: path.to_path_buf(),
         source,
