@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use promptsrc_image::{Image, ImageError, Limits, Preprocess};
+use promptsrc_image::{Image, ImageError, Limits, Preprocess, within_budget};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Augment, DataError, Item, Stream};
@@ -280,8 +280,11 @@ impl Batches {
                         return;
                     }
                     let Some(item) = items.get(index) else { return };
-                    let result = item.image(&limits).and_then(|image| {
-                        transform(&image, index).map_err(|error| error.in_file(&item.path))
+                    // The pixels are free again when they have become an input.
+                    let result = within_budget(|| {
+                        item.image(&limits).and_then(|image| {
+                            transform(&image, index).map_err(|error| error.in_file(&item.path))
+                        })
                     });
                     // Nobody receives if the batches were dropped meanwhile.
                     let _ = sender.send((slot, result));

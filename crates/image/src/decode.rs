@@ -7,6 +7,7 @@ use std::path::Path;
 use image::error::ImageError as CodecError;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
+use crate::budget::within_budget;
 use crate::exif::Metadata;
 use crate::{Image, ImageError, Limits, foreign, gif, jpeg, tiff};
 
@@ -118,6 +119,10 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImageError> {
 /// Any [`ImageError`] but [`ImageError::File`]. Truncated data are an error, never an image
 /// that is partly grey.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
+    within_budget(|| decode_within_budget(bytes, limits))
+}
+
+fn decode_within_budget(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }

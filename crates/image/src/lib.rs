@@ -13,6 +13,7 @@
 //! # Ok::<(), promptsrc_image::ImageError>(())
 //! ```
 
+mod budget;
 mod decode;
 mod error;
 mod exif;
@@ -27,6 +28,7 @@ mod resample;
 mod rgb;
 mod tiff;
 
+pub use budget::within_budget;
 pub use decode::{EXTENSIONS, UNREADABLE_EXTENSIONS, decode, decode_upright, open, open_upright};
 pub use error::ImageError;
 pub use interpolation::Interpolation;

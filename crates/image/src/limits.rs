@@ -1,6 +1,6 @@
 //! How large an image may be before it is refused.
 
-use crate::ImageError;
+use crate::{ImageError, budget};
 
 /// How large an image may be, checked before memory is allocated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Fails where the dimensions that a header announces are zero or too many pixels.
+    /// Fails where the dimensions that a header announces are zero or too many pixels; takes the pixels from
+    /// the budget of all threads.
     pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
             return Err(ImageError::geometry(format!(
@@ -47,6 +48,7 @@ impl Limits {
                 limit: self.max_pixels,
             });
         }
+        budget::take(u64::from(width) * u64::from(height));
         Ok(())
     }
 }

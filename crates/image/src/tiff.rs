@@ -370,6 +370,11 @@ fn jpeg_chunks(
 
     let stride = 3 * width as usize;
     let mut pixels = vec![0; stride * height as usize];
+    // A chunk may be padded, but is no image of another size.
+    let limits = &Limits {
+        max_pixels: (4 * u64::from(chunk_width) * u64::from(chunk_height)).min(limits.max_pixels),
+        ..*limits
+    };
     let mut missing = across * height.div_ceil(chunk_height.max(1)) as usize;
     for (index, (offset, count)) in offsets.iter().zip(&counts).enumerate().take(missing) {
         let data = usize::try_from(*offset)
@@ -383,6 +388,23 @@ fn jpeg_chunks(
             let data = [tables, data.get(2..).unwrap_or_default()].concat();
             jpeg::decode_as(&data, limits, Some(colors))?
         };
+        let (column, row) = ((index % across) as u32, (index / across) as u32);
+        let expected = (
+            chunk_width.min(width - column * chunk_width),
+            chunk_height.min(height - row * chunk_height),
+        );
+        if chunk.width() < expected.0 || chunk.height() < expected.1 {
+            return Err(ImageError::damaged(
+                FORMAT,
+                format!(
+                    "JPEG data of {} x {} pixels in the place of {} x {}",
+                    chunk.width(),
+                    chunk.height(),
+                    expected.0,
+                    expected.1
+                ),
+            ));
+        }
         let left = 3 * (index % across) * chunk_width as usize;
         let top = (index / across) * chunk_height as usize;
         let rows = pixels.chunks_exact_mut(stride).skip(top);

@@ -203,3 +203,65 @@ proptest! {
         let _ = decode(&[magic, &bytes].concat(), &limits);
     }
 }
+
+/// A segment of a JPEG.
+fn segment(marker: u8, data: &[u8]) -> Vec<u8> {
+    let length = (data.len() + 2) as u16;
+    [&[0xff, marker][..], &length.to_be_bytes(), data].concat()
+}
+
+/// A JPEG of `side` x `side` pixels in components of these sampling factors, whose Huffman codes are all of
+/// one bit: with `scans`, headers and data.
+fn small_jpeg(process: u8, side: u16, sampling: &[u8], scans: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8];
+    bytes.extend(segment(0xdb, &[&[0][..], &[1; 64]].concat()));
+    let mut counts = [0; 16];
+    counts[0] = 1;
+    for class in [0x00, 0x10] {
+        bytes.extend(segment(0xc4, &[&[class][..], &counts, &[0]].concat()));
+    }
+    let [high, low] = side.to_be_bytes();
+    let mut frame = vec![8, high, low, high, low, sampling.len() as u8];
+    for (id, factors) in sampling.iter().enumerate() {
+        frame.extend([id as u8 + 1, *factors, 0]);
+    }
+    bytes.extend(segment(0xc0 + process, &frame));
+    for (header, data) in scans {
+        bytes.extend(segment(0xda, header));
+        bytes.extend(data);
+    }
+    bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
+#[test]
+fn a_jpeg_holds_what_its_header_announces() {
+    let decoded = |bytes: &[u8]| decode(bytes, &Limits::default());
+    // All coefficients zero: one bit for each block's DC, one for the end of the block.
+    let whole = |blocks: usize| (vec![1, 1, 0, 0, 63, 0], vec![0; blocks.div_ceil(4)]);
+    let image = decoded(&small_jpeg(0, 64, &[0x11], &[whole(64)])).expect("64 blocks");
+    assert_eq!((image.width(), image.pixels()[0]), (64, 128));
+    // A few bytes for 13,377 x 13,377 pixels.
+    for process in [0, 2] {
+        let error = decoded(&small_jpeg(process, 13_377, &[0x11], &[whole(64)])).unwrap_err();
+        assert!(error.to_string().contains("too few"), "{error}");
+    }
+    // One large component and two small ones: 18 blocks a unit, for which libjpeg has no room.
+    let together = (vec![3, 1, 0, 2, 0, 3, 0, 0, 63, 0], vec![0; 200]);
+    let error = decoded(&small_jpeg(0, 64, &[0x44, 0x11, 0x11], &[together])).unwrap_err();
+    assert!(error.to_string().contains("ten blocks"), "{error}");
+}
+
+#[test]
+fn a_jpeg_passes_over_its_blocks_a_bounded_number_of_times() {
+    let dc = (vec![1, 1, 0, 0, 0, 0x01], vec![0; 8]);
+    let later = (vec![1, 1, 0, 0, 0, 0x10], vec![0; 8]);
+    let with = |repetitions: usize| {
+        let scans = [vec![dc.clone()], vec![later.clone(); repetitions]].concat();
+        decode(&small_jpeg(2, 64, &[0x11], &scans), &Limits::default())
+    };
+    assert!(with(1).is_ok());
+    assert!(with(31).is_ok());
+    let error = with(32).unwrap_err();
+    assert!(error.to_string().contains("scan after scan"), "{error}");
+}

@@ -56,6 +56,21 @@ impl FrameHeader {
     }
 }
 
+impl FrameHeader {
+    /// Fewest bits that the image can have: of each block one, or two where all of a block is in one scan.
+    pub(super) fn least_bits(&self) -> u64 {
+        let max = |place: usize| self.components.iter().map(|c| u64::from(c[place])).max();
+        let (max_h, max_v) = (max(1).unwrap_or(1), max(2).unwrap_or(1));
+        let blocks = |[_, h, v, _]: &[u8; 4]| {
+            let width = (u64::from(self.width) * u64::from(*h)).div_ceil(max_h);
+            let height = (u64::from(self.height) * u64::from(*v)).div_ceil(max_v);
+            width.div_ceil(8) * height.div_ceil(8)
+        };
+        let blocks: u64 = self.components.iter().map(blocks).sum();
+        blocks * if self.progressive { 1 } else { 2 }
+    }
+}
+
 /// An image while it is being decoded.
 pub(super) struct Frame {
     pub(super) width: usize,
@@ -89,6 +104,12 @@ pub(super) struct Component {
 }
 
 impl Frame {
+    /// Blocks of all components.
+    pub(super) fn blocks(&self) -> u64 {
+        let blocks = |c: &Component| c.blocks.0 as u64 * c.blocks.1 as u64;
+        self.components.iter().map(blocks).sum()
+    }
+
     pub(super) fn new(header: FrameHeader) -> Result<Self, ImageError> {
         let (width, height) = (usize::from(header.width), usize::from(header.height));
         let max = |place: usize| {

@@ -31,6 +31,10 @@ use crate::{Image, ImageError, Limits};
 pub(crate) use convert::inverted_cmyk_to_rgb;
 pub(crate) use headers::Colors;
 
+/// How often all blocks of an image are passed at most: encoders take up to a dozen scans, of which most are
+/// of one component.
+const MOST_PASSES: u64 = 32;
+
 /// Decodes a JPEG.
 ///
 /// Where entropy-coded data are corrupt but markers lead to the end of the image, the result is
@@ -48,6 +52,7 @@ pub(crate) fn decode_as(
     let mut frame: Option<Frame> = None;
     let mut headers = Headers::default();
     let mut markers = Markers::new(bytes);
+    let mut passed = 0;
     loop {
         match markers.next()? {
             Marker::EndOfImage => break,
@@ -61,6 +66,9 @@ pub(crate) fn decode_as(
                 if !markers.clone().reach_end_of_image() {
                     return Err(ImageError::Truncated(FORMAT));
                 }
+                if header.least_bits() > 8 * markers.rest().len() as u64 {
+                    return Err(damaged("its data are too few for its pixels"));
+                }
                 frame = Some(Frame::new(header)?);
             }
             Marker::Scan(segment) => {
@@ -68,6 +76,10 @@ pub(crate) fn decode_as(
                     .as_mut()
                     .ok_or_else(|| damaged("a scan before its frame"))?;
                 let scan = Scan::read(segment, frame)?;
+                passed += scan.blocks(frame);
+                if passed > MOST_PASSES * frame.blocks() {
+                    return Err(damaged("scan after scan of the same blocks"));
+                }
                 if !frame.progressive && scan.lacks_a_table(&headers) {
                     headers.add_standard_tables()?;
                 }

@@ -6,6 +6,9 @@ use super::headers::{Headers, ZIGZAG};
 use super::huffman::{Bits, Huffman};
 use crate::ImageError;
 
+/// Most blocks of a unit of several components.
+const MOST_BLOCKS: usize = 10;
+
 /// A scan header, checked against its frame.
 pub(super) struct Scan {
     members: Vec<Member>,
@@ -59,6 +62,13 @@ impl Scan {
         }
         if members.is_empty() {
             return Err(damaged("a scan of no component"));
+        }
+        // What libjpeg has room for.
+        if members.len() > 1 {
+            let sampling = |m: &Member| frame.components.get(m.component).map_or(0, |c| c.h * c.v);
+            if members.iter().map(sampling).sum::<usize>() > MOST_BLOCKS {
+                return Err(damaged("a scan with more than ten blocks per unit"));
+            }
         }
         let mut scan = Self {
             members,
@@ -164,6 +174,21 @@ impl Scan {
             }
         }
         Ok(bits.position())
+    }
+
+    /// Blocks that the scan passes.
+    pub(super) fn blocks(&self, frame: &Frame) -> u64 {
+        let components = || {
+            let members = self.members.iter();
+            members.filter_map(|member| frame.components.get(member.component))
+        };
+        let (units, each) = match self.members.as_slice() {
+            [_] => (components().map(|c| c.own_blocks()).next(), 1),
+            _ => (Some(frame.units), components().map(|c| c.h * c.v).sum()),
+        };
+        units.map_or(0, |(columns, rows)| {
+            columns as u64 * rows as u64 * each as u64
+        })
     }
 
     /// Whether a table that a sequential scan needs is not set.
