@@ -15,6 +15,12 @@ const MAX_BYTES: u64 = 16 << 20;
 /// Limit on the nesting; a structure in an array in a cell is 3 deep.
 const MAX_DEPTH: usize = 16;
 
+/// Limit on the elements of an array: several times those of the largest annotation, 16,185 structures of
+/// seven fields.
+const MAX_ELEMENTS: usize = 1 << 18;
+/// Limit on the fields of a structure.
+const MAX_FIELDS: usize = 256;
+
 /// The variables of a file.
 pub(super) struct MatFile {
     file: PathBuf,
@@ -98,7 +104,7 @@ impl MatFile {
     /// Reads a file.
     pub(super) fn read(file: &Path) -> Result<Self, DataError> {
         let read = DataError::read(file);
-        let opened = std::fs::File::open(file).map_err(&read)?;
+        let opened = promptsrc_files::open_regular(file).map_err(&read)?;
         let mut bytes = Vec::new();
         opened
             .take(MAX_BYTES + 1)
@@ -367,6 +373,13 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
         let size = whole_number(*dimension).ok_or("a dimension that is not a size")?;
         count = count.checked_mul(size).ok_or("dimensions that overflow")?;
     }
+    let bounded = |count: usize| match count <= MAX_ELEMENTS {
+        true => Ok(count),
+        false => Err(format!(
+            "an array of {count} elements; an annotation has at most {MAX_ELEMENTS}"
+        )),
+    };
+    let count = bounded(count)?;
     let name = reader.element()?.text()?;
     let children = |count: usize, reader: &mut Reader| {
         // Each takes at least the 8 bytes of its tag, so the bytes that follow bound the vector.
@@ -384,9 +397,11 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
             let length = length
                 .filter(|l| *l > 0)
                 .ok_or("the length of the field names is missing")?;
-            let fields: Vec<String> = reader
-                .element()?
-                .data
+            let names = reader.element()?.data;
+            if names.len() / length > MAX_FIELDS {
+                return Err(format!("a structure of more than {MAX_FIELDS} fields"));
+            }
+            let fields: Vec<String> = names
                 .chunks_exact(length)
                 .map(|name| name.split(|byte| *byte == 0).next().unwrap_or_default())
                 .map(|name| String::from_utf8_lossy(name).into_owned())
@@ -394,12 +409,14 @@ fn matrix(element: &Element, big_endian: bool, depth: usize) -> Result<(String, 
             let all = count
                 .checked_mul(fields.len())
                 .ok_or("dimensions that overflow")?;
-            let values = children(all, &mut reader)?;
+            let values = children(bounded(all)?, &mut reader)?;
             Array::Structures(Structures { fields, values })
         }
         4 => Array::Text(reader.element()?.text()?),
         6..=15 => {
-            let numbers = reader.element()?.numbers()?;
+            let element = reader.element()?;
+            bounded(element.data.len() / 8)?;
+            let numbers = element.numbers()?;
             if numbers.len() != count {
                 return Err(format!(
                     "{count} numbers are expected, {} found",
@@ -486,15 +503,11 @@ mod tests {
 
     #[test]
     fn sizes_are_checked_against_the_bytes_before_memory_is_allocated() {
-        // A cell array of 2^31 x 2^31 cells in a hundred bytes.
+        // A cell array of 1000 x 200 cells in a hundred bytes.
         let mut file = vec![0_u8; 126];
         file.extend(b"IM");
         let mut body = Vec::new();
-        for (kind, data) in [
-            (6_u32, [1_u32, 0]),
-            (5, [0x7fff_ffff, 0x7fff_ffff]),
-            (1, [0x61, 0]),
-        ] {
+        for (kind, data) in [(6_u32, [1_u32, 0]), (5, [1000, 200]), (1, [0x61, 0])] {
             body.extend(kind.to_le_bytes());
             body.extend(8_u32.to_le_bytes());
             data.iter().for_each(|word| body.extend(word.to_le_bytes()));
@@ -512,6 +525,44 @@ mod tests {
         );
         assert!(variables(&[0; 128]).unwrap_err().contains("version 5"));
         assert!(variables(b"").unwrap_err().contains("shorter"));
+    }
+
+    #[test]
+    fn more_elements_or_fields_than_an_annotation_has_are_refused() {
+        let element = |kind: u32, data: &[u8]| {
+            let mut bytes = [kind.to_le_bytes(), (data.len() as u32).to_le_bytes()].concat();
+            bytes.extend(data);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            bytes
+        };
+        let words = |words: &[u32]| {
+            words
+                .iter()
+                .flat_map(|w| w.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let file = |class: u32, dimensions: &[u32], rest: &[Vec<u8>]| {
+            let mut body = element(6, &words(&[class, 0]));
+            body.extend(element(5, &words(dimensions)));
+            body.extend(element(1, b"labels"));
+            body.extend(rest.concat());
+            let mut file = vec![0_u8; 126];
+            file.extend(b"IM");
+            file.extend(element(14, &body));
+            variables(&file)
+        };
+        let labels = |count: usize| file(9, &[1, count as u32], &[element(2, &vec![1; count])]);
+        assert!(labels(MAX_ELEMENTS).is_ok());
+        let error = labels(MAX_ELEMENTS + 1).unwrap_err();
+        assert!(error.contains("262145 elements"), "{error}");
+
+        let names = |count: usize| {
+            let names = [element(5, &words(&[1])), element(1, &vec![b'a'; count])];
+            file(2, &[1, 0], &names)
+        };
+        assert!(names(MAX_FIELDS).is_ok());
+        let error = names(MAX_FIELDS + 1).unwrap_err();
+        assert!(error.contains("256 fields"), "{error}");
     }
 
     #[test]
