@@ -1,5 +1,6 @@
 //! The output of a command: results on standard output, everything else on standard error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
@@ -11,6 +12,34 @@ use crate::failure::Failure;
 /// Whether the environment asks for output without control characters (no-color.org).
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
+/// How results are marked on a terminal.
+const MARKS: [&str; 2] = ["\x1b[1m", "\x1b[0m"];
+
+/// A text as it can be shown: control characters are escaped, but for the ends of lines, tabs and the
+/// `marks`.
+fn shown<'t>(text: &'t str, marks: &[&str]) -> Cow<'t, str> {
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mark = marks.iter().find(|mark| rest.starts_with(**mark));
+        let (taken, is_plain) = match mark {
+            Some(mark) => (mark.len(), true),
+            None => (c.len_utf8(), !is_bad(c)),
+        };
+        let (part, after) = rest.split_at(taken);
+        match is_plain {
+            true => out += part,
+            false => out.extend(part.chars().flat_map(char::escape_default)),
+        }
+        rest = after;
+    }
+    Cow::Owned(out)
 }
 
 /// Prints the results, notes, warnings and progress of a command according to its options.
@@ -49,8 +78,17 @@ impl Printer {
         }
     }
 
-    /// Prints a result as text.
+    /// Prints a result as text. Characters that would move the cursor or worse, which names may contain,
+    /// are escaped; the marks of [`marks_results`](Self::marks_results) are not.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
+        match self.marks_results() {
+            true => self.raw(&shown(text, &MARKS)),
+            false => self.raw(&shown(text, &[])),
+        }
+    }
+
+    /// Prints a result as it is: what a program reads.
+    pub fn raw(&self, text: &str) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
         let mut write = || {
             out.write_all(text.as_bytes())?;
@@ -67,24 +105,26 @@ impl Printer {
 
     /// Prints a result as one JSON document.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        self.result(&serde_json::to_string_pretty(value)?)
+        self.raw(&serde_json::to_string_pretty(value)?)
     }
 
     /// Prints a line on what the command is doing, except with `--quiet`.
     pub fn note(&self, message: &str) {
         if !self.quiet {
-            self.line(message);
+            self.line(&shown(message, &[]));
         }
     }
 
     /// Prints a warning, also with `--quiet`.
     pub fn warning(&self, message: &str) {
-        self.line(&format!("{} {message}", self.marked("warning:", "33")));
+        let word = self.marked("warning:", "33");
+        self.line(&format!("{word} {}", shown(message, &[])));
     }
 
     /// Prints an error.
     pub fn error(&self, message: &str) {
-        self.line(&format!("{} {message}", self.marked("error:", "31")));
+        let word = self.marked("error:", "31");
+        self.line(&format!("{word} {}", shown(message, &[])));
     }
 
     /// Prints a line on standard error. A write error is ignored, because it cannot be reported.
@@ -125,5 +165,21 @@ impl Printer {
             bar.set_style(style.progress_chars("=> "));
         }
         bar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        assert_eq!(shown("a\tb\nc é", &[]), "a\tb\nc é");
+        assert_eq!(
+            shown("\x1b[2Jcat\u{9b}1m\r", &[]),
+            "\\u{1b}[2Jcat\\u{9b}1m\\r"
+        );
+        let bold = "\x1b[1m80\x1b[0m \x1b[31mcat";
+        assert_eq!(shown(bold, &MARKS), "\x1b[1m80\x1b[0m \\u{1b}[31mcat");
     }
 }

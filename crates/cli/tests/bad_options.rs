@@ -277,7 +277,9 @@ fn texts_that_are_too_long_are_refused_or_cut() {
     let (texts, out) = (below(&folder, "texts.txt"), below(&folder, "f.safetensors"));
     fs::write(&texts, format!("short\n{}\n", ["word"; 200].join(" "))).expect("room");
     let clip = clip();
-    let args = ["embed", "--clip", &clip, "--texts", &texts, "--out", &out];
+    let args = [
+        "embed", "--clip", &clip, "--texts", &texts, "--force", "--out", &out,
+    ];
     promptsrc(&args)
         .fails(1, &["word word", "77", "--truncate"])
         .silent();

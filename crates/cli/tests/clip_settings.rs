@@ -39,7 +39,16 @@ fn write_case(case: &Value, folder: &Path) {
 
 /// Embeds the images of the fixture.
 fn embed(clip: &str, images: &[String], out: &str, more: &[&str]) -> Ending {
-    let mut args = vec!["embed", "--clip", clip, "--out", out, "--precision", "f32"];
+    let mut args = vec![
+        "embed",
+        "--clip",
+        clip,
+        "--force",
+        "--out",
+        out,
+        "--precision",
+        "f32",
+    ];
     args.extend(more);
     args.push("--images");
     args.extend(images.iter().map(String::as_str));

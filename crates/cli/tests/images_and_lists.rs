@@ -622,7 +622,9 @@ fn images_are_turned_by_their_exif_orientation_where_asked() {
     let features = |image: &Path, more: &[&str]| {
         let out = below(&folder, "features.safetensors");
         let image = text(image);
-        let args = ["embed", "--clip", &clip, "--images", &image, "--out", &out];
+        let args = [
+            "embed", "--clip", &clip, "--images", &image, "--force", "--out", &out,
+        ];
         promptsrc(&[&args[..], more].concat()).done();
         let bytes = fs::read(&out).expect("features");
         let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("features");

@@ -34,7 +34,9 @@ fn the_number_of_threads_changes_no_byte() {
             let options = ["--templates", "ensemble", "--threads", threads, "--json"];
             let zero_shot = zero_shot(&clip, &data, &options).done().stdout.into_bytes();
             let prediction = json(&["predict", &run, &data, "--names", "a,b,c"]);
-            json(&["embed", "--clip", &clip, "--images", &data, "--out", &file]);
+            json(&[
+                "embed", "--clip", &clip, "--images", &data, "--force", "--out", &file,
+            ]);
             vec![
                 adapter_bytes(&run),
                 fs::read(below(&run, "state.safetensors")).expect("a state"),

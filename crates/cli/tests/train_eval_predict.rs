@@ -230,7 +230,10 @@ fn features_are_written_unnormalised_with_their_shapes() {
     assert_eq!(found["kind"], "features");
 
     // Either alone, and the old file is replaced.
-    promptsrc(&["embed", "--clip", &clip, "--texts", &texts, "--out", &out]).done();
+    promptsrc(&[
+        "embed", "--clip", &clip, "--texts", &texts, "--force", "--out", &out,
+    ])
+    .done();
     assert_eq!(Tensors::read(&out).0.len(), 1);
 }
 

@@ -24,6 +24,9 @@ pub struct EmbedArgs {
     /// it does not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Replace --out if it exists.
+    #[arg(long)]
+    pub force: bool,
     /// Leave out images that cannot be decoded instead of failing; rows are those of the others.
     #[arg(long)]
     pub allow_unreadable: bool,

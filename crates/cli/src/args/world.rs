@@ -28,6 +28,10 @@ pub struct ExportArgs {
     /// Data sets to write [default: all].
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub sets: Vec<String>,
+    /// Write into the folder of a data set even if there are files in it; those of the same names are
+    /// replaced.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Args, Debug)]
@@ -35,4 +39,7 @@ pub struct ClipFileArgs {
     /// File to write.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
 }

@@ -62,10 +62,10 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
         }
     }
     let text = render(&tables, format, printer.marks_results());
-    printer.result(&match printer.is_json() {
-        true => text,
-        false => format!("\n{text}"),
-    })?;
+    match printer.is_json() {
+        true => printer.raw(&text),
+        false => printer.result(&format!("\n{text}")),
+    }?;
     match failed {
         0 => Ok(()),
         1 => Err(Failure::failed("a run failed: see its error above")),
@@ -170,7 +170,7 @@ pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
     }
     if args.per_seed {
         return match (args.format, printer.is_json()) {
-            (None | Some(Format::Csv), false) => printer.result(&render_seeds(&all)),
+            (None | Some(Format::Csv), false) => printer.raw(&render_seeds(&all)),
             _ => Err(Failure::usage(
                 "--per-seed writes CSV: leave out --json and other formats; the JSON of the tables \
                  has the values of each seed",
@@ -186,8 +186,8 @@ pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
         (format, _) => format.unwrap_or_default(),
     };
     let text = render(&all, format, printer.marks_results());
-    printer.result(&match format {
-        Format::Terminal => format!("\n{text}"),
-        _ => text,
-    })
+    match format {
+        Format::Terminal => printer.result(&format!("\n{text}")),
+        _ => printer.raw(&text),
+    }
 }

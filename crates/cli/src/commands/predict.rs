@@ -89,7 +89,7 @@ fn stream(
     /// Images after which it is checked whether somebody still reads.
     const AT_ONCE: usize = 512;
     if format == PredictFormat::Csv {
-        printer.result("image,rank,class,probability")?;
+        printer.raw("image,rank,class,probability")?;
     }
     let bar = printer.bar(items.len() as u64, "images");
     let mut failed = 0;
@@ -112,7 +112,7 @@ fn stream(
                 }
                 .and_then(|lines| match lines.is_empty() {
                     true => Ok(()),
-                    false => bar.suspend(|| printer.result(&lines)),
+                    false => bar.suspend(|| printer.raw(&lines)),
                 });
             }
         })?;

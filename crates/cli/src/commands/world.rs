@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::args::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::settings::output_file;
 
 #[derive(Serialize)]
 struct Listed {
@@ -64,6 +65,8 @@ fn list(printer: &Printer) -> Result<(), Failure> {
 
 /// Writes the built-in CLIP.
 fn clip(args: &ClipFileArgs, printer: &Printer) -> Result<(), Failure> {
+    let nothing: [&std::path::Path; 0] = [];
+    output_file::check("", &args.file, args.force, &nothing)?;
     let file = promptsrc_world::mini_file()?;
     write_atomically(&args.file, &file)?;
     let path = args.file.display().to_string();
@@ -80,6 +83,17 @@ fn export(args: &ExportArgs, printer: &Printer) -> Result<(), Failure> {
             .collect::<Result<_, _>>()
             .map_err(|e| Failure::usage(format!("--sets: {e}")))?,
     };
+    for set in &chosen {
+        let folder = args.folder.join(set.name());
+        let is_occupied =
+            std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
+        if is_occupied && !args.force {
+            return Err(Failure::failed(format!(
+                "{} is not empty: give --force to replace what is exported, or choose another folder",
+                folder.display()
+            )));
+        }
+    }
     let bar = printer.bar(chosen.len() as u64, "sets");
     let mut exported = Vec::new();
     for set in chosen {

@@ -10,6 +10,7 @@ use promptsrc_reference::checkpoint::{
 use super::adapter::{adapter_at, of_adapter, supplement};
 use super::clip::ClipSettings;
 use super::files::lines;
+use super::output_file;
 use crate::args::{Common, ConvertArgs};
 use crate::failure::Failure;
 use crate::reference_files;
@@ -61,6 +62,9 @@ impl ConvertSettings {
 
 fn to_adapter(path: &Path, args: &ConvertArgs) -> Result<Conversion, Failure> {
     let output = adapter_output(&args.output)?;
+    let inputs = [Some(&args.input), args.class_names.as_ref()];
+    let inputs: Vec<_> = inputs.into_iter().flatten().collect();
+    output_file::check("", &output, true, &inputs)?;
     if !args.force && output.exists() {
         return Err(occupied(ReferenceCheckpointError::Occupied {
             path: output,

@@ -12,6 +12,7 @@ mod embed;
 mod eval;
 mod files;
 mod names;
+pub mod output_file;
 mod predict;
 mod sample;
 mod train;
