@@ -26,6 +26,9 @@ type Source<'a> = Decoder<Cursor<&'a [u8]>>;
 ///
 /// The orientation tag is applied, as Pillow does for TIFF and for no other format.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
+    if has_endless_text(bytes) {
+        return Err(ImageError::damaged(FORMAT, "a text longer than the file"));
+    }
     let mut source = open(bytes, limits)?;
     let (width, height) = source.dimensions().map_err(explain)?;
     limits.check_pixels(width, height)?;
@@ -45,6 +48,41 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError>
         plain(&mut source, (width, height), &tags, limits)?
     };
     orient(width, height, pixels, tags.orientation)
+}
+
+/// Whether an entry of the first directory claims a text that is longer than the file. The decoder would make
+/// room for it, or print where it was compiled.
+fn has_endless_text(bytes: &[u8]) -> bool {
+    const TEXT: u64 = 2;
+    let is_little = bytes.starts_with(b"II");
+    let number = |at: usize, size: usize| -> Option<u64> {
+        let digits = bytes.get(at..at.checked_add(size)?)?;
+        let join = |value: u64, digit: &u8| (value << 8) | u64::from(*digit);
+        Some(match is_little {
+            true => digits.iter().rev().fold(0, join),
+            false => digits.iter().fold(0, join),
+        })
+    };
+    let is_big = number(2, 2) == Some(43);
+    // Sizes of an offset, of the number of entries and of an entry; where its number of values is.
+    let (offset, length, entry) = if is_big { (8, 8, 20) } else { (4, 2, 12) };
+    let directory = || {
+        let start = usize::try_from(number(if is_big { 8 } else { 4 }, offset)?).ok()?;
+        let entries = number(start, length)?;
+        Some((start.checked_add(length)?, entries))
+    };
+    let Some((first, entries)) = directory() else {
+        return false; // The decoder says so.
+    };
+    (0..entries)
+        .map_while(|i| first.checked_add(entry * usize::try_from(i).ok()?))
+        .map_while(|at| {
+            Some((
+                number(at.checked_add(2)?, 2)?,
+                number(at.checked_add(4)?, offset)?,
+            ))
+        })
+        .any(|(kind, count)| kind == TEXT && count > bytes.len() as u64)
 }
 
 fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, ImageError> {

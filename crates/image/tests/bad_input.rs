@@ -265,3 +265,27 @@ fn a_jpeg_passes_over_its_blocks_a_bounded_number_of_times() {
     let error = with(32).unwrap_err();
     assert!(error.to_string().contains("scan after scan"), "{error}");
 }
+
+#[test]
+fn a_tiff_with_a_text_longer_than_the_file_is_damaged() {
+    for (order, big) in [(b"II", false), (b"MM", false), (b"II", true), (b"MM", true)] {
+        let number = |value: u64, size: usize| match order {
+            b"II" => value.to_le_bytes()[..size].to_vec(),
+            _ => value.to_be_bytes()[8 - size..].to_vec(),
+        };
+        let offset = if big { 8 } else { 4 };
+        let mut bytes = order.to_vec();
+        bytes.extend(number(if big { 43 } else { 42 }, 2));
+        if big {
+            bytes.extend([number(8, 2), number(0, 2), number(16, 8), number(1, 8)].concat());
+        } else {
+            bytes.extend([number(8, 4), number(1, 2)].concat());
+        }
+        // ImageDescription: a text of 2^31 bytes and more.
+        let entry = [number(270, 2), number(2, 2), number(0xffff_fff0, offset)].concat();
+        bytes.extend([entry, number(8, offset), number(0, offset)].concat());
+        bytes.resize(200, 0);
+        let error = failure(&bytes).to_string();
+        assert!(error.contains("text longer"), "{error}");
+    }
+}
