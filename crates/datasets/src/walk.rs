@@ -137,10 +137,21 @@ impl Walk {
 
     /// Reads the next folder; false where none is left.
     fn step(&mut self) -> Result<bool, DataError> {
-        let Some(folder) = self.open.pop().or_else(|| self.links.pop_first()) else {
-            return Ok(false);
+        let (folder, here) = match self.open.pop() {
+            // No link is on the way to it, but perhaps to the folder that the walk begins with. The system
+            // would look at each folder on the way, which takes long where there are many.
+            Some(folder) if !self.visited.is_empty() => {
+                let here = self.root.plain(&folder);
+                (folder, here)
+            }
+            other => {
+                let Some(folder) = other.or_else(|| self.links.pop_first()) else {
+                    return Ok(false);
+                };
+                let here = real(&folder)?;
+                (folder, here)
+            }
         };
-        let here = real(&folder)?;
         if !self.visited.insert(here.clone()) {
             return Ok(true);
         }

@@ -397,6 +397,25 @@ fn wrong_folders_are_refused_with_the_reason() {
 
 #[cfg(unix)]
 #[test]
+fn a_thousand_folders_in_each_other_are_walked() {
+    let folder = tempfile::tempdir().unwrap();
+    // Made from within: no path of the system is that long at once.
+    let script = "for i in $(seq 1000); do mkdir d; cd d; done; cp \"$1\" image.jpg";
+    let image = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/images/red_circle/red_circle_01.jpg");
+    let made = std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(image.canonicalize().unwrap())
+        .current_dir(folder.path())
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let found = promptsrc_datasets::images_below(folder.path()).unwrap();
+    assert_eq!(found.images.len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
 fn links_are_followed_but_not_in_circles_and_any_file_name_is_read() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
