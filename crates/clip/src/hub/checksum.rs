@@ -17,8 +17,8 @@ pub(super) struct Checksum {
 enum State {
     /// Of a large file.
     Sha256(Sha256),
-    /// Git's, of any other: SHA-1 of its length and its bytes.
-    Git(Sha1),
+    /// Git's, of any other: SHA-1 of its length and its bytes; or, as some mirrors have it, of its bytes.
+    Sha1 { git: Sha1, plain: Sha1 },
     /// The name says nothing of the content.
     None,
 }
@@ -30,7 +30,10 @@ impl Checksum {
         let state = match (name.as_str().len(), size) {
             _ if !is_hex => State::None,
             (64, _) => State::Sha256(Sha256::new()),
-            (40, Some(size)) => State::Git(Sha1::new().chain_update(format!("blob {size}\0"))),
+            (40, Some(size)) => State::Sha1 {
+                git: Sha1::new().chain_update(format!("blob {size}\0")),
+                plain: Sha1::new(),
+            },
             _ => State::None,
         };
         Self {
@@ -54,7 +57,10 @@ impl Checksum {
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.state {
             State::Sha256(state) => state.update(bytes),
-            State::Git(state) => state.update(bytes),
+            State::Sha1 { git, plain } => {
+                git.update(bytes);
+                plain.update(bytes);
+            }
             State::None => {}
         }
     }
@@ -78,7 +84,12 @@ impl Checksum {
         };
         let found = match self.state {
             State::Sha256(state) => hex(&state.finalize()),
-            State::Git(state) => hex(&state.finalize()),
+            State::Sha1 { git, plain } => {
+                if hex(&plain.finalize()) == expected {
+                    return Ok(());
+                }
+                hex(&git.finalize())
+            }
             State::None => return Ok(()),
         };
         if found == expected {
@@ -88,11 +99,11 @@ impl Checksum {
         }
     }
 
-    /// The content's own name.
+    /// The content's own name, of a checksum that was not known.
     pub fn name(self) -> Name {
         let text = match self.state {
             State::Sha256(state) => hex(&state.finalize()),
-            State::Git(state) => hex(&state.finalize()),
+            State::Sha1 { git, .. } => hex(&git.finalize()),
             State::None => String::new(),
         };
         Name::new(&text).unwrap_or_else(|| unreachable!("hexadecimal digits"))
@@ -109,10 +120,11 @@ mod tests {
 
     #[test]
     fn both_checksums_are_the_hubs() {
-        // `printf hello | sha256sum`, `printf hello | git hash-object --stdin`.
+        // `printf hello | sha256sum`, `... | git hash-object --stdin`, `... | sha1sum`.
         let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         let git = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
-        for name in [sha256, git] {
+        let sha1 = "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d";
+        for name in [sha256, git, sha1] {
             let sum = |bytes: &[u8]| {
                 let mut sum = Checksum::of(&Name::new(name).unwrap(), Some(5));
                 sum.update(bytes);
