@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use promptsrc_files::write_atomically;
+use promptsrc_files::{read_regular_text, write_atomically};
 
 /// What a file or folder of the cache may be called where the name comes from a hub: letters and digits
 /// only, so that it can be no path.
@@ -28,6 +28,9 @@ impl Name {
     }
 }
 
+/// Most bytes of a file that holds a version or a token.
+pub(super) const LONGEST_SMALL: u64 = 4096;
+
 /// One model in the cache.
 #[derive(Debug)]
 pub(super) struct ModelCache {
@@ -47,7 +50,8 @@ impl ModelCache {
 
     /// A file of the version that `main` is, if it is there.
     pub fn get(&self, file: &str) -> Option<PathBuf> {
-        let commit = fs::read_to_string(self.folder.join("refs").join("main")).ok()?;
+        let main = self.folder.join("refs").join("main");
+        let commit = read_regular_text(&main, LONGEST_SMALL).ok()?;
         let path = self.place(&Name::new(commit.trim())?, file);
         path.exists().then_some(path)
     }

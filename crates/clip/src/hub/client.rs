@@ -1,10 +1,10 @@
 //! Requests to a hub: where credentials go, how far redirects are followed, how long one waits.
 
 use std::env;
-use std::fs;
 use std::io::Read;
 use std::time::Duration;
 
+use promptsrc_files::read_regular_text;
 use ureq::Agent;
 use ureq::http::Response;
 use url::Url;
@@ -196,14 +196,11 @@ fn token() -> Result<Option<String>, FetchError> {
             None => return Ok(None),
         },
     };
-    // No regular file: nobody has logged in.
-    if !fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() < 4096) {
-        return Ok(None);
-    }
-    match fs::read_to_string(&path) {
+    match read_regular_text(&path, cache::LONGEST_SMALL) {
         Ok(text) if !text.trim().is_empty() => {
             checked(&path.display().to_string(), &text).map(Some)
         }
+        // No such file: nobody has logged in.
         _ => Ok(None),
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use promptsrc_files::Lock;
+use promptsrc_files::{Lock, open_regular};
 use serde::Deserialize;
 
 use super::cache::{ModelCache, Name};
@@ -229,9 +229,10 @@ impl<'c> Model<'c> {
         let path = format!("{}/resolve/{}/{file}", self.repo, self.commit.as_str());
         let ask = |first: u64| -> Result<Answer, FetchError> {
             let answer = self.client.get(&path, first)?;
-            match answer.status {
-                200 | 206 => Ok(answer),
-                status => Err(FetchError::Status { status }),
+            match (answer.status, first) {
+                // A part that nobody has asked for is not the file.
+                (200, _) | (206, 1..) => Ok(answer),
+                (status, _) => Err(FetchError::Status { status }),
             }
         };
         let mut answer = ask(0)?;
@@ -268,7 +269,7 @@ impl<'c> Model<'c> {
         let mut checksum = Checksum::of(&name, size);
         let mut to = open_part(&part, first).map_err(in_cache(&part))?;
         if first > 0 {
-            let read = File::open(&part).and_then(|file| checksum.read(file.take(first)));
+            let read = open_regular(&part).and_then(|file| checksum.read(file.take(first)));
             read.map_err(in_cache(&part))?;
         }
         let transfer = Transfer {
