@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Exit code of a command that a signal has stopped and that can go on.
+pub const STOPPED: u8 = 75;
+
 /// A command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
@@ -9,6 +12,9 @@ pub enum Failure {
     Usage(String),
     /// Any other failure: exit code 1.
     Failed(String),
+    /// Stopped by a signal, with everything saved that a later process needs to go on: exit code 75,
+    /// which schedulers take for a reason to try again (`EX_TEMPFAIL`).
+    Stopped(String),
     /// Standard output was closed by its reader.
     OutputClosed,
 }
@@ -29,6 +35,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Failed(_) => 1,
+            Failure::Stopped(_) => STOPPED,
             Failure::OutputClosed => 0,
         }
     }
@@ -37,7 +44,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(message) | Failure::Failed(message) => f.write_str(message),
+            Failure::Usage(message) | Failure::Failed(message) | Failure::Stopped(message) => {
+                f.write_str(message)
+            }
             Failure::OutputClosed => f.write_str("standard output was closed"),
         }
     }

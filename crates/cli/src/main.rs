@@ -7,6 +7,7 @@ mod output;
 mod reference_files;
 mod report;
 mod settings;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -94,6 +94,11 @@ impl TrainLoader {
 
     /// The batches of an epoch. They depend on the seed, the epoch and the list of images only.
     pub fn epoch(&self, epoch: u64) -> Batches {
+        self.epoch_after(epoch, 0)
+    }
+
+    /// As [`epoch`](Self::epoch), without the first batches of it, which are not loaded.
+    pub fn epoch_after(&self, epoch: u64, finished: usize) -> Batches {
         // Images use their indices as keys; the order has one that no image has.
         let mut order: Vec<usize> = (0..self.workers.items.len()).collect();
         Stream::new(self.seed, epoch, u64::MAX).shuffle(&mut order);
@@ -101,6 +106,8 @@ impl TrainLoader {
             self.batches()
                 .saturating_mul(self.workers.options.batch_size),
         );
+        let before = finished.saturating_mul(self.workers.options.batch_size);
+        order.drain(..before.min(order.len()));
         self.start(order, epoch)
     }
 

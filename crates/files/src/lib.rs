@@ -3,6 +3,7 @@
 
 mod atomic_file;
 mod input_file;
+mod lease;
 mod lock;
 mod regular;
 pub mod tensor_file;

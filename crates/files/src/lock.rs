@@ -1,80 +1,68 @@
-//! A lock file: held by one process at a time, and released however the process ends.
+//! A lock file: held by one process at a time, on all machines, and released however the process ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
-/// A lock that this process holds until the value is dropped.
+use crate::lease::Lease;
+
+/// A lock that this process holds until the value is dropped: the system's on this machine, and a lease
+/// among all machines that share the folder.
 #[derive(Debug)]
 pub struct Lock {
-    held: Held,
-}
-
-#[derive(Debug)]
-enum Held {
-    /// By the system, which releases it when the process dies.
-    BySystem(#[allow(dead_code, reason = "closing it releases the lock")] File),
-    /// By a file that says who holds it, where the file system has no locks.
-    ByFile(PathBuf),
+    lease: Lease,
+    /// Closing it releases the lock, after the lease is released.
+    _file: File,
 }
 
 impl Lock {
     /// Takes the lock of that file, which is made if need be; `None` where another process holds it.
     ///
-    /// Some network file systems have no locks. There a second file, `<name>.owner`, is the lock: what a
-    /// process that was killed has left is recognised on the same host only.
+    /// Some network file systems have no locks, or none between machines. The lease beside the file is
+    /// enough there; see [`Lease`].
     ///
     /// # Errors
     /// What the system says of the file; where it is no regular file, a link included.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
+        Self::take_with(path, Lease::take)
+    }
+
+    /// As [`take`](Self::take); where the last holder was on another machine and is silent, waits up to a
+    /// minute for a sign of life.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_patiently(path: &Path) -> io::Result<Option<Self>> {
+        Self::take_with(path, Lease::take_patiently)
+    }
+
+    fn take_with(
+        path: &Path,
+        take: impl Fn(&Path, bool) -> io::Result<Option<Lease>>,
+    ) -> io::Result<Option<Self>> {
         refuse_link(path)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                held: Held::BySystem(file),
-            })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) if has_no_locks(&error) => Self::take_by_file(path),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => false,
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        let lease = take(path, locked)?;
+        Ok(lease.map(|lease| Self { lease, _file: file }))
     }
 
-    fn take_by_file(path: &Path) -> io::Result<Option<Self>> {
-        let mut name = path.as_os_str().to_os_string();
-        name.push(".owner");
-        let owner = PathBuf::from(name);
-        let me = format!("{} {}\n", host(), std::process::id());
-        for _ in 0..2 {
-            match OpenOptions::new().create_new(true).write(true).open(&owner) {
-                Ok(mut file) => {
-                    file.write_all(me.as_bytes())?;
-                    return Ok(Some(Self {
-                        held: Held::ByFile(owner),
-                    }));
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if !is_left_behind(&owner) {
-                        return Ok(None);
-                    }
-                    fs::remove_file(&owner)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Held::ByFile(owner) = &self.held {
-            // What cannot be removed is recognised by the next process on this host.
-            let _ = fs::remove_file(owner);
-        }
+    /// Fails if another machine has taken over because this one gave no sign of life for a minute: before
+    /// something is written that the other would not expect.
+    ///
+    /// # Errors
+    /// As [`Lease::check`].
+    pub fn check(&self) -> io::Result<()> {
+        self.lease.check()
     }
 }
 
@@ -101,29 +89,6 @@ fn has_no_locks(error: &io::Error) -> bool {
     is_unix || error.kind() == ErrorKind::Unsupported
 }
 
-/// Whether the process that made the file is gone: only where it ran on this host.
-fn is_left_behind(owner: &Path) -> bool {
-    let Ok(text) = crate::read_regular_text(owner, 4096) else {
-        return false;
-    };
-    let Some((host_of, process)) = text.trim().rsplit_once(' ') else {
-        return false;
-    };
-    let Ok(process) = process.parse::<u32>() else {
-        return false;
-    };
-    let processes = Path::new("/proc");
-    host_of == host()
-        && processes.join("self").exists()
-        && !processes.join(process.to_string()).exists()
-}
-
-fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname");
-    let name = name.ok().or_else(|| std::env::var("HOSTNAME").ok());
-    name.unwrap_or_default().trim().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,29 +97,32 @@ mod tests {
     fn a_lock_is_held_once_and_free_again_when_dropped() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join(".lock");
-        for take in [Lock::take, Lock::take_by_file] {
-            let held = take(&path)?;
-            assert!(held.is_some());
+        for take in [Lock::take, Lock::take_patiently] {
+            let held = take(&path)?.expect("the lock");
+            held.check()?;
             assert!(take(&path)?.is_none());
             drop(held);
             assert!(take(&path)?.is_some());
+            assert_eq!(fs::read_dir(folder.path())?.count(), 1);
         }
         Ok(())
     }
 
     #[test]
-    fn what_a_dead_process_has_left_is_taken_over() -> io::Result<()> {
+    fn a_machine_that_holds_the_lease_is_respected_whatever_the_system_says() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join(".lock");
-        let owner = folder.path().join(".lock.owner");
-        // No process has this number.
-        fs::write(&owner, format!("{} 4194305\n", host()))?;
-        assert!(Lock::take_by_file(&path)?.is_some());
-        for other in ["elsewhere 4194305\n", "", "no number"] {
-            fs::write(&owner, other)?;
-            assert!(Lock::take_by_file(&path)?.is_none(), "{other:?}");
-        }
-        Ok(())
+        fs::write(folder.path().join(".lock.lease.1"), "elsewhere 17 1.0 3\n")?;
+        assert!(Lock::take(&path)?.is_none());
+        let changes = || {
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            fs::write(folder.path().join(".lock.lease.1"), "elsewhere 17 1.0 4\n")
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(changes);
+            assert!(Lock::take_patiently(&path)?.is_none());
+            Ok(())
+        })
     }
 
     #[cfg(unix)]

@@ -20,6 +20,7 @@ use crate::methods::prompt_model;
 use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
 use crate::parameters::{Leaves, ParameterError, Parameters};
 use crate::prompt_model::{PromptModel, TowerPrompts};
+use crate::stop;
 
 /// Classifies images among a list of class names. The class features are computed once.
 ///
@@ -131,6 +132,14 @@ pub enum EvaluateError {
     /// There are no images, or logits are not finite.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// It was asked to [stop](crate::stop).
+    #[error("stopped after {done} of {images} images")]
+    Stopped {
+        /// Images that have been classified.
+        done: usize,
+        /// All.
+        images: usize,
+    },
 }
 
 /// An evaluation on the images that can be decoded.
@@ -472,6 +481,10 @@ impl<'a> Classifier<'a> {
                 }
             }
             progress(done);
+            if done < items.len() && stop::is_requested() {
+                let images = items.len();
+                return Err(EvaluateError::Stopped { done, images });
+            }
         }
         let unreadable = failures.iter().map(|(place, _)| *place).collect();
         let errors = failures.into_iter().map(|(_, error)| error).collect();

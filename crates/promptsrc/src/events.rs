@@ -78,6 +78,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether an event is from before a state with so many finished epochs, and so many finished steps
+    /// of the next.
+    pub fn is_before(&self, epochs: usize, steps: usize) -> bool {
+        match self {
+            Event::Step { epoch, step, .. } if *epoch == epochs + 1 => *step <= steps,
+            event => event.epoch().is_none_or(|epoch| epoch <= epochs),
+        }
+    }
+
     /// The epoch that an event belongs to.
     pub fn epoch(&self) -> Option<usize> {
         match self {

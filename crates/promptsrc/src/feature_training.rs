@@ -19,6 +19,7 @@ use crate::events::Event;
 use crate::head::Head;
 use crate::image_batches::ImageBatches;
 use crate::parameters::{ParameterError, Parameters};
+use crate::stop;
 
 /// Images that the frozen tower takes at once; does not affect the results.
 const BATCH: usize = 32;
@@ -35,6 +36,14 @@ pub enum FeatureError {
     /// The images cannot be loaded.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// It was asked to [stop](crate::stop). The features of the images are in the CLIP's cache.
+    #[error("stopped after the features of {done} of {images} images")]
+    Stopped {
+        /// Images that are encoded.
+        done: usize,
+        /// All.
+        images: usize,
+    },
     /// There are no images to choose settings on.
     #[error(
         "the method {method} chooses settings on validation images, and {data_set} has none{}: use a \\
@@ -307,6 +316,13 @@ impl Encoded<'_, '_> {
             done: self.done,
             total: self.total,
         });
+        if self.done < self.total && stop::is_requested() {
+            clip.feature_cache().save()?;
+            return Err(FeatureError::Stopped {
+                done: self.done,
+                images: self.total,
+            });
+        }
         Ok(rows)
     }
 }

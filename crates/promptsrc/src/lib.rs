@@ -58,6 +58,7 @@ pub mod records;
 pub mod run_folder;
 mod run_spec;
 mod state_file;
+pub mod stop;
 mod trained_images;
 mod trained_precision;
 pub mod training;

@@ -3,13 +3,13 @@
 //! | file | content |
 //! |---|---|
 //! | `config.toml` | the resolved configuration |
-//! | `state.safetensors` | the training state after the last epoch, for a resume |
+//! | `state.safetensors` | the training state after the last epoch, or where the run was stopped, for a resume |
 //! | `log.jsonl` | one event per line |
 //! | `adapter.safetensors` | the learned parameters |
 //! | `metrics.json` | figures of the finished run |
 //!
 //! Every file except the log is written to a temporary file and renamed, so that a killed process
-//! leaves either the old or the new file. A resume cuts the log back to the last saved epoch.
+//! leaves either the old or the new file. A resume cuts the log back to the last saved state.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -187,7 +187,7 @@ pub enum RunError {
 pub struct RunFolder {
     path: PathBuf,
     log: File,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// A run folder with the state that is saved in it, if any.
@@ -195,7 +195,7 @@ pub struct RunFolder {
 pub struct OpenedRun {
     /// The folder.
     pub folder: RunFolder,
-    /// The state after the last finished epoch.
+    /// The last saved state: after an epoch, or where the run was stopped.
     pub state: Option<TrainingState>,
 }
 
@@ -209,7 +209,7 @@ impl RunFolder {
         };
         std::fs::create_dir_all(path).map_err(io)?;
         let lock_path = path.join(LOCK);
-        let lock = Lock::take(&lock_path).map_err(|source| RunError::Io {
+        let lock = Lock::take_patiently(&lock_path).map_err(|source| RunError::Io {
             path: lock_path,
             source,
         })?;
@@ -241,12 +241,12 @@ impl RunFolder {
             true => Some(state_file::load(&state_path)?),
             false => None,
         };
-        let log = open_log(&path.join(LOG), state.as_ref().map_or(0, |s| s.epoch))?;
+        let log = open_log(&path.join(LOG), state.as_ref())?;
         Ok(OpenedRun {
             folder: Self {
                 path: path.into(),
                 log,
-                _lock: lock,
+                lock,
             },
             state,
         })
@@ -274,13 +274,24 @@ impl RunFolder {
             })
     }
 
-    /// Saves the state after an epoch.
+    /// Saves the state.
     pub fn save_state(&self, state: &TrainingState) -> Result<(), RunError> {
+        self.check()?;
         Ok(state_file::save(&self.path.join(STATE), state)?)
+    }
+
+    /// Fails if another machine has taken the folder over, because this process gave no sign of life:
+    /// before anything is saved.
+    pub fn check(&self) -> Result<(), RunError> {
+        self.lock.check().map_err(|source| RunError::Io {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Saves the metrics.
     pub fn save_metrics(&self, metrics: &impl Serialize) -> Result<(), RunError> {
+        self.check()?;
         let path = self.path.join(METRICS);
         let mut text = serde_json::to_string_pretty(metrics).map_err(|e| RunError::Io {
             path: path.clone(),
@@ -373,9 +384,10 @@ pub fn difference_of(saved: &serde_json::Value, asked: &serde_json::Value) -> Op
     differences([saved, asked], ["in the folder", "requested"])
 }
 
-/// Opens the log for appending and removes the lines after the last saved epoch: a killed process
-/// may have written lines, or a part of a line, of an epoch that will be repeated.
-fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
+/// Opens the log for appending and removes the lines after the saved state: a killed process may have
+/// written lines, or a part of a line, of steps that will be repeated.
+fn open_log(path: &Path, state: Option<&TrainingState>) -> Result<File, RunError> {
+    let (epoch, step) = state.map_or((0, 0), |state| (state.epoch, state.step));
     let io = |source| RunError::Io {
         path: path.into(),
         source,
@@ -388,7 +400,7 @@ fn open_log(path: &Path, epoch: usize) -> Result<File, RunError> {
         while reader.read_until(b'\n', &mut line).map_err(io)? > 0 {
             let event: Option<Event> = serde_json::from_slice(&line).ok();
             let whole = line.ends_with(b"\n");
-            if whole && event.is_some_and(|e| e.epoch().is_none_or(|e| e <= epoch)) {
+            if whole && event.is_some_and(|event| event.is_before(epoch, step)) {
                 kept.extend_from_slice(&line);
             }
             line.clear();

@@ -19,6 +19,7 @@ use crate::records::DataRecord;
 use crate::run_folder::{
     self, DataPlace, OpenedRun, RunClip, RunConfig, RunData, RunError, RunFolder,
 };
+use crate::stop;
 use crate::trained_images::TrainedImages;
 use crate::training::{self, Observer, Training, TrainingError, TrainingState};
 use crate::training_images::TrainingImages;
@@ -67,6 +68,28 @@ pub enum TrainError {
         saved: usize,
         /// Epochs of the run.
         epochs: usize,
+    },
+    /// The saved state has more steps of an epoch than the run.
+    #[error(
+        "the saved state has {saved} finished steps of an epoch, but an epoch of the run only {steps}"
+    )]
+    TooManySteps {
+        /// Steps of the state.
+        saved: usize,
+        /// Steps of an epoch.
+        steps: usize,
+    },
+    /// It was asked to stop, and its state is saved if it has a run folder.
+    #[error("stopped in epoch {epoch} of {epochs}, after {step} of its {steps} steps")]
+    Stopped {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Epochs of the run.
+        epochs: usize,
+        /// Finished steps of the epoch.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
     },
 }
 
@@ -164,11 +187,12 @@ impl RunSpec<'_> {
     }
 
     /// Trains in a run folder. If it contains an unfinished run and `resume` is set, training
-    /// resumes after the last finished epoch; the resulting files are the same, byte for byte, as
-    /// without an interruption.
+    /// resumes after the last saved state; the resulting files are the same, byte for byte, as
+    /// without an interruption. When the process is asked to [stop](crate::stop), the state is saved after
+    /// the step that is under way.
     ///
     /// # Errors
-    /// [`TrainError`] if the run cannot start or fails.
+    /// [`TrainError`] if the run cannot start or fails; [`TrainError::Stopped`].
     pub fn train_in(
         &self,
         folder: &Path,
@@ -183,6 +207,7 @@ impl RunSpec<'_> {
             return Err(TrainError::TooManyEpochs { saved, epochs });
         }
         let adapter = self.learn(state, Some(&mut folder), observe)?;
+        folder.check()?;
         adapter.save(&folder.adapter())?;
         // The metrics are written last, because their file marks the run as finished.
         folder.save_metrics(&adapter.meta.metrics)?;
@@ -276,7 +301,15 @@ impl RunSpec<'_> {
         let training = self.feature_training(config)?;
         // Images on which settings are chosen have been seen as well.
         let trained_on = TrainedImages::of(&[training.train, training.validation].concat());
-        let (mut reporter, mut failed) = (Reporter { folder, observe }, None);
+        let (mut reporter, mut failed) = (
+            Reporter {
+                folder,
+                observe,
+                epochs: config.head.epochs(),
+                steps: 0,
+            },
+            None,
+        );
         reporter.report(&Event::Start {
             method: config.method.clone(),
             classes: self.images.class_names.len(),
@@ -325,7 +358,16 @@ impl RunSpec<'_> {
             observe(&Event::Texts { done, total });
         })?;
         let trained_on = TrainedImages::of(&self.images.items);
-        let mut reporter = Reporter { folder, observe };
+        let (saved, steps) = (training.state().step, loader.batches());
+        if saved >= steps.max(1) {
+            return Err(TrainError::TooManySteps { saved, steps });
+        }
+        let mut reporter = Reporter {
+            folder,
+            observe,
+            epochs,
+            steps,
+        };
         reporter.report(&Event::Start {
             method,
             classes: names.len(),
@@ -403,6 +445,10 @@ impl RunSpec<'_> {
 struct Reporter<'a> {
     folder: Option<&'a mut RunFolder>,
     observe: &'a mut dyn FnMut(&Event),
+    /// Epochs of the run.
+    epochs: usize,
+    /// Steps of an epoch.
+    steps: usize,
 }
 
 impl Reporter<'_> {
@@ -413,15 +459,42 @@ impl Reporter<'_> {
             None => Ok(()),
         }
     }
+
+    fn save(&self, state: &TrainingState) -> Result<(), TrainError> {
+        match &self.folder {
+            Some(folder) => Ok(folder.save_state(state)?),
+            None => Ok(()),
+        }
+    }
+
+    fn stopped(&self, state: &TrainingState) -> TrainError {
+        TrainError::Stopped {
+            epoch: state.epoch + 1,
+            epochs: self.epochs,
+            step: state.step,
+            steps: self.steps,
+        }
+    }
 }
 
 impl Observer<TrainError> for Reporter<'_> {
-    fn step(&mut self, epoch: usize, step: usize, losses: LossValues) -> Result<(), TrainError> {
+    fn step(
+        &mut self,
+        state: &TrainingState,
+        losses: LossValues,
+        last: bool,
+    ) -> Result<(), TrainError> {
         self.report(&Event::Step {
-            epoch,
-            step,
+            epoch: state.epoch + 1,
+            step: state.step,
             losses,
-        })
+        })?;
+        // After the last step there is only the epoch to end.
+        if !last && stop::is_requested() {
+            self.save(state)?;
+            return Err(self.stopped(state));
+        }
+        Ok(())
     }
 
     fn epoch(
@@ -437,9 +510,11 @@ impl Observer<TrainError> for Reporter<'_> {
             losses,
             seconds,
         })?;
-        match &self.folder {
-            Some(folder) => Ok(folder.save_state(state)?),
-            None => Ok(()),
+        self.save(state)?;
+        // After the last epoch the run is finished.
+        match state.epoch < self.epochs && stop::is_requested() {
+            true => Err(self.stopped(state)),
+            false => Ok(()),
         }
     }
 }

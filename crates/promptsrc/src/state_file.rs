@@ -8,15 +8,30 @@ use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::Aggregate;
+use crate::losses::LossValues;
 use crate::parameters::{Parameter, ParameterError, Parameters};
 use crate::training::TrainingState;
 
-const FORMAT_VERSION: u32 = 1;
+/// Of a state between two epochs.
+const BETWEEN_EPOCHS: u32 = 1;
+/// Of a state within an epoch, which earlier programs must not take for one at its beginning.
+const WITHIN_EPOCH: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
     format_version: u32,
     epoch: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    under_way: Option<UnderWay>,
+}
+
+/// The epoch that is under way.
+#[derive(Serialize, Deserialize)]
+struct UnderWay {
+    /// Its finished steps.
+    steps: usize,
+    /// The sum of their losses.
+    losses: LossValues,
 }
 
 /// A state that cannot be loaded.
@@ -78,9 +93,17 @@ pub fn save(path: &Path, state: &TrainingState) -> Result<(), SaveError> {
             add("aggregate", Values::F64(sum.clone()));
         }
     }
+    let under_way = (state.step > 0).then_some(UnderWay {
+        steps: state.step,
+        losses: state.losses,
+    });
     let record = Record {
-        format_version: FORMAT_VERSION,
+        format_version: match under_way {
+            None => BETWEEN_EPOCHS,
+            Some(_) => WITHIN_EPOCH,
+        },
         epoch: state.epoch,
+        under_way,
     };
     tensor_file::save(path, &tensors, Some(&record))
 }
@@ -88,7 +111,7 @@ pub fn save(path: &Path, state: &TrainingState) -> Result<(), SaveError> {
 /// Loads a state.
 pub fn load(path: &Path) -> Result<TrainingState, StateError> {
     let (tensors, record): (_, Record) =
-        tensor_file::load(path, "the state of a run", FORMAT_VERSION)?;
+        tensor_file::load(path, "the state of a run", WITHIN_EPOCH)?;
     let mut parameters = Vec::new();
     let mut velocity = std::collections::BTreeMap::new();
     let mut aggregate = Aggregate::default();
@@ -148,8 +171,14 @@ pub fn load(path: &Path) -> Result<TrainingState, StateError> {
             });
         }
     }
+    let (step, losses) = match record.under_way {
+        Some(UnderWay { steps, losses }) => (steps, losses),
+        None => (0, LossValues::default()),
+    };
     Ok(TrainingState {
         epoch: record.epoch,
+        step,
+        losses,
         parameters,
         velocity,
         aggregate,

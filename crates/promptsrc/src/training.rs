@@ -24,6 +24,10 @@ use crate::sgd::{learning_rate, sgd_step};
 pub struct TrainingState {
     /// Number of finished epochs.
     pub epoch: usize,
+    /// Number of finished steps of the epoch that is under way; 0 between two epochs.
+    pub step: usize,
+    /// Sum of the losses of those steps.
+    pub losses: LossValues,
     /// The current parameters.
     pub parameters: Parameters,
     /// Velocity of each parameter by name; empty before the first step.
@@ -48,11 +52,11 @@ pub struct Training<'a> {
 
 /// Observes a training. An error that it returns ends the training.
 pub trait Observer<E> {
-    /// Called after each step. `epoch` and `step` count from 1.
+    /// Called after each step, with its losses; `last` says that it is the last of its epoch.
     ///
     /// # Errors
     /// An error of the observer.
-    fn step(&mut self, epoch: usize, step: usize, losses: LossValues) -> Result<(), E>;
+    fn step(&mut self, state: &TrainingState, losses: LossValues, last: bool) -> Result<(), E>;
 
     /// Called after each epoch, with its learning rate, its mean losses and its duration in seconds.
     ///
@@ -136,6 +140,8 @@ impl TrainingState {
     pub fn of(parameters: Parameters) -> Self {
         Self {
             epoch: 0,
+            step: 0,
+            losses: LossValues::default(),
             parameters,
             velocity: BTreeMap::new(),
             aggregate: Aggregate::default(),
@@ -155,19 +161,20 @@ impl<'a> Training<'a> {
     ) -> Result<(), E> {
         while self.state.epoch < self.config.epochs {
             let began = Instant::now();
-            let (epoch, lr) = (self.state.epoch + 1, self.learning_rate());
-            let mut sum = LossValues::default();
-            let mut steps = 0;
-            for batch in loader.epoch(epoch as u64) {
+            let lr = self.learning_rate();
+            let epoch = self.state.epoch as u64 + 1;
+            for batch in loader.epoch_after(epoch, self.state.step) {
                 let batch = batch?;
                 let losses = self.step(batch.images, &batch.labels)?;
-                sum.add(&losses);
-                steps += 1;
-                observer.step(epoch, steps, losses)?;
+                self.state.losses.add(&losses);
+                self.state.step += 1;
+                let last = self.state.step == loader.batches();
+                observer.step(&self.state, losses, last)?;
             }
+            let mean = self.state.losses.over(self.state.step);
             self.end_epoch()?;
             let seconds = began.elapsed().as_secs_f64();
-            observer.epoch(&self.state, lr, sum.over(steps), seconds)?;
+            observer.epoch(&self.state, lr, mean, seconds)?;
         }
         Ok(())
     }
@@ -302,6 +309,8 @@ impl<'a> Training<'a> {
             self.state.aggregate.add(&self.state.parameters, *weight);
         }
         self.state.epoch += 1;
+        self.state.step = 0;
+        self.state.losses = LossValues::default();
         let all = [
             self.state.parameters.check_finite(),
             self.learned().check_finite(),

@@ -10,7 +10,7 @@ use promptsrc::provenance::program;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
     Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, MethodConfig, Part,
-    ReadableEvaluation, RunSpec, TrainError, check_names, fingerprint, overlap_warnings,
+    ReadableEvaluation, RunSpec, TrainError, check_names, fingerprint, overlap_warnings, stop,
 };
 use promptsrc_files::Lock;
 
@@ -172,6 +172,7 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// Before any run is made: if the folder of one contains a run with another configuration.
+    /// [`SweepError::Stopped`] if the process is asked to [stop](promptsrc::stop); nothing is lost then.
     pub fn make(
         &self,
         runs: &[PlannedRun],
@@ -194,11 +195,17 @@ impl<'a> Sweep<'a> {
         }
         let mut reported = false;
         while !left.is_empty() {
-            let work = |run: &&PlannedRun| match self.attempt(run, observe) {
-                Ok(attempt) => Ok::<Attempt, SweepError>(attempt),
-                Err(error) => {
-                    observe(&SweepEvent::Fail(run, &error));
-                    Ok(Attempt::Ended(Err(error)))
+            let work = |run: &&PlannedRun| {
+                if stop::is_requested() {
+                    return Err(SweepError::Stopped);
+                }
+                match self.attempt(run, observe) {
+                    Ok(attempt) => Ok(attempt),
+                    Err(error) if error.is_stop() => Err(SweepError::Stopped),
+                    Err(error) => {
+                        observe(&SweepEvent::Fail(run, &error));
+                        Ok(Attempt::Ended(Err(error)))
+                    }
                 }
             };
             let attempts = match self.at_once {
@@ -321,7 +328,7 @@ impl<'a> Sweep<'a> {
         if self.report_finished(run, &folder, observe)? {
             return Ok(Attempt::Ended(Ok(())));
         }
-        let Some(_lock) = lock(&folder)? else {
+        let Some(lock) = lock(&folder)? else {
             return Ok(Attempt::Locked);
         };
         // Another process may have finished it before the lock was taken.
@@ -339,7 +346,7 @@ impl<'a> Sweep<'a> {
                 trained => Some(trained?),
             },
         };
-        let result = self.measure(run, trained, &folder, observe)?;
+        let result = self.measure(run, trained, &folder, &lock, observe)?;
         observe(&SweepEvent::End {
             run,
             result: &result,
@@ -454,8 +461,15 @@ impl<'a> Sweep<'a> {
         run: &PlannedRun,
         trained: Option<Trained>,
         folder: &Path,
+        lock: &Lock,
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<RunResult, SweepError> {
+        let still_ours = || {
+            lock.check().map_err(|source| SweepError::Io {
+                path: folder.to_path_buf(),
+                source,
+            })
+        };
         let (trained_on, training_facts, adapter) = match trained {
             Some(trained) => (
                 Some(trained.images),
@@ -525,6 +539,7 @@ impl<'a> Sweep<'a> {
             result.measured.push(measured);
             before += images;
             if several {
+                still_ours()?;
                 make_folder(&measuring)?;
                 result.save(&measuring)?;
             }
@@ -538,6 +553,7 @@ impl<'a> Sweep<'a> {
             let place = run.targets.iter().position(is_it);
             place.unwrap_or(run.targets.len())
         });
+        still_ours()?;
         result.save(folder)?;
         if measuring.exists() {
             // If it remains, nothing is lost: measuring again gives the same numbers.

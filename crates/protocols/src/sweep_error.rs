@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use promptsrc::run_folder::RunError;
-use promptsrc::{ClassifierError, DataError, EvaluateError, TrainError};
+use promptsrc::{ClassifierError, DataError, EvaluateError, FeatureError, TrainError};
 use promptsrc_files::SaveError;
 use rayon::ThreadPoolBuildError;
 
@@ -62,12 +62,27 @@ pub enum SweepError {
     /// A measurement.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// It was asked to stop: what is finished is kept, and the same sweep goes on there.
+    #[error("stopped")]
+    Stopped,
     /// Threads cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[from] ThreadPoolBuildError),
 }
 
 impl SweepError {
+    /// Whether the run was [stopped](promptsrc::stop), and has not failed.
+    pub fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped
+                | Self::Train(
+                    TrainError::Stopped { .. } | TrainError::Features(FeatureError::Stopped { .. })
+                )
+                | Self::Evaluate(EvaluateError::Stopped { .. })
+        )
+    }
+
     pub(crate) fn data(name: &str, source: DataError) -> Self {
         Self::Data {
             name: name.to_string(),

@@ -16,6 +16,7 @@ use crate::args::TableArgs;
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::settings::{SweepSettings, config_usage, decoding_threads};
+use crate::signals;
 
 use progress::SweepProgress;
 
@@ -26,6 +27,7 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     if settings.list {
         return plan_listing::print(plan, part, out, &settings.clip, printer);
     }
+    signals::stop_when_told(printer)?;
     let clip = settings.clip.open(printer)?;
     for run in &part.runs {
         if let Some(config) = &run.config {
@@ -42,7 +44,13 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     let progress = SweepProgress::new(part, printer);
     let failed = sweep.make(&part.runs, &|event| progress.show(event));
     progress.close();
-    let failed = failed?;
+    let failed = failed.map_err(|error| match error.is_stop() {
+        true => Failure::Stopped(format!(
+            "stopped; what is done is saved in {}: the same command goes on there",
+            out.display()
+        )),
+        false => error.into(),
+    })?;
 
     // The finished results of all parts. They are read from the folder as by `bench table`, because
     // other processes may have executed some of the runs.

@@ -3,13 +3,16 @@
 mod progress;
 
 use promptsrc::training::TrainingError;
-use promptsrc::{Adapter, Event, Part, RunSpec, Subset, TrainError, TrainingImages, run_folder};
+use promptsrc::{
+    Adapter, Event, FeatureError, Part, RunSpec, Subset, TrainError, TrainingImages, run_folder,
+};
 use promptsrc_datasets::Presence;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::settings::{DataFiles, TrainSettings, config_usage, decoding_threads};
+use crate::signals;
 
 use progress::TrainProgress;
 
@@ -29,6 +32,7 @@ struct Summary {
 }
 
 pub fn run(settings: &TrainSettings, printer: &Printer) -> Result<(), Failure> {
+    signals::stop_when_told(printer)?;
     let mut progress = TrainProgress::new(printer);
     let adapter = learn(settings, printer, &mut |event| progress.show(event))?;
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
@@ -88,6 +92,13 @@ fn learn(
     spec.train_in(&settings.out, settings.resume, observe)
         .map_err(|error| match error {
             TrainError::Training(TrainingError::Config(error)) => config_usage(error),
+            error @ TrainError::Stopped { .. } => Failure::Stopped(format!(
+                "{error}; the state is saved in {}: the same command with --resume goes on there",
+                settings.out.display()
+            )),
+            TrainError::Features(error @ FeatureError::Stopped { .. }) => Failure::Stopped(
+                format!("{error}; they are kept: the same command with --resume goes on there"),
+            ),
             error => error.into(),
         })
 }
