@@ -162,3 +162,122 @@ fn half_a_line_of_a_log_is_removed() {
     finish(&run);
     same(&run, &whole);
 }
+
+/// Sends a signal to a process that runs.
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_told_to_stop_ends_with_75_in_the_middle_of_an_epoch_and_goes_on_there() {
+    let folder = scratch();
+    let whole = below(&folder, "whole");
+    let began = Instant::now();
+    finish(&whole);
+    let length = began.elapsed();
+    let run = below(&folder, "run");
+    let (mut stops, mut within) = (0, 0);
+    for moment in 0..10 {
+        let mut child = start(&run, EPOCHS, &["--resume"]);
+        // From the start of the process to a third of a run.
+        let wait = length.mul_f64(f64::from(moment * 7 % 10) / 30.0);
+        let began = Instant::now();
+        let watching = || has_state(&run) || Path::new(&run).join("config.toml").exists();
+        if !wait_until(&mut child, || watching() && began.elapsed() >= wait) {
+            break;
+        }
+        signal(&child, if moment % 2 == 0 { "TERM" } else { "INT" });
+        let code = child.wait().expect("an end").code();
+        if code == Some(0) {
+            break;
+        }
+        assert_eq!(code, Some(75), "after {wait:?}");
+        stops += 1;
+        let state = promptsrc(&["inspect", &below(&run, "state.safetensors"), "--json"]);
+        within += usize::from(state.done().json()["step"].as_u64().is_some());
+    }
+    println!("{stops} stops, {within} of them within an epoch");
+    assert!(stops >= 2 && within >= 1, "{stops} stops, {within} within");
+    finish(&run);
+    same(&run, &whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_command_says_how_to_go_on_and_a_second_signal_ends_it_at_once() {
+    let folder = scratch();
+    let run = below(&folder, "run");
+    let script = "\"$0\" train --clip \"$1\" --data \"$2\" --out \"$3\" --shots 2 --epochs 4000 & \
+                  child=$!; while [ ! -e \"$3/state.safetensors\" ]; do sleep 0.02; done; \
+                  kill -TERM $child; wait $child";
+    let ending = shell(script, &[&clip(), &images(), &run]);
+    let ending = ending.fails(75, &["--resume", &run, "stopped in epoch"]);
+    assert!(ending.stderr.contains("SIGTERM"), "{ending}");
+
+    // One that does not come to the end of its step: the second signal has its usual effect.
+    let slow = below(&folder, "slow");
+    let script = "\"$0\" train --clip \"$1\" --data \"$2\" --out \"$3\" --shots 2 --epochs 4000 --quiet & \
+                  child=$!; while [ ! -e \"$3/state.safetensors\" ]; do sleep 0.02; done; \
+                  kill -STOP $child; kill -TERM $child; kill -INT $child; kill -CONT $child; wait $child";
+    let ending = shell(script, &[&clip(), &images(), &slow]);
+    let code = ending.code.expect("a code");
+    assert!([75, 128 + 2, 128 + 15].contains(&code), "{ending}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_told_to_stop_goes_on_where_it_was() {
+    let folder = scratch();
+    let (whole, part) = (below(&folder, "whole"), below(&folder, "part"));
+    let sweep = |out: &str| {
+        let mut command = std::process::Command::new(PROMPTSRC);
+        command
+            .args([
+                "bench",
+                "base-to-novel",
+                "--root",
+                "world",
+                "--datasets=surfaces,finegrained",
+            ])
+            .args([
+                "--methods=zero-shot,promptsrc,clap",
+                "--seeds=1,2",
+                "--shots=1",
+                "--epochs=2",
+            ])
+            .args(["--quiet", "--json", "--out", out])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        command.spawn().expect("the command starts")
+    };
+    let began = Instant::now();
+    let expected = sweep(&whole).wait_with_output().expect("an end");
+    assert!(expected.status.success());
+    let length = began.elapsed();
+    let mut stops = 0;
+    for moment in 1..8 {
+        let mut child = sweep(&part);
+        let began = Instant::now();
+        let wait = length.mul_f64(f64::from(moment) / 24.0);
+        if !wait_until(&mut child, || began.elapsed() >= wait) {
+            break;
+        }
+        signal(&child, "TERM");
+        let ended = child.wait_with_output().expect("an end");
+        match ended.status.code() {
+            Some(0) => break,
+            code => assert_eq!(code, Some(75), "{}", String::from_utf8_lossy(&ended.stderr)),
+        }
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("the same command goes on"));
+        stops += 1;
+    }
+    assert!(stops >= 1, "the sweep of {length:?} was never stopped");
+    let found = sweep(&part).wait_with_output().expect("an end");
+    assert!(found.status.success());
+    assert_eq!(found.stdout, expected.stdout);
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::methods::MethodArgs;
 use super::overrides::OverrideArgs;
@@ -78,12 +78,26 @@ pub struct BenchArgs {
     /// [default with --clip mini: adapted to small images].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<promptsrc::Preset>,
-    /// Execute only the I-th of N parts of the runs.
+    /// Execute only the I-th of N parts of the runs; auto: the part of this job in its Slurm array
+    /// (SLURM_ARRAY_TASK_ID) or indexed Kubernetes job (JOB_COMPLETION_INDEX, JOB_COMPLETIONS).
     #[arg(long, value_name = "I/N", value_parser = only)]
     pub only: Option<Only>,
     /// List the runs and their cost without executing them.
     #[arg(long)]
     pub plan: bool,
+    /// With --plan: print a job script (slurm) or manifest (kubernetes) that executes this command in
+    /// parts.
+    #[arg(long, value_name = "FORMAT", requires = "plan", conflicts_with_all = ["only", "json"])]
+    pub format: Option<Scheduler>,
+    /// With --format: number of parts [default: one for each run, at most 1000].
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "format",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
+    pub parts: Option<usize>,
     /// Leave out images that are missing instead of failing.
     #[arg(long)]
     pub allow_missing: bool,
@@ -133,22 +147,47 @@ pub struct TableArgs {
     pub protocol: Option<promptsrc_protocols::Protocol>,
 }
 
+/// What runs parts of a benchmark on many machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// A job array.
+    Slurm,
+    /// An indexed job.
+    Kubernetes,
+}
+
+/// The runs to execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// A part of them.
+    Given(Share),
+    /// The part that the scheduler gives to this process.
+    Auto,
+}
+
 /// A part of the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Only {
+pub struct Share {
     /// Number of the part, from 1.
     pub part: usize,
     /// Number of parts.
     pub parts: usize,
 }
 
+/// Most parts that a benchmark is divided into.
+pub const MOST_PARTS: usize = 100_000;
+
 fn only(text: &str) -> Result<Only, String> {
-    const MOST: usize = 100_000;
+    if text == "auto" {
+        return Ok(Only::Auto);
+    }
     let read = || {
         let (part, parts) = text.split_once('/')?;
         let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
-        let right = (1..=parts).contains(&part) && parts <= MOST;
-        right.then_some(Only { part, parts })
+        let right = (1..=parts).contains(&part) && parts <= MOST_PARTS;
+        right.then_some(Only::Given(Share { part, parts }))
     };
-    read().ok_or_else(|| "expected I/N, for example 1/3 for the first of three parts".to_string())
+    read().ok_or_else(|| {
+        "expected I/N, for example 1/3 for the first of three parts, or auto".to_string()
+    })
 }

@@ -18,7 +18,9 @@ mod train;
 mod values;
 mod world;
 
-pub use bench::{BenchArgs, BenchCommand, BenchCommands, TableArgs};
+pub use bench::{
+    BenchArgs, BenchCommand, BenchCommands, MOST_PARTS, Only, Scheduler, Share, TableArgs,
+};
 pub use checkpoint::{CheckpointArgs, UsedCheckpointArgs};
 pub use convert::ConvertArgs;
 pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};

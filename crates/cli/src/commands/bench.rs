@@ -1,6 +1,7 @@
 //! `promptsrc bench`: runs the paper's benchmarks, except for finished runs, and prints their
 //! tables.
 
+mod job_script;
 mod plan_listing;
 mod progress;
 
@@ -24,6 +25,12 @@ pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
     let SweepSettings {
         plan, part, out, ..
     } = settings;
+    if let Some(scheduler) = settings.job {
+        return printer.raw(&job_script::of(scheduler, settings, std::env::args_os())?);
+    }
+    if let Some(found) = &settings.found {
+        printer.note(found);
+    }
     if settings.list {
         return plan_listing::print(plan, part, out, &settings.clip, printer);
     }

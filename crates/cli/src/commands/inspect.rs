@@ -179,6 +179,7 @@ fn state(path: &Path) -> Result<Value, Failure> {
     Ok(json!({
         "kind": "state of a run",
         "epoch": state.epoch,
+        "step": (state.step > 0).then_some(state.step),
         "parameters": state.parameters.count(),
         "prompts": prompts(&state.parameters),
     }))
@@ -196,7 +197,8 @@ fn run_summary(path: &Path) -> Result<Value, Failure> {
     Ok(json!({
         "kind": "run",
         "finished": adapter.is_some(),
-        "epoch": state.map(|s| s.epoch),
+        "epoch": state.as_ref().map(|state| state.epoch),
+        "step": state.as_ref().map(|state| state.step).filter(|step| *step > 0),
         "config": config,
         "adapter": adapter,
     }))

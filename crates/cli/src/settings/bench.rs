@@ -11,8 +11,9 @@ use promptsrc_world::MINI;
 use super::clip::ClipSettings;
 use super::collections::{Folder, WORLD, World};
 use super::files::refuse_file;
+use super::job_array;
 use super::train::{config_usage, overrides};
-use crate::args::{BenchArgs, BenchCommand, Common, TableArgs};
+use crate::args::{BenchArgs, BenchCommand, Common, Only, Scheduler, TableArgs};
 use crate::failure::Failure;
 
 /// A benchmark, or the tables of finished runs.
@@ -39,6 +40,14 @@ pub struct SweepSettings {
     pub baseline: Option<String>,
     /// Whether the runs are only listed.
     pub list: bool,
+    /// What a job is printed for, instead of the list.
+    pub job: Option<Scheduler>,
+    /// Number of parts of the job, if given.
+    pub parts: Option<usize>,
+    /// Threads of a part of the job, if given.
+    pub asked_threads: Option<usize>,
+    /// How the scheduler has named the part of this process, for the user.
+    pub found: Option<String>,
 }
 
 impl<'a> BenchSettings<'a> {
@@ -111,8 +120,17 @@ impl SweepSettings {
                 PlanError::UnknownSet { .. } => Failure::usage(format!("--datasets: {error}")),
                 error => Failure::usage(error),
             })?;
-        let part = match args.only {
-            Some(only) => plan.part(only.part - 1, only.parts),
+        let (share, found) = match args.only {
+            None => (None, None),
+            Some(Only::Given(share)) => (Some(share), None),
+            Some(Only::Auto) => {
+                let (share, why) = job_array::share(&|name| std::env::var(name).ok())?;
+                let found = format!("part {} of {} ({why})", share.part, share.parts);
+                (Some(share), Some(found))
+            }
+        };
+        let part = match share {
+            Some(share) => plan.part(share.part - 1, share.parts),
             None => plan.clone(),
         };
         if !args.plan {
@@ -137,6 +155,10 @@ impl SweepSettings {
             ignore_few_shot_caches: args.ignore_few_shot_cache,
             baseline: args.compare.baseline.clone(),
             list: args.plan,
+            job: args.format,
+            parts: args.parts,
+            asked_threads: common.threads,
+            found,
         })
     }
 }
