@@ -12,6 +12,8 @@ pub enum Failure {
     Usage(String),
     /// Any other failure: exit code 1.
     Failed(String),
+    /// One that the system gave the reason for, such as a missing file: exit code 1.
+    File(String),
     /// Stopped by a signal, with everything saved that a later process needs to go on: exit code 75,
     /// which schedulers take for a reason to try again (`EX_TEMPFAIL`).
     Stopped(String),
@@ -34,7 +36,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Failed(_) => 1,
+            Failure::Failed(_) | Failure::File(_) => 1,
             Failure::Stopped(_) => STOPPED,
             Failure::OutputClosed => 0,
         }
@@ -44,19 +46,36 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(message) | Failure::Failed(message) | Failure::Stopped(message) => {
-                f.write_str(message)
-            }
+            Failure::Usage(message)
+            | Failure::Failed(message)
+            | Failure::File(message)
+            | Failure::Stopped(message) => f.write_str(message),
             Failure::OutputClosed => f.write_str("standard output was closed"),
         }
     }
 }
 
 /// Library errors have exit code 1; usage errors are created where the option is known.
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Failed(with_causes(&error))
+        let message = with_causes(&error);
+        match is_of_system(&error) {
+            true => Self::File(message),
+            false => Self::Failed(message),
+        }
     }
+}
+
+/// Whether the system has given the reason for an error.
+fn is_of_system(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if this.is::<std::io::Error>() {
+            return true;
+        }
+        error = this.source();
+    }
+    false
 }
 
 /// The message of an error, followed by the causes that it does not mention itself.

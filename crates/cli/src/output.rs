@@ -3,15 +3,22 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::args::Common;
 use crate::failure::Failure;
+use crate::host::Answer;
 
 /// Whether the environment asks for output without control characters (no-color.org).
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
+fn locked(answer: &Mutex<Answer>) -> MutexGuard<'_, Answer> {
+    answer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How results are marked on a terminal.
@@ -43,22 +50,36 @@ fn shown<'t>(text: &'t str, marks: &[&str]) -> Cow<'t, str> {
 }
 
 /// Prints the results, notes, warnings and progress of a command according to its options.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Printer {
     quiet: bool,
     json: bool,
     /// Whether standard error is a terminal.
     terminal: bool,
+    /// Collects the output for a program that has called the command.
+    collected: Option<Arc<Mutex<Answer>>>,
 }
 
 impl Printer {
-    /// `quiet`: without notes and progress. `json`: results as JSON.
-    pub fn new(quiet: bool, json: bool) -> Self {
+    /// As the options say.
+    pub fn new(common: &Common) -> Self {
         Self {
-            quiet,
-            json,
+            quiet: common.quiet,
+            json: common.json,
             terminal: std::io::stderr().is_terminal(),
+            collected: common.host.as_ref().map(|_| Arc::default()),
         }
+    }
+
+    /// Whether a program has called the command, which is no process of its own then.
+    pub fn is_hosted(&self) -> bool {
+        self.collected.is_some()
+    }
+
+    /// What was collected.
+    pub fn answered(&self) -> Answer {
+        let collected = self.collected.as_deref().map(locked);
+        collected.map(|answer| answer.clone()).unwrap_or_default()
     }
 
     /// Whether results are printed as JSON.
@@ -89,6 +110,10 @@ impl Printer {
 
     /// Prints a result as it is: what a program reads.
     pub fn raw(&self, text: &str) -> Result<(), Failure> {
+        if let Some(collected) = &self.collected {
+            locked(collected).result += text;
+            return Ok(());
+        }
         let mut out = std::io::stdout().lock();
         let mut write = || {
             out.write_all(text.as_bytes())?;
@@ -117,12 +142,18 @@ impl Printer {
 
     /// Prints a warning, also with `--quiet`.
     pub fn warning(&self, message: &str) {
+        if let Some(collected) = &self.collected {
+            return locked(collected).warnings.push(message.to_string());
+        }
         let word = self.marked("warning:", "33");
         self.line(&format!("{word} {}", shown(message, &[])));
     }
 
     /// Prints an error.
     pub fn error(&self, message: &str) {
+        if let Some(collected) = &self.collected {
+            return locked(collected).warnings.push(message.to_string());
+        }
         let word = self.marked("error:", "31");
         self.line(&format!("{word} {}", shown(message, &[])));
     }

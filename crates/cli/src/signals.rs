@@ -18,9 +18,13 @@ pub fn stop_when_told(printer: &Printer) -> Result<(), Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::low_level::{emulate_default_handler, signal_name};
 
+    // What interrupts a program that has called the command is its affair.
+    if printer.is_hosted() {
+        return Ok(());
+    }
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])
         .map_err(|error| Failure::failed(format!("cannot watch for signals: {error}")))?;
-    let printer = *printer;
+    let printer = printer.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {
             if stop::is_requested() {
@@ -33,6 +37,7 @@ pub fn stop_when_told(printer: &Printer) -> Result<(), Failure> {
                 "{}: stopping after the step under way; a second one ends at once",
                 signal_name(signal).unwrap_or("signal")
             ));
+            let printer = printer.clone();
             std::thread::spawn(move || {
                 std::thread::sleep(GRACE);
                 printer.error(

@@ -401,8 +401,13 @@ impl<'a> Classifier<'a> {
         threads: usize,
         each: &mut dyn FnMut(PredictionResult),
     ) -> Result<(), EvaluateError> {
+        let (mut done, images) = (0, items.len());
         let mut batches = ImageBatches::new(self.clip, items, threads)?;
         while let Some((batch, failures)) = batches.next_with_failures() {
+            if stop::is_requested() {
+                return Err(EvaluateError::Stopped { done, images });
+            }
+            done += batch.n + failures.len();
             let rows = match batch.n {
                 0 => Vec::new(),
                 n => self.probabilities(batch.images, n),

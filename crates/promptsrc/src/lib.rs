@@ -81,7 +81,9 @@ pub use overlap::overlap_warnings;
 pub use parameters::{Leaves, Parameter, ParameterError, Parameters};
 pub use prompt_model::{Placement, PromptModel, TowerPrompts};
 pub use promptsrc_clip::{Precision, PrecisionError};
-pub use promptsrc_datasets::{Classes, DataError, DataSource, Dataset, Item, Part, Parts, Subset};
+pub use promptsrc_datasets::{
+    Classes, DataError, DataSource, Dataset, Drawing, Item, Part, Parts, Subset,
+};
 pub use promptsrc_image::{Image, Limits, Preprocess, decode, open as open_image};
 pub use promptsrc_learning::sgd;
 pub use run_folder::DataPlace;

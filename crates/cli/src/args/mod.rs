@@ -42,6 +42,7 @@ use clap::{Args, Parser, Subcommand};
 use promptsrc::PrecisionChoice;
 use promptsrc_clip::{Activation, weights::WeightOptions};
 
+use crate::host::Host;
 use values::{activation, heads, positive, threads};
 
 /// Prompt learning for a frozen CLIP that forgets nothing (PromptSRC, ICCV 2023).
@@ -106,6 +107,9 @@ pub struct Common {
     /// Show no progress on standard error.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// The program that has called the command, if it is not a process of its own.
+    #[arg(skip)]
+    pub host: Option<Host>,
 }
 
 impl Common {

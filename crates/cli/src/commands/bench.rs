@@ -5,6 +5,7 @@ mod job_script;
 mod plan_listing;
 mod progress;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use promptsrc::Clip;
@@ -21,12 +22,16 @@ use crate::signals;
 
 use progress::SweepProgress;
 
-pub fn run(settings: &SweepSettings, printer: &Printer) -> Result<(), Failure> {
+pub fn run(
+    settings: &SweepSettings,
+    arguments: &[OsString],
+    printer: &Printer,
+) -> Result<(), Failure> {
     let SweepSettings {
         plan, part, out, ..
     } = settings;
     if let Some(scheduler) = settings.job {
-        return printer.raw(&job_script::of(scheduler, settings, std::env::args_os())?);
+        return printer.raw(&job_script::of(scheduler, settings, arguments)?);
     }
     if let Some(found) = &settings.found {
         printer.note(found);

@@ -34,7 +34,12 @@ struct Summary {
 pub fn run(settings: &TrainSettings, printer: &Printer) -> Result<(), Failure> {
     signals::stop_when_told(printer)?;
     let mut progress = TrainProgress::new(printer);
-    let adapter = learn(settings, printer, &mut |event| progress.show(event))?;
+    let adapter = learn(settings, printer, &mut |event| {
+        progress.show(event);
+        if let Some(host) = &settings.host {
+            host.tell(event);
+        }
+    })?;
     let metric = |name: &str| adapter.meta.metrics.get(name).copied().unwrap_or(0.0) as usize;
     let summary = Summary {
         out: settings.out.display().to_string(),

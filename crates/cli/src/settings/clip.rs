@@ -20,6 +20,8 @@ pub struct ClipSettings {
     feature_cache: Option<PathBuf>,
     /// How the evaluation of an adapter differs from its training.
     difference: Option<String>,
+    /// The CLIP of the program that has called the command.
+    opened: Option<Clip>,
 }
 
 impl ClipSettings {
@@ -51,6 +53,7 @@ impl ClipSettings {
             options,
             feature_cache: feature_cache(common),
             difference: None,
+            opened: common.host.as_ref().and_then(|host| host.clip.clone()),
         })
     }
 
@@ -77,6 +80,9 @@ impl ClipSettings {
     pub fn open(&self, printer: &Printer) -> Result<Clip, Failure> {
         if let Some(difference) = &self.difference {
             printer.warning(difference);
+        }
+        if let Some(clip) = &self.opened {
+            return Ok(clip.clone());
         }
         let spec = &self.spec;
         let mut bar = indicatif::ProgressBar::hidden();

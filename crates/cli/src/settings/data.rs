@@ -7,9 +7,13 @@ use promptsrc_datasets::DIVIDED;
 use promptsrc_world::WorldSet;
 
 use super::files::absolute;
-use crate::args::DataArgs;
+use crate::args::{Common, DataArgs};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::output::Printer;
+
+/// The location of images in memory.
+const MEMORY: &str = "memory";
 
 /// Labelled images to read.
 #[derive(Clone, Debug)]
@@ -48,13 +52,32 @@ impl DataFiles {
 enum Source {
     Files(DataSource),
     World(&'static WorldSet),
+    /// Of the program that has called the command.
+    Memory(Box<Dataset>),
 }
 
 impl DataSettings {
     /// # Errors
     /// [`Failure`] if a given built-in data set does not exist, or does not support a given option.
-    pub fn new(args: &DataArgs) -> Result<Self, Failure> {
+    pub fn new(args: &DataArgs, common: &Common) -> Result<Self, Failure> {
         let allow_missing = args.more.allow_missing;
+        if let Some(Host {
+            dataset: Some(dataset),
+            ..
+        }) = &common.host
+        {
+            return Ok(Self {
+                source: Source::Memory(Box::new(dataset.clone())),
+                place: DataPlace {
+                    path: MEMORY.to_string(),
+                    ..DataPlace::default()
+                },
+                allow_missing,
+                allow_unreadable: args.more.allow_unreadable,
+                exif: args.more.exif.exif,
+                parts_as_one: false,
+            });
+        }
         if let Some(name) = world_name(&args.data) {
             if args.more.split.is_some() || args.more.class_names.is_some() {
                 return Err(Failure::usage(
@@ -110,6 +133,7 @@ impl DataSettings {
     pub fn read(&self, printer: &Printer) -> Result<(Dataset, DataFiles), Failure> {
         let source = match &self.source {
             Source::World(set) => return Ok((set.dataset(), DataFiles::default())),
+            Source::Memory(set) => return Ok(((**set).clone(), DataFiles::default())),
             Source::Files(source) => source,
         };
         let (dataset, mut report) = source.read()?;

@@ -51,7 +51,7 @@ impl EvalSettings {
         if let (true, Some(option)) = (args.zero_shot, args.checkpoint.given()) {
             return Err(only_of_checkpoints(option, "zero-shot CLIP has no prompts"));
         }
-        let mut data = DataSettings::new(&args.data)?;
+        let mut data = DataSettings::new(&args.data, common)?;
         data.parts_as_one = args.part == Parts::All;
         let what = match &args.run {
             Some(run) => Evaluated::Adapter(AdapterSource::new(

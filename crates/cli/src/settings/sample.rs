@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use promptsrc::Classes;
 
 use super::data::DataSettings;
-use crate::args::{DataArgs, DataOptions, SampleArgs};
+use crate::args::{Common, DataArgs, DataOptions, SampleArgs};
 use crate::failure::Failure;
 
 /// A few-shot subset.
@@ -22,7 +22,7 @@ pub struct SampleSettings {
 impl SampleSettings {
     /// # Errors
     /// [`Failure`] if a given built-in data set does not exist.
-    pub fn new(args: &SampleArgs) -> Result<Self, Failure> {
+    pub fn new(args: &SampleArgs, common: &Common) -> Result<Self, Failure> {
         // The subset depends only on the lists, so the images need not exist.
         let folder = args.split.as_deref().and_then(Path::parent);
         let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
@@ -30,16 +30,19 @@ impl SampleSettings {
             false => folder.to_path_buf(),
         });
         Ok(Self {
-            data: DataSettings::new(&DataArgs {
-                data: args.data.clone().or(folder).unwrap_or_default(),
-                more: DataOptions {
-                    split: args.split.clone(),
-                    class_names: args.class_names.clone(),
-                    allow_missing: true,
-                    allow_unreadable: true,
-                    exif: Default::default(),
+            data: DataSettings::new(
+                &DataArgs {
+                    data: args.data.clone().or(folder).unwrap_or_default(),
+                    more: DataOptions {
+                        split: args.split.clone(),
+                        class_names: args.class_names.clone(),
+                        allow_missing: true,
+                        allow_unreadable: true,
+                        exif: Default::default(),
+                    },
                 },
-            })?,
+                common,
+            )?,
             shots: args.shots,
             seed: args.seed,
             classes: args.classes,

@@ -11,6 +11,7 @@ use super::data::DataSettings;
 use super::files::{lines, refuse_file};
 use crate::args::{Common, OverrideArgs, Shots, TrainArgs};
 use crate::failure::Failure;
+use crate::host::Host;
 
 /// A training run.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct TrainSettings {
     pub ignore_few_shot_cache: bool,
     start: Start,
     overrides: Overrides,
+    /// The program that has called the command.
+    pub host: Option<Host>,
 }
 
 /// The base configuration of a training run.
@@ -48,7 +51,7 @@ impl TrainSettings {
     pub fn new(args: &TrainArgs, common: &Common) -> Result<Self, Failure> {
         let settings = Self {
             clip: ClipSettings::new(&args.clip, common)?,
-            data: DataSettings::new(&args.data)?,
+            data: DataSettings::new(&args.data, common)?,
             shots: match args.shots {
                 Shots::Some(shots) => Some(shots),
                 Shots::All => None,
@@ -66,6 +69,7 @@ impl TrainSettings {
                 },
             },
             overrides: overrides(&args.overrides)?,
+            host: common.host.clone(),
         };
         settings.config("")?;
         refuse_file("--out", &args.out, "a run")?;

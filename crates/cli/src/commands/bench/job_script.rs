@@ -1,6 +1,8 @@
 //! `promptsrc bench ... --plan --format slurm|kubernetes`: a job that executes the same command in
 //! parts, each resumed where it was interrupted.
 
+use std::ffi::OsString;
+
 use serde_json::json;
 
 use crate::args::Scheduler;
@@ -19,7 +21,7 @@ const CORES: usize = 4;
 pub fn of(
     scheduler: Scheduler,
     settings: &SweepSettings,
-    arguments: impl Iterator<Item = std::ffi::OsString>,
+    arguments: &[OsString],
 ) -> Result<String, Failure> {
     let runs = settings.plan.runs.len();
     let parts = match settings.parts {
@@ -41,11 +43,11 @@ pub fn of(
 }
 
 /// The arguments without those that ask for the job, and with its part.
-fn repeated(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Vec<String>, Failure> {
+fn repeated(arguments: &[OsString]) -> Result<Vec<String>, Failure> {
     let mut all = Vec::new();
     let mut skip = false;
     for argument in arguments {
-        let argument = argument.into_string().map_err(|argument| {
+        let argument = argument.to_str().ok_or_else(|| {
             Failure::usage(format!(
                 "--format: the argument {argument:?} is not UTF-8, so it cannot be written into a job"
             ))
@@ -53,13 +55,13 @@ fn repeated(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Vec<S
         if std::mem::take(&mut skip) {
             continue;
         }
-        match argument.as_str() {
+        match argument {
             "--plan" => {}
             "--format" | "--parts" | "--threads" => skip = true,
             of if ["--format=", "--parts=", "--threads="]
                 .iter()
                 .any(|option| of.starts_with(option)) => {}
-            _ => all.push(argument),
+            _ => all.push(argument.to_string()),
         }
     }
     all.extend(["--only".to_string(), "auto".to_string()]);
@@ -195,7 +197,8 @@ mod tests {
             "--threads",
             "8",
         ];
-        let found = repeated(given.iter().map(Into::into)).expect("text");
+        let given: Vec<OsString> = given.iter().map(Into::into).collect();
+        let found = repeated(&given).expect("text");
         let expected = [
             "promptsrc",
             "bench",

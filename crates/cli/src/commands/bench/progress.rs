@@ -37,7 +37,7 @@ struct Seen {
 impl SweepProgress {
     pub fn new(plan: &Plan, printer: &Printer) -> Self {
         Self {
-            printer: *printer,
+            printer: printer.clone(),
             bar: printer.percent_bar(UNITS as u64),
             cost: plan.cost().max(f64::MIN_POSITIVE),
             runs: plan.runs.len(),

@@ -22,7 +22,7 @@ pub struct TrainProgress {
 impl TrainProgress {
     pub fn new(printer: &Printer) -> Self {
         Self {
-            printer: *printer,
+            printer: printer.clone(),
             bar: ProgressBar::hidden(),
             epochs: 0,
             seconds: 0.0,

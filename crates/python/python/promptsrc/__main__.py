@@ -1,0 +1,5 @@
+"""``python -m promptsrc``: the command."""
+
+from ._command import main
+
+main()
