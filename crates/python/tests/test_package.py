@@ -46,7 +46,9 @@ def test_import_is_fast_and_brings_little() -> None:
 
 def test_features_are_those_of_the_command(clip, files, command, tmp_path) -> None:
     out = tmp_path / "features.safetensors"
-    command("embed", *files, "--clip", "mini", "--precision", "f32", "--text", "a photo of a cat.", "--out", out)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a photo of a cat.\n")
+    command("embed", "--images", *files, "--texts", texts, "--clip", "mini", "--precision", "f32", "--out", out)
     expected = tensors(str(out))
     images = clip.encode_images(files)
     assert images.dtype == np.float32 and images.shape == (len(files), clip.embed_dim)
