@@ -210,5 +210,12 @@ fn record(path: &Path, root: Node<'_>) -> Result<Option<AdapterMeta>, ReferenceC
             known: AdapterMeta::FORMAT_VERSION,
         });
     }
-    serde_json::from_str(text).map(Some).map_err(damaged)
+    let record: AdapterMeta = serde_json::from_str(text).map_err(damaged)?;
+    record
+        .check()
+        .map_err(|source| ReferenceCheckpointError::Config {
+            path: path.into(),
+            source,
+        })?;
+    Ok(Some(record))
 }
