@@ -21,7 +21,7 @@ use promptsrc_clip::Precision;
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_datasets::FewShotCache;
 
-use crate::config::MethodConfig;
+use crate::config::{MethodConfig, TrainConfig};
 pub use crate::differences::differences;
 use crate::events::Event;
 pub use crate::state_file::StateError;
@@ -272,6 +272,17 @@ impl RunFolder {
                 path: self.path.join(LOG),
                 source,
             })
+    }
+
+    /// Checks that a run of this configuration, with parameters of these shapes, can have saved the state.
+    pub(crate) fn check_state(
+        &self,
+        state: &TrainingState,
+        config: &TrainConfig,
+        shapes: &[(String, Vec<usize>)],
+    ) -> Result<(), RunError> {
+        let path = self.path.join(STATE);
+        Ok(state_file::check(&path, state, config, shapes)?)
     }
 
     /// Saves the state after an epoch.
