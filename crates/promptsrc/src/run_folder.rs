@@ -30,8 +30,8 @@ use crate::records::{ClipSettingsRecord, PreprocessingRecord};
 use crate::state_file;
 use crate::training::TrainingState;
 use promptsrc_files::{
-    LARGEST_TENSORS, LARGEST_TEXT, Lock, SaveError, open_regular, read_regular, read_regular_text,
-    refuse_link, remove_leftovers, write_atomically,
+    LARGEST_TENSORS, Lock, SaveError, open_regular, read_regular, read_regular_text, refuse_link,
+    remove_leftovers, write_atomically,
 };
 
 /// Name of the adapter in a run folder.
@@ -45,6 +45,8 @@ pub const STATE: &str = "state.safetensors";
 /// Name of the log in a run folder.
 pub const LOG: &str = "log.jsonl";
 const LOCK: &str = ".lock";
+/// Most bytes of a configuration: parsing takes a hundred times as many.
+pub const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// The resolved configuration of a run, as `config.toml` contains it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -342,7 +344,7 @@ pub fn read_state(path: &Path) -> Result<TrainingState, StateError> {
 
 /// Reads the configuration of a run.
 pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
-    let text = read_regular_text(path, LARGEST_TEXT).map_err(|source| RunError::Io {
+    let text = read_regular_text(path, LARGEST_CONFIG).map_err(|source| RunError::Io {
         path: path.into(),
         source,
     })?;
