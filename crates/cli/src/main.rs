@@ -32,7 +32,10 @@ fn main() -> ExitCode {
     let printer = Printer::new(common.quiet, common.json);
     let result = settings::threads(common.threads)
         .and_then(|()| InstructionSet::chosen().map_err(Failure::usage))
-        .and_then(|_| run(&command, &common, &printer));
+        .and_then(|_| {
+            let work = || run(&command, &common, &printer);
+            promptsrc::catching(&common.device, work)?
+        });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed standard output, as `head` does: not an error.
