@@ -39,7 +39,7 @@ pub fn run_as_process(arguments: Vec<OsString>) -> u8 {
     let Cli { common, command } = Cli::parse_from(&arguments);
     let printer = Printer::new(&common);
     let result = settings::threads(common.threads)
-        .and_then(|()| run(&command, &common, &arguments, &printer));
+        .and_then(|()| guarded(&command, &common, &arguments, &printer));
     match result {
         Ok(()) => 0,
         // The reader has closed standard output, as `head` does: not an error.
@@ -74,7 +74,7 @@ pub fn answer(arguments: Vec<OsString>, host: Host) -> Result<Answer, (Failure, 
     common.quiet = true;
     common.host = Some(host);
     let printer = Printer::new(&common);
-    match run(&command, &common, &arguments, &printer) {
+    match guarded(&command, &common, &arguments, &printer) {
         Ok(()) => Ok(printer.answered()),
         Err(failure) => Err((failure, printer.answered())),
     }
@@ -90,6 +90,18 @@ fn usage(error: &clap::Error) -> String {
         .collect();
     let text = lines.join(" ");
     text.strip_prefix("error: ").unwrap_or(&text).to_string()
+}
+
+/// As [`run`]; a device that fails in the middle of it is an error.
+fn guarded(
+    command: &Command,
+    common: &Common,
+    arguments: &[OsString],
+    printer: &Printer,
+) -> Result<(), Failure> {
+    promptsrc::catching(&common.device, || {
+        run(command, common, arguments, printer)
+    })?
 }
 
 /// Checks the settings of a command, then runs it.

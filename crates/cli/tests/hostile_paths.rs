@@ -145,3 +145,37 @@ fn control_characters_of_names_do_not_reach_the_terminal() {
     let ending = promptsrc(&args);
     assert!(!ending.stderr.contains('\u{1b}'), "{ending}");
 }
+
+#[cfg(unix)]
+#[test]
+fn images_below_a_thousand_and_a_half_folders_are_found() {
+    let folder = scratch();
+    let data = folder.path().join("data");
+    for class in ["cat", "dog"] {
+        let deep = data.join(class).join(["d"; 1500].join("/"));
+        fs::create_dir_all(&deep).expect("folders");
+        fs::copy(image(), deep.join("x.jpg")).expect("a copy");
+    }
+    let (clip, data) = (clip(), data.to_str().expect("a path").to_string());
+    let args = [
+        "predict",
+        "--zero-shot",
+        "--clip",
+        &clip,
+        "--names",
+        "a,b",
+        "--format",
+        "csv",
+        &data,
+    ];
+    let ending = promptsrc(&args).done();
+    // Each with both names.
+    assert_eq!(ending.stdout.matches("x.jpg").count(), 4, "{ending}");
+    for args in [
+        &["eval", "--zero-shot", "--clip", &clip, "--data", &data][..],
+        &["sample", "--data", &data, "--shots", "1"],
+    ] {
+        let ending = promptsrc(args);
+        assert!(matches!(ending.code, Some(0 | 1)), "{ending}");
+    }
+}

@@ -17,6 +17,7 @@
 
 mod attention;
 mod block;
+mod device_check;
 pub mod hub;
 mod layers;
 mod model;
@@ -33,6 +34,7 @@ pub mod tokenizer;
 mod vision;
 pub mod weights;
 
+pub use device_check::{DEVICE_TOLERANCE, DeviceCheckError, check_device};
 pub use model::{ClipModel, has_kernels};
 pub use promptsrc_kernels::{
     Activation, CPU_VARIABLE, InstructionSet, InstructionSetError, Precision, PrecisionError,

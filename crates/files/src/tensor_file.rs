@@ -10,7 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::{SaveError, write_atomically};
+use crate::json_bound::bounded_json;
 use crate::regular::{LARGEST_TENSORS, open_regular, read_regular};
+
+/// Most bytes of a header. That of an adapter that was trained on all of ImageNet has 27 MB.
+const LONGEST_HEADER: u64 = 64 << 20;
 
 /// The one metadata key. One, because more would be written in an order of chance.
 const KEY: &str = "promptsrc";
@@ -145,14 +149,16 @@ pub fn load<R: DeserializeOwned>(
     struct Version {
         format_version: u32,
     }
-    let bytes = read_regular(path, LARGEST_TENSORS).map_err(|source| TensorFileError::Read {
+    let read = |source| TensorFileError::Read {
         path: path.into(),
         source,
-    })?;
+    };
+    let bytes = read_regular(path, LARGEST_TENSORS).map_err(read)?;
     let format = |source| TensorFileError::Format {
         path: path.into(),
         source,
     };
+    bounded_header(&bytes).map_err(read)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(format)?;
     let record = metadata
         .metadata()
@@ -167,6 +173,7 @@ pub fn load<R: DeserializeOwned>(
         expected,
         source,
     };
+    bounded_json(record.as_bytes()).map_err(read)?;
     // The version first: a newer record may have other fields.
     let Version { format_version } = serde_json::from_str(record).map_err(damaged)?;
     if format_version > known {
@@ -215,27 +222,52 @@ pub fn load<R: DeserializeOwned>(
     Ok((tensors, record))
 }
 
+/// Checks the header of a file before it is parsed, as far as it is there.
+fn bounded_header(bytes: &[u8]) -> std::io::Result<()> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Ok(());
+    };
+    let length = u64::from_le_bytes(*length).min(rest.len() as u64);
+    bounded_length(length)?;
+    bounded_json(&rest[..length as usize])
+}
+
+fn bounded_length(length: u64) -> std::io::Result<()> {
+    match length <= LONGEST_HEADER {
+        true => Ok(()),
+        false => Err(std::io::Error::other(format!(
+            "its header has {length} bytes, {LONGEST_HEADER} are the most that such a file may have"
+        ))),
+    }
+}
+
 /// The record of a file, whatever it is; none where the file was not written by this program. Only
 /// the header is read: the file may be as large as weights are.
 pub fn record(path: &Path) -> Result<Option<serde_json::Value>, TensorFileError> {
-    /// As the format bounds it.
-    const LONGEST: u64 = 100_000_000;
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = open_regular(path)?;
         let mut length = [0; 8];
         file.read_exact(&mut length)?;
         let mut header = Vec::new();
-        let length = u64::from_le_bytes(length).min(LONGEST);
+        let length = u64::from_le_bytes(length);
+        let there = file.metadata()?.len();
+        bounded_length(length.min(there))?;
         file.take(length).read_to_end(&mut header)?;
+        bounded_json(&header)?;
         Ok(header)
     };
-    let header = read().map_err(|source| TensorFileError::Read {
+    let failed = |source| TensorFileError::Read {
         path: path.into(),
         source,
-    })?;
+    };
+    let header = read().map_err(failed)?;
     let header: Option<serde_json::Value> = serde_json::from_slice(&header).ok();
     let record = header
         .as_ref()
         .and_then(|h| h.get("__metadata__")?.get(KEY)?.as_str());
-    Ok(record.and_then(|text| serde_json::from_str(text).ok()))
+    let Some(text) = record else {
+        return Ok(None);
+    };
+    bounded_json(text.as_bytes()).map_err(failed)?;
+    Ok(serde_json::from_str(text).ok())
 }

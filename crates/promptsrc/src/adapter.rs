@@ -116,11 +116,22 @@ impl AdapterMeta {
         }
     }
 
-    /// Checks that the method exists and its configuration can be used.
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Checks that the method exists, is that of the configuration, and the configuration can be used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what is wrong. The record of a file is checked before anything is derived
+    /// from it, because its numbers may be any.
+    pub fn check(&self) -> Result<(), ConfigError> {
         match &self.config {
-            MethodConfig::Prompts(_) => self.prompt_model().map(|_| ()),
-            MethodConfig::Features(config) => config.check(),
+            MethodConfig::Prompts(_) => self.prompt_model().map(|_| ())?,
+            MethodConfig::Features(config) => config.check()?,
+        }
+        match self.method == self.config.method() {
+            true => Ok(()),
+            false => Err(ConfigError::TwoMethods {
+                configured: self.config.method().to_string(),
+                named: self.method.clone(),
+            }),
         }
     }
 }
@@ -150,17 +161,10 @@ impl Adapter {
     pub fn load(path: &Path) -> Result<Self, AdapterError> {
         let (tensors, meta): (_, AdapterMeta) =
             tensor_file::load(path, "an adapter", FORMAT_VERSION)?;
-        let config = |source| AdapterError::Config {
+        meta.check().map_err(|source| AdapterError::Config {
             path: path.into(),
             source,
-        };
-        meta.check().map_err(config)?;
-        if meta.method != meta.config.method() {
-            return Err(config(ConfigError::TwoMethods {
-                configured: meta.config.method().to_string(),
-                named: meta.method,
-            }));
-        }
+        })?;
         let parameter = |t: NamedTensor| Parameter {
             name: t.name,
             shape: t.shape,

@@ -6,16 +6,15 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use promptsrc_clip::hub::{self, DownloadEvent, HubError};
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_clip::{
-    ClipModel, ClipWeights, InstructionSet, Precision, PrecisionError, WeightError, has_kernels,
+    ClipModel, ClipWeights, InstructionSet, Precision, PrecisionError, WeightError,
 };
 use promptsrc_image::Preprocess;
 use promptsrc_world::{MINI, WorldError, mini_clip};
 
-use crate::device::{DeviceError, device};
+use crate::device::{CPU, DeviceError, OpenDevice, catching, device};
 use crate::feature_cache::FeatureCache;
 use crate::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 
@@ -41,6 +40,7 @@ pub struct Clip {
     stated: WeightOptions,
     notes: Vec<String>,
     features: Arc<FeatureCache>,
+    device: OpenDevice,
 }
 
 /// Device and precision of a CLIP.
@@ -57,7 +57,7 @@ pub struct ClipOptions {
 impl Default for ClipOptions {
     fn default() -> Self {
         Self {
-            device: "cpu".to_string(),
+            device: CPU.to_string(),
             precision: PrecisionChoice::Auto,
             weights: WeightOptions::default(),
         }
@@ -85,7 +85,7 @@ impl PrecisionChoice {
 /// A CLIP that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ClipError {
-    /// The device does not exist.
+    /// The device does not exist, or cannot be relied on.
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// The processor does not support the precision.
@@ -170,7 +170,9 @@ impl Clip {
     ) -> Result<Self, ClipError> {
         let (device, precision) = options.resolve()?;
         let config = weights.config();
-        let model = ClipModel::with_precision(weights, &device, precision)?;
+        device.prove(config)?;
+        let read = || ClipModel::with_precision(weights, &device.device, precision);
+        let model = catching(&device.name, read)??;
         Ok(Self {
             source: name.to_string(),
             record: ClipRecord {
@@ -185,12 +187,18 @@ impl Clip {
             notes: weights.notes().to_vec(),
             features: Arc::new(FeatureCache::in_memory(&model)),
             model,
+            device,
         })
     }
 
     /// The two towers.
     pub fn model(&self) -> &ClipModel {
         &self.model
+    }
+
+    /// The device that it computes on.
+    pub fn open_device(&self) -> &OpenDevice {
+        &self.device
     }
 
     /// The image features that have been computed, for feature methods.
@@ -202,7 +210,12 @@ impl Clip {
     pub fn with_feature_cache(mut self, folder: &Path) -> Self {
         let settings = serde_json::to_string(&self.record.settings).unwrap_or_default();
         let precision = self.precision().to_string();
-        let identity = [self.record.fingerprint.as_str(), &settings, &precision];
+        let fingerprint = self.record.fingerprint.as_str();
+        // Each device rounds in its own way.
+        let identity = match self.device.is_cpu() {
+            true => vec![fingerprint, &settings, &precision],
+            false => vec![fingerprint, &settings, &precision, &self.device.hardware],
+        };
         self.features = Arc::new(FeatureCache::open(folder, &identity, &self.model));
         self
     }
@@ -266,11 +279,11 @@ impl ClipOptions {
     ///
     /// # Errors
     /// [`ClipError::Device`], [`ClipError::Precision`], [`ClipError::OnlyCpu`].
-    pub fn resolve(&self) -> Result<(Device, Precision), ClipError> {
+    pub fn resolve(&self) -> Result<(OpenDevice, Precision), ClipError> {
         // Before anything computes.
         InstructionSet::chosen().map_err(PrecisionError::from)?;
         let device = device(&self.device)?;
-        let cpu = has_kernels(&device);
+        let cpu = device.is_cpu();
         let precision = match self.precision {
             PrecisionChoice::Auto if cpu => Precision::auto()?,
             PrecisionChoice::Auto => Precision::F32,

@@ -206,7 +206,7 @@ fn folder_name(identity: &[&str], clip: &ClipModel) -> String {
     hasher.finalize().to_hex()[..16].to_string()
 }
 
-/// The features of a file; `None` if it is not whole or of another length.
+/// The features of a file; `None` if it is not whole, of another length, or holds what is not a number.
 fn parse(bytes: &[u8], embed_dim: usize) -> Option<Vec<(Key, Box<[f32]>)>> {
     let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(KEY)?)?;
     if blake3::hash(content).as_bytes() != check {
@@ -221,10 +221,10 @@ fn parse(bytes: &[u8], embed_dim: usize) -> Option<Vec<(Key, Box<[f32]>)>> {
     let row = |row: &[u8]| {
         let (key, values) = row.split_first_chunk::<KEY>()?;
         let values = values.as_chunks::<4>().0.iter();
-        Some((
-            *key,
-            values.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        ))
+        let values: Box<[f32]> = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        // No tower has computed that, whatever the check says.
+        let is_finite = values.iter().all(|value| value.is_finite());
+        is_finite.then_some((*key, values))
     };
     rows.chunks_exact(size).map(row).collect()
 }

@@ -70,7 +70,7 @@ pub use classifier::{
 };
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};
-pub use device::{DeviceError, device, device_names};
+pub use device::{CPU, DeviceError, OpenDevice, catching, device, device_names};
 pub use events::Event;
 pub use feature_cache::FeatureCache;
 pub use feature_training::FeatureError;

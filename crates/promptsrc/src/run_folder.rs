@@ -21,7 +21,7 @@ use promptsrc_clip::Precision;
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_datasets::FewShotCache;
 
-use crate::config::MethodConfig;
+use crate::config::{MethodConfig, TrainConfig};
 pub use crate::differences::differences;
 use crate::events::Event;
 pub use crate::state_file::StateError;
@@ -30,8 +30,8 @@ use crate::records::{ClipSettingsRecord, PreprocessingRecord};
 use crate::state_file;
 use crate::training::TrainingState;
 use promptsrc_files::{
-    LARGEST_TENSORS, LARGEST_TEXT, Lock, SaveError, open_regular, read_regular, read_regular_text,
-    refuse_link, remove_leftovers, write_atomically,
+    LARGEST_TENSORS, Lock, SaveError, open_regular, read_regular, read_regular_text, refuse_link,
+    remove_leftovers, write_atomically,
 };
 
 /// Name of the adapter in a run folder.
@@ -45,6 +45,8 @@ pub const STATE: &str = "state.safetensors";
 /// Name of the log in a run folder.
 pub const LOG: &str = "log.jsonl";
 const LOCK: &str = ".lock";
+/// Most bytes of a configuration: parsing takes a hundred times as many.
+pub const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// The resolved configuration of a run, as `config.toml` contains it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -274,6 +276,17 @@ impl RunFolder {
             })
     }
 
+    /// Checks that a run of this configuration, with parameters of these shapes, can have saved the state.
+    pub(crate) fn check_state(
+        &self,
+        state: &TrainingState,
+        config: &TrainConfig,
+        shapes: &[(String, Vec<usize>)],
+    ) -> Result<(), RunError> {
+        let path = self.path.join(STATE);
+        Ok(state_file::check(&path, state, config, shapes)?)
+    }
+
     /// Saves the state.
     pub fn save_state(&self, state: &TrainingState) -> Result<(), RunError> {
         self.check()?;
@@ -342,7 +355,7 @@ pub fn read_state(path: &Path) -> Result<TrainingState, StateError> {
 
 /// Reads the configuration of a run.
 pub fn read_config(path: &Path) -> Result<RunConfig, RunError> {
-    let text = read_regular_text(path, LARGEST_TEXT).map_err(|source| RunError::Io {
+    let text = read_regular_text(path, LARGEST_CONFIG).map_err(|source| RunError::Io {
         path: path.into(),
         source,
     })?;

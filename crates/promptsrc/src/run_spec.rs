@@ -61,14 +61,6 @@ pub enum TrainError {
     /// The adapter of a finished run cannot be loaded.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
-    /// The saved state has more epochs than the run.
-    #[error("the saved state has {saved} finished epochs, but the run only {epochs}")]
-    TooManyEpochs {
-        /// Epochs of the state.
-        saved: usize,
-        /// Epochs of the run.
-        epochs: usize,
-    },
     /// The saved state has more steps of an epoch than the run.
     #[error(
         "the saved state has {saved} finished steps of an epoch, but an epoch of the run only {steps}"
@@ -201,10 +193,10 @@ impl RunSpec<'_> {
     ) -> Result<Adapter, TrainError> {
         self.check()?;
         let OpenedRun { mut folder, state } = RunFolder::open(folder, &self.record(), resume)?;
-        let saved = state.as_ref().map_or(0, |state| state.epoch);
-        let epochs = self.config.epochs();
-        if saved > epochs {
-            return Err(TrainError::TooManyEpochs { saved, epochs });
+        if let (Some(state), MethodConfig::Prompts(config)) = (&state, &self.config) {
+            let model = prompt_model(config).map_err(TrainingError::from)?;
+            let shapes = model.shapes(self.clip, self.images.class_names.len());
+            folder.check_state(state, config, &shapes)?;
         }
         let adapter = self.learn(state, Some(&mut folder), observe)?;
         folder.check()?;

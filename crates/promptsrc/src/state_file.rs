@@ -8,6 +8,7 @@ use promptsrc_files::tensor_file::{self, NamedTensor, TensorFileError, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::Aggregate;
+use crate::config::TrainConfig;
 use crate::losses::LossValues;
 use crate::parameters::{Parameter, ParameterError, Parameters};
 use crate::training::TrainingState;
@@ -58,6 +59,24 @@ pub enum StateError {
         /// NaN or an infinity.
         value: f64,
     },
+    /// It has been trained for no epoch, or for more than the run has.
+    #[error("{}: it has {saved} finished epochs, but the run has {epochs}; the file is damaged", path.display())]
+    Epoch {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Epochs of the state.
+        saved: usize,
+        /// Epochs of the run.
+        epochs: usize,
+    },
+    /// Momentum or aggregate of a parameter are missing.
+    #[error("{}: tensor {name} is missing; the file is damaged", path.display())]
+    Missing {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The tensor.
+        name: String,
+    },
     /// Momentum or aggregate do not fit the parameters.
     #[error("{}: tensor {name} does not fit the parameters; the file is damaged", path.display())]
     Mismatch {
@@ -106,6 +125,48 @@ pub fn save(path: &Path, state: &TrainingState) -> Result<(), SaveError> {
         under_way,
     };
     tensor_file::save(path, &tensors, Some(&record))
+}
+
+/// Checks that a run of this configuration, with parameters of these shapes, can have saved a state. Without
+/// its momentum or aggregate a run would go on and end with other bytes.
+pub fn check(
+    path: &Path,
+    state: &TrainingState,
+    config: &TrainConfig,
+    shapes: &[(String, Vec<usize>)],
+) -> Result<(), StateError> {
+    // Nothing is saved before the first step, and nothing is under way after the last epoch.
+    let is_begun = state.epoch > 0 || state.step > 0;
+    let epochs_begun = state.epoch.saturating_add(usize::from(state.step > 0));
+    if !is_begun || epochs_begun > config.epochs {
+        return Err(StateError::Epoch {
+            path: path.into(),
+            saved: state.epoch,
+            epochs: config.epochs,
+        });
+    }
+    let parameters = |source| StateError::Parameters {
+        path: path.into(),
+        source,
+    };
+    let checked = state.parameters.check(shapes, &config.method);
+    checked.map_err(parameters)?;
+    let has_momentum = config.optim.momentum != 0.0;
+    let has_aggregate = config.aggregation.is_some() && state.epoch > 0;
+    for parameter in state.parameters.iter() {
+        let name = &parameter.name;
+        let missing = |kind: &str| StateError::Missing {
+            path: path.into(),
+            name: format!("{kind}/{name}"),
+        };
+        if has_momentum && !state.velocity.contains_key(name) {
+            return Err(missing("velocity"));
+        }
+        if has_aggregate && !state.aggregate.sums.contains_key(name) {
+            return Err(missing("aggregate"));
+        }
+    }
+    Ok(())
 }
 
 /// Loads a state.

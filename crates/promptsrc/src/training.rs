@@ -315,7 +315,10 @@ impl<'a> Training<'a> {
             self.state.parameters.check_finite(),
             self.learned().check_finite(),
         ];
-        match all.iter().all(Result::is_ok) {
+        // A resumed run would be refused with them.
+        let mut momentum = self.state.velocity.values().flatten();
+        let is_finite = all.iter().all(Result::is_ok) && momentum.all(|v| v.is_finite());
+        match is_finite {
             true => Ok(()),
             false => Err(TrainingError::Diverged {
                 epoch: self.state.epoch,

@@ -260,7 +260,7 @@ impl RunResult {
     /// [`ResultError`].
     pub fn load(folder: &Path) -> Result<Option<Self>, ResultError> {
         let path = folder.join(RESULT);
-        let bytes = match promptsrc_files::read_regular(&path, promptsrc_files::LARGEST_TEXT) {
+        let bytes = match promptsrc_files::read_regular_json(&path, promptsrc_files::LARGEST_TEXT) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ResultError::Io { path, source }),

@@ -74,7 +74,8 @@ pub struct Common {
         allow_negative_numbers = true
     )]
     pub threads: Option<usize>,
-    /// Device to compute on; GPU devices must be enabled when promptsrc is built.
+    /// Device to compute on: cpu, or one that was enabled when promptsrc was built: wgpu (any graphics
+    /// driver), vulkan, metal, cuda, rocm. It is compared with the CPU before it is used.
     #[arg(long, global = true, value_name = "NAME", default_value = "cpu")]
     pub device: String,
     /// Precision of the matrix products in the towers; auto is bf16 on a processor by AMD with

@@ -1,5 +1,6 @@
 //! `promptsrc inspect --machine`: what this machine has, and what is made of it.
 
+use promptsrc::{CPU, device, device_names};
 use promptsrc_clip::{CPU_VARIABLE, InstructionSet, Precision, Vendor, ceiling, processor_name};
 use serde_json::{Map, Value, json};
 
@@ -40,5 +41,27 @@ pub fn describe() -> Result<Value, Failure> {
         },
         "auto": auto,
         "gflops": limits,
+        "devices": devices()?,
     }))
+}
+
+/// The devices of this build beside the processor: what each is, or why it is not used.
+fn devices() -> Result<Vec<Value>, Failure> {
+    let clip = promptsrc_world::mini_clip()?;
+    let describe = |name: &str| match device(name) {
+        Ok(device) => {
+            let proved = device.prove(clip.config());
+            json!({
+                "name": name,
+                "hardware": device.hardware,
+                "usable": proved.is_ok(),
+                "error": proved.err().map(|error| error.to_string()),
+            })
+        }
+        Err(error) => {
+            json!({ "name": name, "hardware": null, "usable": false, "error": error.to_string() })
+        }
+    };
+    let names = device_names().into_iter().filter(|name| *name != CPU);
+    Ok(names.map(describe).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc::{Clip, ClipError, ClipOptions, is_mini};
+use promptsrc::{Clip, ClipError, ClipOptions, DeviceError, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
 use promptsrc_clip::weights::WeightOptions;
 
@@ -41,12 +41,12 @@ impl ClipSettings {
             precision: common.precision,
             weights,
         };
-        options.resolve().map_err(|error| {
-            let option = match error {
-                ClipError::Device(_) => "--device",
-                _ => "--precision",
-            };
-            Failure::usage(format!("{option}: {error}"))
+        options.resolve().map_err(|error| match error {
+            ClipError::Device(error @ DeviceError::Unknown { .. }) => {
+                Failure::usage(format!("--device: {error}"))
+            }
+            ClipError::Device(error) => Failure::failed(error),
+            error => Failure::usage(format!("--precision: {error}")),
         })?;
         Ok(Self {
             spec: spec.to_string(),

@@ -145,7 +145,7 @@ fn config_file(path: &Path) -> Result<MethodConfig, Failure> {
         train: MethodConfig,
     }
     let failed = |e: &dyn std::fmt::Display| Failure::failed(format!("{}: {e}", path.display()));
-    let text = promptsrc_files::read_regular_text(path, promptsrc_files::LARGEST_TEXT)
+    let text = promptsrc_files::read_regular_text(path, promptsrc::run_folder::LARGEST_CONFIG)
         .map_err(|e| failed(&e))?;
     let sections: Sections = toml::from_str(&text).map_err(|e| failed(&e))?;
     Ok(sections.train)

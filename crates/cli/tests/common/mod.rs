@@ -3,6 +3,10 @@
 // Each test file uses a part of this.
 #![allow(dead_code)]
 
+pub mod folders;
+pub mod memory;
+pub mod records;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,12 +67,16 @@ fn ending(program: &str, args: &[&str]) -> Ending {
         .timeout(PATIENCE)
         .output()
         .unwrap_or_else(|e| panic!("{program}: {e}"));
-    let ending = Ending {
+    checked(Ending {
         line: format!("{program} {}", args.join(" ")),
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    };
+    })
+}
+
+/// It did not panic.
+fn checked(ending: Ending) -> Ending {
     for word in ["panicked", "stack backtrace", "memory allocation"] {
         assert!(!ending.stderr.contains(word), "a panic\n{ending}");
     }

@@ -102,7 +102,8 @@ impl Json {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    promptsrc_files::read_regular(path, promptsrc_files::LARGEST_TEXT).map_err(|e| error(path, e))
+    promptsrc_files::read_regular_json(path, promptsrc_files::LARGEST_TEXT)
+        .map_err(|e| error(path, e))
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Value, TokenizerError> {

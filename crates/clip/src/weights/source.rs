@@ -229,6 +229,10 @@ fn header(path: &Path, file: &InputFile) -> Result<(usize, Metadata), WeightErro
         return Err(damaged(SafeTensorError::InvalidHeaderLength));
     }
     let text = read(8..data)?;
+    promptsrc_files::bounded_json(&text).map_err(|source| WeightError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
     let text = str::from_utf8(&text).map_err(|e| damaged(SafeTensorError::InvalidHeader(e)))?;
     let metadata: Metadata = serde_json::from_str(text)
         .map_err(|e| damaged(SafeTensorError::InvalidHeaderDeserialization(e)))?;

@@ -292,6 +292,7 @@ fn json_lines(file: &Path, text: &str) -> Result<Vec<Row>, DataError> {
             line,
             message,
         };
+        promptsrc_files::bounded_json(text.as_bytes()).map_err(|e| malformed(e.to_string()))?;
         let value: Value =
             serde_json::from_str(text).map_err(|e| malformed(format!("is not JSON: {e}")))?;
         let Value::Object(object) = value else {

@@ -201,6 +201,8 @@ fn record(path: &Path, root: Node<'_>) -> Result<Option<AdapterMeta>, ReferenceC
         path: path.into(),
         source,
     };
+    let bounded = promptsrc_files::bounded_json(text.as_bytes());
+    bounded.map_err(|e| damaged(serde::de::Error::custom(e)))?;
     // The version first: a newer record may have other fields.
     let Version { format_version } = serde_json::from_str(text).map_err(damaged)?;
     if format_version > AdapterMeta::FORMAT_VERSION {
@@ -210,5 +212,12 @@ fn record(path: &Path, root: Node<'_>) -> Result<Option<AdapterMeta>, ReferenceC
             known: AdapterMeta::FORMAT_VERSION,
         });
     }
-    serde_json::from_str(text).map(Some).map_err(damaged)
+    let record: AdapterMeta = serde_json::from_str(text).map_err(damaged)?;
+    record
+        .check()
+        .map_err(|source| ReferenceCheckpointError::Config {
+            path: path.into(),
+            source,
+        })?;
+    Ok(Some(record))
 }

@@ -17,13 +17,12 @@ pub(super) struct Section<'p> {
 
 /// A JSON file.
 pub(in crate::weights) fn read_json(path: &Path) -> Result<Value, WeightError> {
-    let text =
-        promptsrc_files::read_regular(path, promptsrc_files::LARGEST_TEXT).map_err(|source| {
-            WeightError::Io {
-                path: path.to_path_buf(),
-                source,
-            }
-        })?;
+    let text = promptsrc_files::read_regular_json(path, promptsrc_files::LARGEST_TEXT).map_err(
+        |source| WeightError::Io {
+            path: path.to_path_buf(),
+            source,
+        },
+    )?;
     serde_json::from_slice(&text).map_err(|source| WeightError::Json {
         path: path.to_path_buf(),
         source,
