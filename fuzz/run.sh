@@ -31,13 +31,10 @@ command -v c++ >/dev/null || cannot "libFuzzer needs a C++ compiler (g++ or clan
 host=$(rustc -vV | sed -n 's/^host: //p')
 [[ $host == x86_64-unknown-linux-gnu ]] || cannot "it is $host; x86_64-unknown-linux-gnu is expected"
 
-# Coverage for libFuzzer in every crate, without a nightly compiler. With --target, build scripts are left alone;
-# `fuzzing` makes `png` pass over checksums, which a fuzzer cannot guess.
-flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3"
-flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
-flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares"
+# Without a nightly compiler; rustc.sh says what has coverage. With --target, build scripts are left alone; `fuzzing`
+# makes `png` pass over checksums, which a fuzzer cannot guess.
 begun=$SECONDS
-RUSTFLAGS=$flags CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$PWD/target \
+RUSTC_WRAPPER=$PWD/rustc.sh RUSTFLAGS="--cfg fuzzing" CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$PWD/target \
     cargo build --quiet --release --locked --target "$host"
 program=$PWD/target/$host/release/promptsrc-fuzz
 echo "fuzz: built in $((SECONDS - begun)) s"

@@ -51,8 +51,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "mat",
         run: |data| {
-            let names = b"{\"1\": \"rose\", \"2\": \"tulip\", \"3\": \"lily\"}";
-            scratch::file("mat/oxford_flowers/cat_to_name.json", names);
+            let names = b"{\"1\": \"rose\", \"2\": \"tulip\"}";
+            scratch::fixed("mat/oxford_flowers/cat_to_name.json", names);
+            scratch::fixed("mat/oxford_flowers/jpg/image_00001.jpg", b"");
             scratch::file("mat/oxford_flowers/imagelabels.mat", data);
             catalogue("OxfordFlowers", &scratch::path("mat"))
         },
@@ -88,9 +89,9 @@ fn used(dataset: &Dataset) {
 /// Class names for a list, by the numbers of the classes and by the names of their folders.
 fn names(data: &[u8]) -> Outcome {
     let names = scratch::file("names/names.txt", data);
-    let csv = scratch::file("names/list.csv", b"a/1.jpg,0\nb/1.jpg,1\n");
+    let csv = scratch::fixed("names/list.csv", b"path,label\na/1.jpg,0\nb/1.jpg,1\n");
     for class in ["cat", "dog"] {
-        scratch::file(&format!("names/folders/{class}/1.jpg"), b"");
+        scratch::fixed(&format!("names/folders/{class}/1.jpg"), b"");
     }
     let mut outcome = Outcome::Refused;
     for path in [csv, scratch::path("names/folders")] {
@@ -109,10 +110,10 @@ fn few_shot(data: &[u8]) -> Outcome {
     let split = br#"{"train": [["Abyssinian_1.jpg", 0, "abyssinian"], ["Abyssinian_3.jpg", 0, "abyssinian"],
         ["great_dane_2.jpg", 1, "great_dane"]], "val": [["great_dane_4.jpg", 1, "great_dane"]],
         "test": [["Abyssinian_5.jpg", 0, "abyssinian"]]}"#;
-    let split = scratch::file("few_shot/split_zhou_OxfordPets.json", split);
+    let split = scratch::fixed("few_shot/split_zhou_OxfordPets.json", split);
     let folder = split.parent().expect("a folder");
     let cache = FewShotCache::path(folder, 2, 1);
-    let _ = std::fs::create_dir_all(cache.parent().expect("a folder"));
+    std::fs::create_dir_all(cache.parent().expect("a folder")).expect("a folder");
     std::fs::write(&cache, data).expect("a file");
     let (dataset, _) = source(folder).read().expect("a data set");
     dataset.saved_few_shot(2, 1).into()
@@ -159,7 +160,12 @@ fn annotations(data: &[u8]) -> Outcome {
     };
     let collection = scratch::path("annotations");
     scratch::remove(&collection);
-    for class in ["train/n01440764", "val/n01440764", "n01440764", "0"] {
+    let classes: &[&str] = match folder {
+        "imagenet" => &["train/n01440764", "val/n01440764"],
+        "imagenetv2" => &["0"],
+        _ => &["n01440764"],
+    };
+    for class in classes {
         let image = format!("annotations/{folder}/{}/{class}/1.jpg", set.images);
         scratch::file(&image, b"");
     }

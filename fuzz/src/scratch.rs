@@ -24,6 +24,15 @@ pub fn file(name: &str, data: &[u8]) -> PathBuf {
     path
 }
 
+/// Writes a file that is the same for every input, the first time.
+pub fn fixed(name: &str, data: &[u8]) -> PathBuf {
+    let path = path(name);
+    if !path.exists() {
+        file(name, data);
+    }
+    path
+}
+
 /// Removes a folder and what is in it.
 pub fn remove(folder: &Path) {
     match std::fs::remove_dir_all(folder) {
