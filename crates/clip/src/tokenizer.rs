@@ -2,6 +2,8 @@
 //! `tokenizer.json`.
 
 mod byte_pair;
+mod growth;
+mod guarded;
 mod json;
 
 use std::path::Path;
@@ -415,6 +417,63 @@ mod tests {
                 assert_eq!(found, Ok(expected), "{text} {}", cleaning.name());
             }
         }
+    }
+
+    /// A tokenizer of three words; texts begin with `<s>` and end with `</s>`.
+    fn words() -> serde_json::Value {
+        let special = |name: &str| serde_json::json!({"SpecialToken": {"id": name, "type_id": 0}});
+        let ids =
+            |name: &str, id: u32| serde_json::json!({"id": name, "ids": [id], "tokens": [name]});
+        serde_json::json!({
+            "version": "1.0",
+            "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [special("<s>"), {"Sequence": {"id": "A", "type_id": 0}}, special("</s>")],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+                "special_tokens": {"<s>": ids("<s>", 0), "</s>": ids("</s>", 1)},
+            },
+            "model": {
+                "type": "WordLevel",
+                "vocab": {"<s>": 0, "</s>": 1, "<unk>": 2, "a": 3, "cat": 4},
+                "unk_token": "<unk>",
+            },
+        })
+    }
+
+    #[test]
+    fn a_file_that_the_library_stops_with_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let open = |file: &serde_json::Value| {
+            std::fs::write(&path, file.to_string()).unwrap();
+            Tokenizer::json(&path, None)
+        };
+        let tokenizer = open(&words()).unwrap();
+        assert_eq!(tokenizer.tokenize("a cat", 77, false), Ok(vec![0, 3, 4, 1]));
+        let problem = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut file = words();
+            change(&mut file);
+            open(&file).unwrap_err().problem
+        };
+        let unknown = problem(&|file| {
+            file["post_processor"]["single"][0]["SpecialToken"]["id"] = "<t>".into();
+        });
+        assert!(unknown.contains("stopped with"), "{unknown}");
+        let odd = problem(&|file| {
+            file["post_processor"]["special_tokens"]["<s>"]["ids"][0] = 5.into();
+        });
+        assert!(
+            odd.contains("ends texts with 5, but its tokens are 0 to 4"),
+            "{odd}"
+        );
+        let table =
+            serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="});
+        let cut = problem(&|file| file["normalizer"] = table.clone());
+        assert!(
+            cut.contains("normalizer has a table of characters that is cut off"),
+            "{cut}"
+        );
     }
 
     #[test]

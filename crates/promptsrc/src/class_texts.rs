@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use burn::tensor::{Tensor, TensorData};
 use promptsrc_clip::templates::fill;
+use promptsrc_clip::tokenizer::LONGEST_TEXT;
 use promptsrc_clip::{ClipModel, Slot, TextInput, TextInputError, TokenizeError, unit, values};
 
 use crate::config::ClassPosition;
@@ -108,23 +109,34 @@ pub(crate) fn tokens_as(
     let tokens: Vec<Vec<u32>> = names
         .iter()
         .map(|name| {
-            clip.tokenizer()
-                .tokenize(&filled(template, name, form), length, false)
-                .map_err(|source| ClassTextError::TooLong {
-                    name: name.clone(),
-                    source,
-                })
+            let tokens = filled(template, name, form)
+                .and_then(|text| clip.tokenizer().tokenize(&text, length, false));
+            tokens.map_err(|source| ClassTextError::TooLong {
+                name: name.clone(),
+                source,
+            })
         })
         .collect::<Result<_, _>>()?;
     check_tokens(names, &tokens)?;
     Ok(tokens)
 }
 
-fn filled(template: &str, name: &str, form: NameForm) -> String {
-    match form {
+/// A template with the name, unless it would be longer than any text: a long template with many places for a long
+/// name is too long for memory.
+fn filled(template: &str, name: &str, form: NameForm) -> Result<String, TokenizeError> {
+    let places = template.matches("{}").count();
+    let bytes = (template.len() - 2 * places).saturating_add(places.saturating_mul(name.len()));
+    if bytes > LONGEST_TEXT {
+        return Err(TokenizeError::TooManyBytes {
+            text: name.chars().take(60).collect(),
+            bytes,
+            most: LONGEST_TEXT,
+        });
+    }
+    Ok(match form {
         NameForm::Cleaned => fill(template, name),
         NameForm::AsGiven => template.replace("{}", name),
-    }
+    })
 }
 
 /// Rejects different names of the same tokens. Equal names pass: published class names have some,
@@ -304,4 +316,30 @@ fn mean_over_templates(
         TensorData::new(mean, shape),
         clip.device(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_not_filled_beyond_the_longest_text() {
+        let filled = |template: &str, name: &str| filled(template, name, NameForm::Cleaned);
+        assert_eq!(
+            filled("a {} {}.", "red_cat").as_deref(),
+            Ok("a red cat red cat.")
+        );
+        let name = "a".repeat(LONGEST_TEXT / 2);
+        assert_eq!(
+            filled("{}{}", &name).map(|text| text.len()),
+            Ok(LONGEST_TEXT)
+        );
+        // 4 GiB of text.
+        let error = filled(&"{}".repeat(1 << 20), &name).unwrap_err();
+        let bytes = name.len() << 20;
+        assert!(
+            matches!(error, TokenizeError::TooManyBytes { bytes: found, .. } if found == bytes),
+            "{error}"
+        );
+    }
 }

@@ -307,12 +307,12 @@ mod tests {
 
     #[test]
     fn a_device_that_fails_is_an_error_with_the_first_message() {
-        let error = catching("gpu", || {
+        let error = catching::<()>("gpu", || {
             let driver = std::thread::spawn(|| panic!("wgpu error: Out of Memory\n  in a call\n"));
             driver.join().ok();
             panic!("the channel is closed");
         });
-        let Err(DeviceError::Failed { name, reason }) = error.map(|()| ()) else {
+        let Err(DeviceError::Failed { name, reason }) = error else {
             panic!("no failure");
         };
         assert_eq!(name, "gpu");

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::byte_pair::{BytePair, START_OF_TEXT};
+use super::growth;
+use super::guarded::guarded;
 
 /// A `tokenizer.json` that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,10 @@ fn error(path: &Path, problem: impl ToString) -> TokenizerError {
 impl Json {
     pub(super) fn of(file: &File) -> Result<Self, TokenizerError> {
         let problem = |problem: String| error(&file.path, problem);
-        let mut inner = tokenizers::Tokenizer::from_bytes(&file.bytes)
+        growth::check(&file.value).map_err(problem)?;
+        // What was checked, and not what a file says twice.
+        let checked = serde_json::to_vec(&file.value).map_err(|e| problem(e.to_string()))?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(&checked))
             .map_err(|e| problem(format!("it cannot be read as a tokenizer: {e}")))?;
         // Texts that are too long are refused, and none is padded.
         inner
@@ -63,9 +68,7 @@ impl Json {
             }
         }
         let encode = |text: &str, special: bool| {
-            let encoding = inner
-                .encode(text, special)
-                .map_err(|e| problem(e.to_string()))?;
+            let encoding = guarded(|| inner.encode(text, special)).map_err(problem)?;
             Ok(encoding.get_ids().to_vec())
         };
         let (start, end) = match encode("", true)?.as_slice() {
@@ -86,6 +89,11 @@ impl Json {
         }
         let vocabulary = inner.get_vocab(true);
         let greatest = vocabulary.values().copied().max().unwrap_or_default();
+        if let Some(odd) = [start, end].into_iter().find(|id| *id > greatest) {
+            return Err(problem(format!(
+                "it begins or ends texts with {odd}, but its tokens are 0 to {greatest}"
+            )));
+        }
         Ok(Self {
             hash: format!("tokenizer.json {}", blake3::hash(&file.bytes).to_hex()),
             start,
@@ -96,8 +104,12 @@ impl Json {
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.inner.encode(text, false).map_err(|e| e.to_string())?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = guarded(|| self.inner.encode(text, false))?;
+        let ids = encoding.get_ids();
+        match ids.iter().find(|id| **id as usize >= self.vocab_size) {
+            Some(id) => Err(format!("it has the token {id}, of {}", self.vocab_size)),
+            None => Ok(ids.to_vec()),
+        }
     }
 }
 
