@@ -17,8 +17,8 @@ use crate::args::{Cli, Command, Common};
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::settings::{
-    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, PredictSettings,
-    SampleSettings, TrainSettings,
+    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, ExportSettings,
+    PredictSettings, SampleSettings, TrainSettings,
 };
 
 // The autodiff engine allocates and frees many buffers; mimalloc makes that much faster.
@@ -52,6 +52,7 @@ fn run(command: &Command, common: &Common, printer: &Printer) -> Result<(), Fail
             commands::predict::run(PredictSettings::new(args, common)?, printer)
         }
         Command::Embed(args) => commands::embed::run(&EmbedSettings::new(args, common)?, printer),
+        Command::Export(args) => commands::export::run(ExportSettings::new(args, common)?, printer),
         Command::Sample(args) => commands::sample::run(&SampleSettings::new(args)?, printer),
         Command::Data(args) => commands::data::run(args, printer),
         Command::Inspect(args) => commands::inspect::run(args, common, printer),

@@ -7,7 +7,7 @@ mod lock;
 mod regular;
 pub mod tensor_file;
 
-pub use atomic_file::{SaveError, remove_leftovers, write_atomically};
+pub use atomic_file::{AtomicFile, SaveError, remove_leftovers, write_atomically};
 pub use input_file::{InputFile, InputReader};
 pub use lock::{Lock, refuse_link};
 pub use regular::{LARGEST_TENSORS, LARGEST_TEXT, open_regular, read_regular, read_regular_text};

@@ -36,6 +36,8 @@ use crate::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 #[derive(Clone, Debug)]
 pub struct Clip {
     model: ClipModel,
+    /// Its file, still open: an export reads the numbers again.
+    weights: Arc<ClipWeights>,
     source: String,
     record: ClipRecord,
     stated: WeightOptions,
@@ -184,6 +186,7 @@ impl Clip {
             stated: WeightOptions::default(),
             notes: weights.notes().to_vec(),
             features: Arc::new(FeatureCache::in_memory(&model)),
+            weights: Arc::new(weights.clone()),
             model,
         })
     }
@@ -191,6 +194,11 @@ impl Clip {
     /// The two towers.
     pub fn model(&self) -> &ClipModel {
         &self.model
+    }
+
+    /// Its weights, as its file has them.
+    pub fn weights(&self) -> &ClipWeights {
+        &self.weights
     }
 
     /// The image features that have been computed, for feature methods.
