@@ -342,7 +342,9 @@ def prepare(image, settings):
         size = round(width / long), round(height / long)
     else:
         size = (side, side) if settings["resize"] == "squash" else image.size
-    image = image.resize(size, Image.Resampling[settings["interpolation"].upper()])
+    # Across first, as in every Pillow up to 12.2: later ones begin with the height of tall images.
+    filter = Image.Resampling[settings["interpolation"].upper()]
+    image = image.resize((size[0], image.height), filter).resize(size, filter)
 
     def offset(length):
         if length < side:
