@@ -157,7 +157,7 @@ fn a_run_becomes_a_graph_of_standard_operators_without_the_text_tower() {
 fn the_file_beside_a_model_and_its_metadata_say_the_same() {
     let folder = scratch();
     let run = below(&folder, "run");
-    train(&run, &["--classes", "base"]).done();
+    train(&run, &["--classes", "base", "--exif"]).done();
     let out = below(&folder, "model.onnx");
     export(
         &run,
@@ -186,6 +186,7 @@ fn the_file_beside_a_model_and_its_metadata_say_the_same() {
     assert_eq!(record["novel_labels"], serde_json::json!(["yellow star"]));
     assert_eq!(record["preprocessing"]["interpolation"], "bicubic");
     assert_eq!(record["preprocessing"]["resize_to"], 32);
+    assert_eq!(record["preprocessing"]["exif"], true);
     assert_eq!(record["activation"], "quick_gelu");
     let inspected = promptsrc(&["inspect", &run, "--json"])
         .done()

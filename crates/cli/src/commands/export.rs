@@ -25,10 +25,9 @@ struct Written {
 }
 
 pub fn run(settings: ExportSettings, printer: &Printer) -> Result<(), Failure> {
-    let ExportSettings { what, mut options } = settings;
+    let ExportSettings { what, options } = settings;
     let written = match what {
         Exported::Adapter { source, names, out } => {
-            options.exif = source.exif(None, printer);
             let path = source.path().display().to_string();
             let loaded = source.load(printer)?;
             let meta = &loaded.adapter.meta;

@@ -96,7 +96,6 @@ impl ExportSettings {
             options: OnnxOptions {
                 weights: args.weights,
                 external_above: args.external_above.unwrap_or(default.external_above),
-                ..default
             },
         })
     }

@@ -42,8 +42,6 @@ pub struct OnnxOptions {
     /// With more bytes of constants than this they get a file of their own beside the model. A single file
     /// has less than 2 GiB.
     pub external_above: u64,
-    /// Whether images are turned by their EXIF orientation, for the record.
-    pub exif: bool,
 }
 
 impl Default for OnnxOptions {
@@ -51,7 +49,6 @@ impl Default for OnnxOptions {
         Self {
             weights: OnnxWeights::F32,
             external_above: LARGEST_MODEL,
-            exif: false,
         }
     }
 }
@@ -133,7 +130,8 @@ pub fn export_onnx(
     let classifier = adapter.classifier(clip, names)?;
     let templates = meta.templates().map_err(ClassifierError::from)?;
     let classes = ClassesRecord::of_adapter(clip, meta, classifier.names(), templates);
-    export_classifier(clip, &classifier, classes, out, options)
+    let recorded = (classes, meta.data.exif);
+    export_classifier(clip, &classifier, recorded, out, options)
 }
 
 /// Exports frozen CLIP as a classifier among these names, as [`export_onnx`] does; each class is the normalised
@@ -152,7 +150,7 @@ pub fn export_zero_shot_onnx(
     let classifier = Classifier::zero_shot(clip, names, templates)?;
     let templates = templates.iter().map(|t| t.as_ref().to_string()).collect();
     let classes = ClassesRecord::zero_shot(clip, classifier.names(), templates);
-    export_classifier(clip, &classifier, classes, out, options)
+    export_classifier(clip, &classifier, (classes, false), out, options)
 }
 
 /// Exports a frozen tower: `pixel_values` `[batch, 3, resolution, resolution]` to `image_embeds`, or `input_ids`
@@ -186,7 +184,7 @@ pub fn export_tower_onnx(
             graph.output(&features, "image_embeds", Element::F32, &shape);
             let tensors = vec![images(clip), output("image_embeds")];
             let record = about("image tower", tensors)
-                .with_preprocessing(FullPreprocessing::of(&clip.preprocess(), options.exif));
+                .with_preprocessing(FullPreprocessing::of(&clip.preprocess(), false));
             write(&graph, &record, out, options)
         }
         OnnxTower::Text => {
@@ -206,10 +204,11 @@ pub fn export_tower_onnx(
     }
 }
 
+/// With what is recorded of the classes, and whether images are turned by their EXIF orientation.
 fn export_classifier(
     clip: &Clip,
     classifier: &Classifier,
-    classes: ClassesRecord,
+    (classes, exif): (ClassesRecord, bool),
     out: &Path,
     options: &OnnxOptions,
 ) -> Result<OnnxExport, OnnxError> {
@@ -255,7 +254,7 @@ fn export_classifier(
     let stored = options.weights.to_string();
     let record = OnnxRecord::new(clip, "classifier", stored, tensors)
         .with_classes(classes)
-        .with_preprocessing(FullPreprocessing::of(&clip.preprocess(), options.exif));
+        .with_preprocessing(FullPreprocessing::of(&clip.preprocess(), exif));
     write(&graph, &record, out, options)
 }
 
