@@ -431,6 +431,18 @@ fn heads_become_models_of_their_own_classes() {
 }
 
 #[test]
+fn a_checkpoint_of_the_reference_is_exported_too_and_in_f32_whatever_it_was_trained_in() {
+    let folder = scratch();
+    let out = below(&folder, "model.onnx");
+    let more = ["--clip", &clip(), "--names", NAMES];
+    let ending = export(&golden("checkpoint"), &out, &more).done();
+    assert!(!ending.stderr.contains("evaluated in"), "{ending}");
+    let record = record(&below(&folder, "model.json"));
+    assert_eq!(record["class_features_precision"], "f32");
+    assert_eq!(record["novel_labels"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
 fn wrong_usage_says_what_is_wrong() {
     let folder = scratch();
     let run = trained(folder.path());

@@ -61,7 +61,7 @@ pub struct Cli {
 }
 
 /// Options of all commands.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Debug)]
 #[command(next_help_heading = "Options of all commands")]
 pub struct Common {
     /// Number of threads [default: all cores]. The result does not depend on it.
@@ -78,7 +78,7 @@ pub struct Common {
     pub device: String,
     /// Precision of the matrix products in the towers; auto is bf16 on a processor by AMD with
     /// instructions for it (AVX512-BF16), otherwise f32. An adapter is evaluated in the precision of
-    /// its training, which it records, unless another one is given here.
+    /// its training, which it records, unless another one is given here. export takes f32 for auto.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Activation of a CLIP whose weights have no configuration beside them: quick-gelu (OpenAI's,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc::{OnnxOptions, OnnxTower, Precision, PrecisionChoice, onnx_paths};
+use promptsrc::{OnnxOptions, OnnxTower, onnx_paths};
 use promptsrc_clip::templates;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
@@ -45,12 +45,6 @@ impl ExportSettings {
     /// # Errors
     /// [`Failure`] if an option is wrong, as far as that can be found before a CLIP is downloaded.
     pub fn new(args: &ExportModelArgs, common: &Common) -> Result<Self, Failure> {
-        // The graph computes in f32, and so should what is baked into it.
-        let mut common = common.clone();
-        if common.precision == PrecisionChoice::Auto {
-            common.precision = PrecisionChoice::Given(Precision::F32);
-        }
-        let common = &common;
         let names = class_names(args)?;
         let out = args.out.clone();
         let spec = args.clip.as_deref();
@@ -59,7 +53,8 @@ impl ExportSettings {
                 check_out(args, &[out.as_path()])?;
                 let source = AdapterSource::new(run, spec, &args.checkpoint, common)?;
                 Exported::Adapter {
-                    source: Box::new(source),
+                    // The graph computes in f32, and so should what is baked into it.
+                    source: Box::new(source.in_f32(common)),
                     names,
                     out,
                 }
@@ -68,7 +63,7 @@ impl ExportSettings {
                 refuse_checkpoint_options(args)?;
                 check_out(args, &[out.as_path()])?;
                 Exported::ZeroShot {
-                    clip: ClipSettings::new(spec.unwrap_or_default(), common)?,
+                    clip: ClipSettings::new(spec.unwrap_or_default(), common)?.in_f32(common),
                     names,
                     templates: given_templates(args)?,
                     out,
@@ -85,7 +80,7 @@ impl ExportSettings {
                 let files: Vec<&Path> = towers.iter().map(|(_, file)| file.as_path()).collect();
                 check_out(args, &files)?;
                 Exported::Towers {
-                    clip: ClipSettings::new(spec.unwrap_or_default(), common)?,
+                    clip: ClipSettings::new(spec.unwrap_or_default(), common)?.in_f32(common),
                     towers,
                 }
             }
