@@ -74,7 +74,11 @@ class Clock:
         self.threads = options.threads if options.processor_time else None
 
     def now(self):
-        return sum(os.times()[:4]) / self.threads if self.threads else time.perf_counter()
+        if not self.threads:
+            return time.perf_counter()
+        children = os.times()
+        times = time.process_time(), children.children_user, children.children_system
+        return sum(times) / self.threads
 
     def __enter__(self):
         self.start = self.now()
