@@ -23,8 +23,8 @@ pub use crate::host::{Answer, Host, Observer};
 use crate::args::{Cli, Command, Common};
 use crate::output::Printer;
 use crate::settings::{
-    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, PredictSettings,
-    SampleSettings, TrainSettings,
+    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, ExportSettings,
+    PredictSettings, SampleSettings, TrainSettings,
 };
 
 /// The command as a process: results on standard output, everything else on standard error.
@@ -99,9 +99,7 @@ fn guarded(
     arguments: &[OsString],
     printer: &Printer,
 ) -> Result<(), Failure> {
-    promptsrc::catching(&common.device, || {
-        run(command, common, arguments, printer)
-    })?
+    promptsrc::catching(&common.device, || run(command, common, arguments, printer))?
 }
 
 /// Checks the settings of a command, then runs it.
@@ -119,6 +117,7 @@ fn run(
             commands::predict::run(PredictSettings::new(args, common)?, printer)
         }
         Command::Embed(args) => commands::embed::run(&EmbedSettings::new(args, common)?, printer),
+        Command::Export(args) => commands::export::run(ExportSettings::new(args, common)?, printer),
         Command::Sample(args) => {
             commands::sample::run(&SampleSettings::new(args, common)?, printer)
         }

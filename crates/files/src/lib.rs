@@ -9,7 +9,7 @@ mod lock;
 mod regular;
 pub mod tensor_file;
 
-pub use atomic_file::{SaveError, remove_leftovers, write_atomically};
+pub use atomic_file::{AtomicFile, SaveError, remove_leftovers, write_atomically};
 pub use input_file::{InputFile, InputReader};
 pub use json_bound::{bounded_json, read_regular_json};
 pub use lock::{Lock, refuse_link};

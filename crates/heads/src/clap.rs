@@ -109,6 +109,11 @@ impl Prototypes {
         &self.prototypes
     }
 
+    /// The factor between cosines and logits.
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
     /// Trains the prototypes. The text features are **raw**: the mean over the templates of features that are not
     /// of unit length. All passes of the training features are used: their rows are one list, row
     /// `pass * images + image`, which each epoch shuffles, to take as many batches of it as one pass fills

@@ -196,6 +196,31 @@ impl ClipAdapter {
         })
     }
 
+    /// Width of the layer between.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Weights of the first layer, `[hidden, dim]`.
+    pub fn down(&self) -> &[f32] {
+        &self.down
+    }
+
+    /// Weights of the second layer, `[dim, hidden]`.
+    pub fn up(&self) -> &[f32] {
+        &self.up
+    }
+
+    /// Share of the network's output in the blended feature.
+    pub fn ratio(&self) -> f32 {
+        self.ratio
+    }
+
+    /// The factor between cosines and logits.
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
     /// Numbers in a row of features.
     pub fn dim(&self) -> usize {
         self.dim

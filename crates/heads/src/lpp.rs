@@ -89,6 +89,11 @@ impl Lpp {
         &self.alpha
     }
 
+    /// Unit text features `[classes, dim]`.
+    pub fn text_features(&self) -> &[f32] {
+        &self.text_features
+    }
+
     /// Random bias of each class, uniform between -1/sqrt(dim) and 1/sqrt(dim) as PyTorch's linear layer has it.
     pub fn initial_bias(seed: u64, classes: usize, dim: usize) -> Vec<f32> {
         let bound = 1.0 / (dim as f64).sqrt();

@@ -188,6 +188,16 @@ impl TipAdapter {
         self.beta
     }
 
+    /// Unit text features `[classes, dim]`.
+    pub fn text_features(&self) -> &[f32] {
+        &self.text_features
+    }
+
+    /// The factor between cosines and logits of the texts.
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
     /// Scaled cosines with the texts, `[rows, classes]`.
     pub(crate) fn text_logits(&self, unit: &[f32]) -> Vec<f32> {
         let mut logits = rows_by_rows(unit, &self.text_features, self.dim);

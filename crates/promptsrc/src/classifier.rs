@@ -49,7 +49,7 @@ pub struct Classifier<'a> {
 
 /// Text features that images are compared with.
 #[derive(Debug)]
-enum ClassText {
+pub(crate) enum ClassText {
     /// Unit rows `[classes, embed_dim]`.
     Features(Box<Tensor<2>>),
     /// Unit rows that depend on the image.
@@ -60,7 +60,7 @@ enum ClassText {
 
 /// Text prompts that depend on the image.
 #[derive(Debug)]
-struct Conditioned {
+pub(crate) struct Conditioned {
     model: Box<dyn PromptModel>,
     leaves: Leaves,
     texts: TextInput,
@@ -311,6 +311,16 @@ impl<'a> Classifier<'a> {
     /// The class names, in the order of the logits.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The text features that images are compared with.
+    pub(crate) fn text(&self) -> &ClassText {
+        &self.text
+    }
+
+    /// The prompts of the image tower by layer; empty where it has none.
+    pub(crate) fn vision_prompts(&self) -> &[Tensor<2>] {
+        &self.prompts.vision
     }
 
     /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images

@@ -35,6 +35,8 @@ use crate::records::{ClipRecord, ClipSettingsRecord, PreprocessingRecord};
 #[derive(Clone, Debug)]
 pub struct Clip {
     model: ClipModel,
+    /// Its file, still open: an export reads the numbers again.
+    weights: Arc<ClipWeights>,
     source: String,
     record: ClipRecord,
     stated: WeightOptions,
@@ -186,6 +188,7 @@ impl Clip {
             stated: WeightOptions::default(),
             notes: weights.notes().to_vec(),
             features: Arc::new(FeatureCache::in_memory(&model)),
+            weights: Arc::new(weights.clone()),
             model,
             device,
         })
@@ -199,6 +202,11 @@ impl Clip {
     /// The device that it computes on.
     pub fn open_device(&self) -> &OpenDevice {
         &self.device
+    }
+
+    /// Its weights, as its file has them.
+    pub fn weights(&self) -> &ClipWeights {
+        &self.weights
     }
 
     /// The image features that have been computed, for feature methods.

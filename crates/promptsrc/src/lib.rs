@@ -50,6 +50,7 @@ mod initial_values;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
+mod onnx;
 mod overlap;
 mod parameters;
 mod prompt_model;
@@ -77,6 +78,10 @@ pub use feature_training::FeatureError;
 pub use image_batches::ImageBatches;
 pub use image_list::fingerprint;
 pub use metrics::Evaluation;
+pub use onnx::{
+    OnnxError, OnnxExport, OnnxOptions, OnnxTower, OnnxWeights, export_onnx, export_tower_onnx,
+    export_zero_shot_onnx, onnx_paths,
+};
 pub use overlap::overlap_warnings;
 pub use parameters::{Leaves, Parameter, ParameterError, Parameters};
 pub use prompt_model::{Placement, PromptModel, TowerPrompts};

@@ -1,8 +1,8 @@
 //! A frozen CLIP.
 
 use promptsrc::{ClipOptions, ImageBatches, PrecisionChoice, stop};
-use promptsrc_clip::{Activation, values};
 use promptsrc_clip::weights::WeightOptions;
+use promptsrc_clip::{Activation, values};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

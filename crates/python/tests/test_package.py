@@ -254,6 +254,25 @@ def test_benchmarks_and_tables(clip, tmp_path, answer) -> None:
     assert "<table>" in again[0]._repr_html_()
 
 
+def test_onnx_models_are_those_of_the_command(clip, command, tmp_path) -> None:
+    adapter = promptsrc.train(clip, IMAGES, shots=1, epochs=1, progress=False)
+    names = ["red circle", "a star, or two"]
+    written = adapter.export_onnx(clip, tmp_path / "ours.onnx", names)
+    assert written and (tmp_path / "ours.json").exists()
+    listed = tmp_path / "names.txt"
+    listed.write_text("\n".join(names) + "\n")
+    arguments = ["--names-file", listed, "--clip", "mini", "--out", tmp_path / "theirs.onnx"]
+    command("export", adapter.path, *arguments)
+    assert (tmp_path / "ours.onnx").read_bytes() == (tmp_path / "theirs.onnx").read_bytes()
+    clip.export_onnx(tmp_path / "towers")
+    assert (tmp_path / "towers" / "vision_model.onnx").exists()
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(tmp_path / "ours.onnx"))
+    side = clip.resolution
+    found = session.run(["probabilities"], {"pixel_values": np.zeros((2, 3, side, side), np.float32)})[0]
+    assert found.shape == (2, 2) and np.allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
 def test_picks_files_and_data_sets_are_described(clip, tmp_path, answer) -> None:
     picks = promptsrc.sample(IMAGES, shots=2, seed=3)
     assert picks == answer("sample", "--data", IMAGES, "--shots", 2, "--seed", 3)

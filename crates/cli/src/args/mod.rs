@@ -8,6 +8,7 @@ mod demo;
 mod embed;
 mod eval;
 mod exif;
+mod export;
 mod inspect;
 mod labelled;
 mod methods;
@@ -27,6 +28,7 @@ pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
 pub use demo::DemoArgs;
 pub use embed::EmbedArgs;
 pub use eval::{EvalArgs, TemplatesArg};
+pub use export::{ExportModelArgs, ExportedTower};
 pub use inspect::InspectArgs;
 pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
@@ -80,7 +82,7 @@ pub struct Common {
     pub device: String,
     /// Precision of the matrix products in the towers; auto is bf16 on a processor by AMD with
     /// instructions for it (AVX512-BF16), otherwise f32. An adapter is evaluated in the precision of
-    /// its training, which it records, unless another one is given here.
+    /// its training, which it records, unless another one is given here. export takes f32 for auto.
     #[arg(long, global = true, value_name = "P", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Activation of a CLIP whose weights have no configuration beside them: quick-gelu (OpenAI's,
@@ -136,6 +138,14 @@ pub enum Command {
     Predict(PredictArgs),
     /// Write image and text features to a safetensors file (not normalised).
     Embed(EmbedArgs),
+    /// Write a classifier, or CLIP's towers, as ONNX models that other runtimes serve.
+    ///
+    /// A model takes prepared images of any number: the file NAME.json beside it says how they are
+    /// prepared, and names the classes; the model's metadata says the same. Learned prompts of the
+    /// image tower are part of the graph, and the class features are a matrix in it, so neither text
+    /// tower nor tokenizer is needed. Everything is computed in f32, by operators of the ONNX standard
+    /// (opset 17). Without --names, --clip exports its frozen towers.
+    Export(ExportModelArgs),
     /// Print which images a few-shot subset contains.
     Sample(SampleArgs),
     /// Check which of the paper's 15 data sets exist and are complete.

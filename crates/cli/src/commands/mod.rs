@@ -6,6 +6,7 @@ pub mod data;
 pub mod demo;
 pub mod embed;
 pub mod eval;
+pub mod export;
 pub mod inspect;
 mod machine;
 pub mod predict;

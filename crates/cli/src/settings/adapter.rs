@@ -80,6 +80,17 @@ impl AdapterSource {
         })
     }
 
+    /// The same with its CLIP in f32, unless the options say another precision.
+    pub fn in_f32(self, common: &Common) -> Self {
+        let kind = match self.kind {
+            Kind::Checkpoint(checkpoint, supplement, clip) => {
+                Kind::Checkpoint(checkpoint, supplement, clip.in_f32(common))
+            }
+            Kind::Adapter(adapter, file, clip) => Kind::Adapter(adapter, file, clip.in_f32(common)),
+        };
+        Self { kind, ..self }
+    }
+
     /// The path as given.
     pub fn path(&self) -> &Path {
         &self.path

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use promptsrc::{Clip, ClipError, ClipOptions, DeviceError, is_mini};
+use promptsrc::{Clip, ClipError, ClipOptions, DeviceError, Precision, PrecisionChoice, is_mini};
 use promptsrc_clip::hub::DownloadEvent;
 use promptsrc_clip::weights::WeightOptions;
 
@@ -68,6 +68,15 @@ impl ClipSettings {
                 .map(|difference| format!("{}: {difference}", file.display())),
             ..self
         }
+    }
+
+    /// The same in f32, unless the options say another precision.
+    pub fn in_f32(mut self, common: &Common) -> Self {
+        if common.precision == PrecisionChoice::Auto {
+            self.options.precision = PrecisionChoice::Given(Precision::F32);
+            self.difference = None;
+        }
+        self
     }
 
     /// Whether it is the built-in CLIP.

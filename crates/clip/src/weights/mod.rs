@@ -22,7 +22,7 @@ mod tokenizer_files;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use compact::Compact;
 pub use config::{ClipConfig, TextConfig, VisionConfig};
@@ -40,14 +40,15 @@ use source::Source;
 ///
 /// No tensor is missing and all have the shapes that [`ClipConfig`] says: that was checked when the
 /// file was opened. Linear weights are `[out, in]`, the projections `visual.proj` and
-/// `text_projection` are `[in, out]`, as OpenAI has them.
+/// `text_projection` are `[in, out]`, as OpenAI has them. A clone shares the open file.
+#[derive(Clone)]
 pub struct ClipWeights {
     path: PathBuf,
     format: WeightFormat,
     config: ClipConfig,
     tokenizer: Tokenizer,
     notes: Vec<String>,
-    source: Source,
+    source: Arc<Source>,
     tensors: BTreeMap<String, Tensor>,
     fingerprint: OnceLock<String>,
 }
@@ -117,7 +118,7 @@ impl ClipWeights {
             config,
             tokenizer,
             notes,
-            source,
+            source: Arc::new(source),
             tensors,
             fingerprint: OnceLock::new(),
         })

@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 /// One tensor in OpenAI's naming: its shape there, and what in the file it is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tensor {
     pub(super) shape: Vec<usize>,
     pub(super) origin: Origin,

@@ -136,6 +136,13 @@ class Clip:
         names, templates = _strings("names", names), _strings("templates", templates)
         return Classifier(self._native.classifier(names, templates))
 
+    def export_onnx(
+        self, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
+    ) -> dict[str, Any]:
+        """Write the two towers as ONNX models into the folder ``out``; with class names, zero-shot CLIP as one
+        model, as ``promptsrc export --clip``."""
+        return _exported(["export", "--out", os.fspath(out)], self, names, options)
+
     def __repr__(self) -> str:
         return f"<promptsrc.Clip {self.source!r}, {self.precision}>"
 
@@ -274,6 +281,14 @@ class Adapter:
         """Evaluate on labelled images, as ``promptsrc eval``: ``data`` as for :func:`train`."""
         arguments = ["eval", self.path]
         return _evaluated(arguments, clip, data, labels, class_names, options)
+
+    def export_onnx(
+        self, clip: Clip, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
+    ) -> dict[str, Any]:
+        """Write the image tower with its prompts and the class features as an ONNX model, as ``promptsrc
+        export``: ``weights="f16"``, ``force=True``. The answer says what was written."""
+        arguments = ["export", self.path, "--out", os.fspath(out)]
+        return _exported(arguments, clip, names, options)
 
     def __repr__(self) -> str:
         return f"<promptsrc.Adapter {self.method} of {len(self.class_names)} classes>"
@@ -420,6 +435,24 @@ def _evaluated(
     arguments = arguments + ["--clip", source, "--data", os.fspath(data)]  # type: ignore[arg-type]
     arguments += _arguments(_defaults(opened, options))
     return Evaluation(_answer(arguments, opened, labelled))
+
+
+def _exported(
+    arguments: list[str], clip: Clip, names: Optional[Iterable[str]], options: dict[str, Any]
+) -> dict[str, Any]:
+    arguments = [*arguments, "--clip", clip.source, *_arguments(_defaults(clip, options))]
+    if names is None:
+        return dict(_answer(arguments, clip))
+    chosen = _strings("names", names)
+    broken = [name for name in chosen if "\n" in name or "\r" in name]
+    if broken:
+        raise InputError(f"names: {broken[0]!r} has a line break")
+    with tempfile.TemporaryDirectory(prefix="promptsrc-") as folder:
+        # Names may have commas.
+        path = os.path.join(folder, "names.txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in chosen)
+        return dict(_answer([*arguments, "--names-file", path], clip))
 
 
 def sample(data: PathLike, *, shots: int, seed: int = 1, **options: Any) -> dict[str, Any]:
