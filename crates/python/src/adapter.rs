@@ -58,7 +58,7 @@ impl Adapter {
         name: &str,
     ) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
         match self.inner.parameters.get(name) {
-            Some(parameter) => Ok(crate::clip::bytes(py, &parameter.values)),
+            Some(parameter) => Ok(crate::arrays::bytes(py, &parameter.values)),
             None => Err(errors::value(&format!("there is no parameter {name:?}"))),
         }
     }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use self_cell::self_cell;
 
-use crate::clip::bytes;
+use crate::arrays::bytes;
 use crate::errors;
 use crate::images::{Given, items};
 use crate::interruptible::interruptible;

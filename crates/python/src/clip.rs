@@ -6,6 +6,7 @@ use promptsrc_clip::{Activation, values};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arrays::bytes;
 use crate::classifier::Classifier;
 use crate::errors;
 use crate::images::{Given, items};
@@ -156,13 +157,4 @@ impl Clip {
             promptsrc::Classifier::zero_shot(clip, &names, &templates)
         })
     }
-}
-
-/// Numbers as bytes in the machine's order, as NumPy reads them.
-pub fn bytes<'py>(py: Python<'py>, values: &[f32]) -> Bound<'py, PyBytes> {
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_ne_bytes())
-        .collect();
-    PyBytes::new(py, &bytes)
 }

@@ -2,6 +2,7 @@
 //! every command as a function. Arrays cross as bytes; `python/promptsrc` makes NumPy arrays of them.
 
 mod adapter;
+mod arrays;
 mod classifier;
 mod clip;
 mod command;

@@ -26,8 +26,9 @@ def native(image: ImageLike, place: int = 0) -> Native:
     if isinstance(image, (str, os.PathLike)):
         return os.fspath(image)
     if hasattr(image, "convert") and hasattr(image, "tobytes") and hasattr(image, "size"):
-        width, height = image.size
-        return width, height, image.convert("RGB").tobytes()
+        pil: Any = image
+        width, height = pil.size
+        return width, height, pil.convert("RGB").tobytes()
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return _of_array(image, place)
     raise InputError(
