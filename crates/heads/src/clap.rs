@@ -189,14 +189,14 @@ impl Head for Prototypes {
         scaled_cosines(&features, &unit_rows(&self.prototypes, self.dim), self)
     }
 
-    fn tensors(&self) -> Vec<NamedTensor> {
+    fn tensors(&self) -> Vec<NamedTensor<'static>> {
         vec![
             tensor("prototypes", &[self.classes(), self.dim], &self.prototypes),
             tensor("logit_scale", &[1], &[self.logit_scale]),
         ]
     }
 
-    fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError> {
+    fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError> {
         let tensors = Reader::new(tensors, NAMES)?;
         let (_, dim, prototypes) = tensors.matrix("prototypes")?;
         Self::new(&prototypes, dim, tensors.positive("logit_scale")?)

@@ -239,7 +239,7 @@ impl ClipAdapter {
     }
 
     /// All that the adapter is, as named tensors.
-    pub fn tensors(&self) -> Vec<NamedTensor> {
+    pub fn tensors(&self) -> Vec<NamedTensor<'static>> {
         vec![
             tensor(DOWN, &[self.hidden, self.dim], &self.down),
             tensor(UP, &[self.dim, self.hidden], &self.up),
@@ -252,7 +252,7 @@ impl ClipAdapter {
     ///
     /// # Errors
     /// Where a tensor is missing, unknown, of another shape or not finite; the error names it.
-    pub fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError> {
+    pub fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError> {
         let tensors = Reader::new(tensors, NAMES)?;
         let (hidden, dim, down) = tensors.matrix(DOWN)?;
         let ratio = tensors.number("ratio")?;

@@ -26,13 +26,13 @@ pub trait Head: Sized {
     fn logits_of_checked(&self, features: &[f32]) -> Vec<f32>;
 
     /// All that the head is, as named tensors.
-    fn tensors(&self) -> Vec<NamedTensor>;
+    fn tensors(&self) -> Vec<NamedTensor<'static>>;
 
     /// The head of such tensors.
     ///
     /// # Errors
     /// Where a tensor is missing, unknown, of another shape or not finite; the error names it.
-    fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError>;
+    fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError>;
 
     /// The head for some of its classes, in the order given. Its logits are those columns of the whole head's.
     ///

@@ -251,7 +251,7 @@ impl Head for LinearProbe {
         logits
     }
 
-    fn tensors(&self) -> Vec<NamedTensor> {
+    fn tensors(&self) -> Vec<NamedTensor<'static>> {
         let classes = self.classes();
         vec![
             tensor("weight", &[classes, self.dim], &self.weight),
@@ -259,7 +259,7 @@ impl Head for LinearProbe {
         ]
     }
 
-    fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError> {
+    fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError> {
         let tensors = Reader::new(tensors, NAMES)?;
         let (classes, dim, weight) = tensors.matrix("weight")?;
         Ok(Self {

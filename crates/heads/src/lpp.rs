@@ -205,7 +205,7 @@ impl Head for Lpp {
         self.logits_with(&unit, &rows_by_rows(&unit, &self.text_features, self.dim))
     }
 
-    fn tensors(&self) -> Vec<NamedTensor> {
+    fn tensors(&self) -> Vec<NamedTensor<'static>> {
         let (classes, dim) = (self.classes(), self.dim);
         vec![
             tensor("weight", &[classes, dim], &self.weight),
@@ -215,7 +215,7 @@ impl Head for Lpp {
         ]
     }
 
-    fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError> {
+    fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError> {
         let tensors = Reader::new(tensors, NAMES)?;
         let (classes, dim, weight) = tensors.matrix("weight")?;
         Ok(Self {

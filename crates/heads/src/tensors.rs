@@ -1,9 +1,11 @@
 //! A head as named tensors, and the checks on the way back.
 
+use std::borrow::Cow;
+
 use crate::error::HeadError;
 
-/// Name, shape and row-major values.
-pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
+/// Name, shape and row-major values, which need not be copied to be read.
+pub type NamedTensor<'a> = (String, Vec<usize>, Cow<'a, [f32]>);
 
 /// Tensors on their way into a head, each taken once.
 pub(crate) struct Reader<'a> {
@@ -14,7 +16,7 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Exactly the tensors of these names.
     pub(crate) fn new(
-        tensors: &'a [NamedTensor],
+        tensors: &'a [NamedTensor<'_>],
         names: &'static [&'static str],
     ) -> Result<Self, HeadError> {
         let expected = || names.join(", ");
@@ -53,7 +55,7 @@ impl<'a> Reader<'a> {
                     expected: "a finite number",
                 });
             }
-            found.push((shape.as_slice(), values.as_slice()));
+            found.push((shape.as_slice(), &**values));
         }
         Ok(Self { names, found })
     }
@@ -139,6 +141,6 @@ impl<'a> Reader<'a> {
 }
 
 /// A tensor for the way out.
-pub(crate) fn tensor(name: &str, shape: &[usize], values: &[f32]) -> NamedTensor {
-    (name.to_string(), shape.to_vec(), values.to_vec())
+pub(crate) fn tensor(name: &str, shape: &[usize], values: &[f32]) -> NamedTensor<'static> {
+    (name.to_string(), shape.to_vec(), values.to_vec().into())
 }

@@ -263,7 +263,7 @@ impl Head for TipAdapter {
         logits.collect()
     }
 
-    fn tensors(&self) -> Vec<NamedTensor> {
+    fn tensors(&self) -> Vec<NamedTensor<'static>> {
         let labels: Vec<f32> = self.labels.iter().map(|label| *label as f32).collect();
         let rows = labels.len();
         vec![
@@ -280,7 +280,7 @@ impl Head for TipAdapter {
         ]
     }
 
-    fn from_tensors(tensors: &[NamedTensor]) -> Result<Self, HeadError> {
+    fn from_tensors(tensors: &[NamedTensor<'_>]) -> Result<Self, HeadError> {
         let tensors = Reader::new(tensors, NAMES)?;
         let (classes, dim, text_features) = tensors.matrix("text_features")?;
         let (rows, keys) = tensors.rows_of("cache_keys", dim)?;

@@ -114,12 +114,12 @@ fn lpp_settings() -> LppSettings {
 }
 
 /// Every head with a fixed list of classes, as its tensors and its logits of the test rows.
-fn all_heads(data: &Data, seed: u64) -> Vec<(&'static str, Vec<NamedTensor>, Vec<f32>)> {
+fn all_heads(data: &Data, seed: u64) -> Vec<(&'static str, Vec<NamedTensor<'static>>, Vec<f32>)> {
     fn entry<H: Head>(
         name: &'static str,
         head: &H,
         data: &Data,
-    ) -> (&'static str, Vec<NamedTensor>, Vec<f32>) {
+    ) -> (&'static str, Vec<NamedTensor<'static>>, Vec<f32>) {
         (name, head.tensors(), head.logits(&data.test).unwrap())
     }
     let adapter = ClipAdapter::fit(&adapter_settings(), &data.raw(), seed, &mut silent).unwrap();
@@ -215,7 +215,8 @@ fn gradients_are_the_slopes_of_the_loss() {
     let training = ClipAdapterTraining::new(&settings, adapter.clone(), &data.text).unwrap();
     let gradient = training.gradient(values, labels).unwrap();
     let tensors = adapter.tensors();
-    let (down, up) = (&tensors[0].2, &tensors[1].2);
+    let (down, up) = (tensors[0].2.to_vec(), tensors[1].2.to_vec());
+    let (down, up) = (&down, &up);
     let loss = |down: Vec<f32>, up: Vec<f32>| {
         let adapter = ClipAdapter::new(&settings, DIM, 20.0, down, up).unwrap();
         let training = ClipAdapterTraining::new(&settings, adapter, &data.text).unwrap();
@@ -234,7 +235,7 @@ fn gradients_are_the_slopes_of_the_loss() {
     let gradient = gradient.gradient(values, labels).unwrap().keys;
     check_gradient("keys", &gradient, |moved| {
         let mut tensors = cache.tensors();
-        tensors[0].2 = plus(cache.keys(), moved);
+        tensors[0].2 = plus(cache.keys(), moved).into();
         let head = TipAdapter::from_tensors(&tensors).unwrap();
         let training = TipAdapterTraining::new(&settings, head, 10).unwrap();
         training.gradient(values, labels).unwrap().loss
@@ -251,7 +252,7 @@ fn gradients_are_the_slopes_of_the_loss() {
         check_gradient(name, gradient, |moved| {
             let mut other = training.clone();
             let mut tensors = training.head.tensors();
-            tensors[tensor].2 = plus(&tensors[tensor].2, moved);
+            tensors[tensor].2 = plus(&tensors[tensor].2, moved).into();
             other.head = Lpp::from_tensors(&tensors).unwrap();
             other.gradient().loss
         });
@@ -263,14 +264,14 @@ fn round_trip<H: Head + PartialEq + std::fmt::Debug>(head: &H) {
     let tensors = head.tensors();
     let text = |error: HeadError| error.to_string();
     for (i, (name, shape, values)) in tensors.iter().enumerate() {
-        let with = |tensor: Option<NamedTensor>| {
+        let with = |tensor: Option<NamedTensor<'static>>| {
             let mut tensors = tensors.clone();
             tensors.remove(i);
             tensors.extend(tensor);
             text(H::from_tensors(&tensors).unwrap_err())
         };
-        let longer: Vec<f32> = values.iter().chain(values).copied().collect();
-        let mut nan = values.clone();
+        let longer: Vec<f32> = values.iter().chain(values.iter()).copied().collect();
+        let mut nan = values.to_vec();
         nan[0] = f32::NAN;
         for said in [
             with(None),
@@ -280,14 +281,14 @@ fn round_trip<H: Head + PartialEq + std::fmt::Debug>(head: &H) {
                 [&[1], shape.as_slice()].concat(),
                 values.clone(),
             ))),
-            with(Some((name.clone(), shape.clone(), nan))),
-            with(Some((name.clone(), shape.clone(), longer))),
+            with(Some((name.clone(), shape.clone(), nan.into()))),
+            with(Some((name.clone(), shape.clone(), longer.into()))),
         ] {
             assert!(said.contains(name.as_str()), "{name}: {said}");
         }
     }
     let mut more = tensors.clone();
-    more.push(("extra".to_string(), vec![1], vec![0.0]));
+    more.push(("extra".to_string(), vec![1], vec![0.0].into()));
     assert!(text(H::from_tensors(&more).unwrap_err()).contains("extra"));
 }
 

@@ -40,14 +40,16 @@ impl Head {
         let parameter = |(name, shape, values): NamedTensor| Parameter {
             name,
             shape,
-            values,
+            values: values.into_owned(),
         };
         Parameters::new(tensors.into_iter().map(parameter).collect())
     }
 
     /// The head of an adapter's parameters.
     pub fn of(settings: &HeadSettings, parameters: &Parameters) -> Result<Self, HeadError> {
-        let tensor = |p: &Parameter| (p.name.clone(), p.shape.clone(), p.values.clone());
+        fn tensor(p: &Parameter) -> NamedTensor<'_> {
+            (p.name.clone(), p.shape.clone(), p.values.as_slice().into())
+        }
         let tensors: Vec<NamedTensor> = parameters.iter().map(tensor).collect();
         Ok(match settings {
             HeadSettings::LinearProbe(_) => Self::LinearProbe(LinearProbe::from_tensors(&tensors)?),
