@@ -19,7 +19,7 @@ impl Lock {
     /// Takes the lock of that file, which is made if need be; `None` where another process holds it.
     ///
     /// Some network file systems have no locks, or none between machines. The lease beside the file is
-    /// enough there; see [`Lease`].
+    /// enough there.
     ///
     /// # Errors
     /// What the system says of the file; where it is no regular file, a link included.
@@ -60,7 +60,7 @@ impl Lock {
     /// something is written that the other would not expect.
     ///
     /// # Errors
-    /// As [`Lease::check`].
+    /// What the system says, or that the lease is lost.
     pub fn check(&self) -> io::Result<()> {
         self.lease.check()
     }
