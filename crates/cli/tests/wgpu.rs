@@ -32,7 +32,7 @@ mod with_the_feature {
 
     /// The device, or why it is not there.
     fn hardware() -> Result<String, String> {
-        let found = promptsrc(&["inspect", "--machine", "--json"]).done().json();
+        let found = json(&["inspect", "--machine", "--json"]);
         let devices = found["devices"].as_array().expect("devices");
         let device = devices.iter().find(|device| device["name"] == "wgpu");
         let device = device.expect("the device of the feature");
@@ -44,6 +44,22 @@ mod with_the_feature {
                 Ok(hardware.to_string())
             }
         }
+    }
+
+    /// Runs the command, however long it takes: a software driver compiles each shader for seconds.
+    fn run(args: &[&str]) -> String {
+        let output = std::process::Command::new(PROMPTSRC)
+            .args(args)
+            .env("HF_HUB_OFFLINE", "1")
+            .output()
+            .expect("the command starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {said}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn json(args: &[&str]) -> Value {
+        serde_json::from_str(&run(args)).expect("JSON")
     }
 
     fn floats(bytes: &[u8]) -> Vec<f32> {
@@ -118,7 +134,7 @@ mod with_the_feature {
                     "--out",
                     &out,
                 ];
-                promptsrc(&[&args[..], more].concat()).done();
+                run(&[&args[..], more].concat());
                 out
             };
             let features = difference(&embed(&cpu, &[]), &embed(&gpu, &ON_GPU));
@@ -126,8 +142,15 @@ mod with_the_feature {
 
             // A small training with every loss and prompts in every layer.
             let options = ["--epochs", "3", "--precision", "f32"];
-            train_on(clip, &images(), &cpu, &options).done();
-            train_on(clip, &images(), &gpu, &[&options[..], &ON_GPU].concat()).done();
+            let data = images();
+            let train = |out: &str, more: &[&str]| {
+                let args = [
+                    "train", "--clip", clip, "--data", &data, "--shots", "2", "--out", out,
+                ];
+                run(&[&args[..], &options, more].concat());
+            };
+            train(&cpu, &[]);
+            train(&gpu, &ON_GPU);
             let (on_cpu, on_gpu) = (losses(&cpu), losses(&gpu));
             assert_eq!(on_cpu.len(), on_gpu.len());
             let apart = |(a, b): (&f64, &f64)| (a - b).abs() / a.abs().max(1e-6);
@@ -150,13 +173,13 @@ mod with_the_feature {
             let eval = |more: &[&str]| {
                 let data = images();
                 let args = ["eval", &cpu, "--clip", clip, "--data", &data, "--json"];
-                promptsrc(&[&args[..], more].concat()).done().json()
+                json(&[&args[..], more].concat())
             };
             assert_eq!(eval(&[])["correct"], eval(&ON_GPU)["correct"]);
             let predict = |more: &[&str]| {
                 let data = images();
                 let args = ["predict", &cpu, &data, "--clip", clip, "--json"];
-                let found = promptsrc(&[&args[..], more].concat()).done().json();
+                let found = json(&[&args[..], more].concat());
                 let text = found.to_string();
                 let numbers = text.split(|c: char| !c.is_ascii_digit() && !".e-".contains(c));
                 let numbers =
@@ -177,17 +200,19 @@ mod with_the_feature {
         let whole = path("tiny-g");
         let run = path("killed");
         let options = ["--epochs", "3", "--precision", "f32", "--device", "wgpu"];
-        let child = start_with(&run, &options);
-        let killed = kill_when(child, || has_state(&run));
-        start_with(&run, &[&options[..], &["--resume"]].concat())
-            .wait()
-            .expect("an end");
+        let mut child = start_with(&run, &options);
+        while !has_state(&run) && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        kill(child);
+        let resumed = start_with(&run, &[&options[..], &["--resume"]].concat()).wait();
+        assert!(resumed.expect("an end").success());
         let resumed = difference(
             &below(&whole, "adapter.safetensors"),
             &below(&run, "adapter.safetensors"),
         );
         say(
-            &format!("resumed (killed: {killed}), against one go on the GPU"),
+            "resumed after a kill, against one go on the GPU",
             resumed.into(),
             0.0,
         );
