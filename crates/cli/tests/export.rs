@@ -524,7 +524,8 @@ fn onnxruntime_computes_what_predict_and_embed_do() {
 #[test]
 fn the_python_of_the_readme_serves_a_model() {
     let readme = fs::read_to_string(root().join("README.md")).expect("a README");
-    let (_, code) = readme.split_once("```python\n").expect("an example");
+    let (_, onnx) = readme.split_once("## ONNX").expect("the section");
+    let (_, code) = onnx.split_once("```python\n").expect("an example");
     let (code, _) = code.split_once("```").expect("an end");
     let lines = code
         .lines()
