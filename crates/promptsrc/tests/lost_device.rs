@@ -17,7 +17,10 @@ fn a_lost_device_is_an_error_that_names_it() {
             options.init_with_setup().ok()
         });
     let Some((device, setup)) = opened else {
-        let _ = writeln!(std::io::stderr(), "\nskipped: a lost device: there is no driver");
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nskipped: a lost device: there is no driver"
+        );
         return;
     };
     let sum = |device: &Device| values(Tensor::<1>::ones([8], device) + 1.0);
