@@ -138,7 +138,7 @@ class Clip:
 
     def export_onnx(
         self, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
-    ) -> dict[str, Any]:
+    ) -> list[dict[str, Any]]:
         """Write the two towers as ONNX models into the folder ``out``; with class names, zero-shot CLIP as one
         model, as ``promptsrc export --clip``."""
         return _exported(["export", "--out", os.fspath(out)], self, names, options)
@@ -284,9 +284,9 @@ class Adapter:
 
     def export_onnx(
         self, clip: Clip, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
-    ) -> dict[str, Any]:
+    ) -> list[dict[str, Any]]:
         """Write the image tower with its prompts and the class features as an ONNX model, as ``promptsrc
-        export``: ``weights="f16"``, ``force=True``. The answer says what was written."""
+        export``: ``weights="f16"``, ``force=True``. The answer says of each model what was written."""
         arguments = ["export", self.path, "--out", os.fspath(out)]
         return _exported(arguments, clip, names, options)
 
@@ -439,10 +439,10 @@ def _evaluated(
 
 def _exported(
     arguments: list[str], clip: Clip, names: Optional[Iterable[str]], options: dict[str, Any]
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     arguments = [*arguments, "--clip", clip.source, *_arguments(_defaults(clip, options))]
     if names is None:
-        return dict(_answer(arguments, clip))
+        return list(_answer(arguments, clip))
     chosen = _strings("names", names)
     broken = [name for name in chosen if "\n" in name or "\r" in name]
     if broken:
@@ -452,7 +452,7 @@ def _exported(
         path = os.path.join(folder, "names.txt")
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(f"{name}\n" for name in chosen)
-        return dict(_answer([*arguments, "--names-file", path], clip))
+        return list(_answer([*arguments, "--names-file", path], clip))
 
 
 def sample(data: PathLike, *, shots: int, seed: int = 1, **options: Any) -> dict[str, Any]:
