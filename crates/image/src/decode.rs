@@ -68,12 +68,30 @@ fn exif_chunk(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// A chunk of an extended WebP. The decoder would take as much memory as its length says, whatever there is.
+fn webp_chunk<'b>(bytes: &'b [u8], wanted: &[u8; 4]) -> Option<&'b [u8]> {
+    let mut rest = bytes.get(12..).filter(|rest| rest.starts_with(b"VP8X"))?;
+    loop {
+        // Kind, length, data, a byte for even lengths.
+        let length = u32::from_le_bytes(*rest.get(4..)?.first_chunk()?) as usize;
+        let data = rest.get(8..length.checked_add(8)?)?;
+        if rest.starts_with(wanted) {
+            return Some(data);
+        }
+        rest = rest.get(length.checked_add(8 + length % 2)?..)?;
+    }
+}
+
 /// The EXIF and XMP data of a JPEG, PNG or WebP. TIFF's orientation is applied by every decoder, and
 /// BMP and GIF have none.
 fn metadata(bytes: &[u8]) -> Metadata {
     match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => jpeg::metadata(bytes),
-        Ok(format @ (ImageFormat::Png | ImageFormat::WebP)) => {
+        Ok(ImageFormat::WebP) => Metadata {
+            exif: webp_chunk(bytes, b"EXIF").map(<[u8]>::to_vec),
+            xmp: webp_chunk(bytes, b"XMP ").map(<[u8]>::to_vec),
+        },
+        Ok(format @ ImageFormat::Png) => {
             let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder();
             let mut metadata = decoder.map_or_else(
                 |_| Metadata::default(),
@@ -82,7 +100,7 @@ fn metadata(bytes: &[u8]) -> Metadata {
                     xmp: decoder.xmp_metadata().ok().flatten(),
                 },
             );
-            if metadata.exif.is_none() && format == ImageFormat::Png {
+            if metadata.exif.is_none() {
                 metadata.exif = exif_chunk(bytes).map(<[u8]>::to_vec);
             }
             metadata
@@ -251,5 +269,38 @@ fn explain(error: CodecError, format: &'static str) -> ImageError {
         }
         CodecError::Unsupported(e) => ImageError::unsupported(format, e),
         other => ImageError::damaged(format, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webp(chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+        let mut bytes = b"RIFF\0\0\0\0WEBP".to_vec();
+        for (kind, length, data) in chunks {
+            bytes.extend_from_slice(*kind);
+            bytes.extend(length.to_le_bytes());
+            bytes.extend_from_slice(data);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_chunk_is_found_within_the_file_and_never_beyond_it() {
+        let header: (&[u8; 4], u32, &[u8]) = (b"VP8X", 3, &[8, 0, 0, 0]);
+        let whole = webp(&[header, (b"EXIF", 4, b"MM\0*"), (b"XMP ", 2, b"<>")]);
+        assert_eq!(webp_chunk(&whole, b"EXIF"), Some(&b"MM\0*"[..]));
+        assert_eq!(webp_chunk(&whole, b"XMP "), Some(&b"<>"[..]));
+        assert_eq!(webp_chunk(&whole, b"ICCP"), None);
+        // Two gigabytes, as a fuzzer had it.
+        let endless = webp(&[header, (b"EXIF", 0x8d00_001a, &[0x8d; 60])]);
+        assert_eq!(webp_chunk(&endless, b"EXIF"), None);
+        assert_eq!(metadata(&endless).exif, None);
+        let simple = webp(&[(b"VP8L", 2, &[0, 0]), (b"EXIF", 4, b"MM\0*")]);
+        assert_eq!(webp_chunk(&simple, b"EXIF"), None);
+        for end in 0..whole.len() {
+            webp_chunk(&whole[..end], b"XMP ");
+        }
     }
 }
