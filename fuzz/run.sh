@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the parsers, each for so many seconds: bash fuzz/run.sh SECONDS [TARGET...]
 #
-# JOBS=N fuzzes N targets at once. What a target learns is kept in fuzz/corpus/TARGET (ignored by git). An input that
+# JOBS=N fuzzes N targets at once, SEED=N begins with the same random numbers (0: others each time). What a target learns is kept in fuzz/corpus/TARGET (ignored by git). An input that
 # breaks a parser, hangs or takes much memory is kept in fuzz/artifacts/TARGET, and the script ends with 1; with 2 for
 # wrong usage; with 3 where this machine cannot fuzz.
 #
@@ -82,7 +82,7 @@ fuzz() {
     [[ ! -f dictionaries/$target.txt ]] || dictionary=("-dict=dictionaries/$target.txt")
     begun=$SECONDS
     program_of "$target" "corpus/$target" "$seeds" -max_total_time="$seconds" "${limits[@]}" \
-        -max_len=$((longest > 16384 ? longest : 16384)) -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
+        -max_len=$((longest > 16384 ? longest : 16384)) -seed="${SEED:-0}" -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
         "${dictionary[@]}" >>"$log" 2>&1 || status=$?
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     peak=$(sed -n 's/^stat::peak_rss_mb: *//p' "$log")
