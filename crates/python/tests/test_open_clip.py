@@ -25,7 +25,8 @@ def test_features_of_real_images_are_those_of_open_clip(tmp_path) -> None:
     files = sorted(str(path) for path in REPOSITORY.rglob("*.jpg") if "target" not in path.parts)
     files = [path for path in files if _opens(path)][:40]
     with torch.no_grad():
-        batch = torch.stack([preprocess(Image.open(path)) for path in files])
+        # Converted first, as the published trainers do; open_clip resizes CMYK as it is.
+        batch = torch.stack([preprocess(Image.open(path).convert("RGB")) for path in files])
         expected = model.encode_image(batch).numpy()
         tokens = open_clip.get_tokenizer("ViT-B-32-quickgelu")(["a photo of a cat.", "a dog"])
         texts = model.encode_text(tokens).numpy()
@@ -35,7 +36,7 @@ def test_features_of_real_images_are_those_of_open_clip(tmp_path) -> None:
     ):
         error = np.abs(ours - theirs).max() / np.abs(theirs).max()
         print(f"{what}: {len(ours)}, largest relative difference {error:.2e}")
-        assert error < 1e-4
+        assert error < 1e-5
 
 
 def _opens(path: str) -> bool:
