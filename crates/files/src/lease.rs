@@ -288,14 +288,15 @@ fn host() -> String {
 mod tests {
     use super::*;
 
-    const SHORT: Duration = Duration::from_millis(200);
+    /// Long enough for a busy machine to let a heart beat in it.
+    const SHORT: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_lease_is_held_once_gives_signs_of_life_and_leaves_nothing() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let base = folder.path().join(".lock");
         let held = Lease::take_within(&base, false, SHORT, SHORT / 10)?.expect("the lease");
-        let until = Instant::now() + 4 * SHORT;
+        let until = Instant::now() + 2 * SHORT;
         while Instant::now() < until {
             assert!(Lease::take_within(&base, false, SHORT, SHORT / 10)?.is_none());
             std::thread::sleep(SHORT / 20);
@@ -357,7 +358,7 @@ mod tests {
     fn of_many_that_find_a_lost_lease_one_gets_it() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let base = folder.path().join(".lock");
-        for round in 0..20 {
+        for round in 0..4 {
             fs::write(of(&base, 1), format!("elsewhere {round} 1.0 3\n"))?;
             let won = Mutex::new(Vec::new());
             std::thread::scope(|scope| {
