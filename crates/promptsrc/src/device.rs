@@ -106,7 +106,7 @@ pub fn device(name: &str) -> Result<OpenDevice, DeviceError> {
         reason,
     };
     // A missing driver is a panic with some of them.
-    let (device, hardware) = caught(|| open(name))
+    let (device, hardware) = caught(name, || open(name))
         .map_err(&unavailable)?
         .map_err(unavailable)?;
     let device = OpenDevice {
@@ -234,10 +234,7 @@ impl OpenDevice {
 /// # Errors
 /// [`DeviceError::Failed`].
 pub fn catching<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, DeviceError> {
-    if name == CPU {
-        return Ok(work());
-    }
-    caught(work).map_err(|reason| DeviceError::Failed {
+    caught(name, work).map_err(|reason| DeviceError::Failed {
         name: name.to_string(),
         reason,
     })
@@ -255,8 +252,11 @@ static WATCHED: Mutex<Watched> = Mutex::new(Watched {
     messages: Vec::new(),
 });
 
-/// The message of the first panic, on this thread or one of the driver's.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// The message of the first panic, on this thread or one of the driver's. On the CPU nothing is caught.
+fn caught<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, String> {
+    if name == CPU {
+        return Ok(work());
+    }
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

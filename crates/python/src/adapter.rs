@@ -28,7 +28,7 @@ impl Adapter {
         };
         let loaded = interruptible(py, || promptsrc::Adapter::load(&file))?;
         Ok(Self {
-            inner: loaded.map_err(|error| errors::of(&error))?,
+            inner: loaded.map_err(errors::of)?,
             path: file,
         })
     }
@@ -40,7 +40,7 @@ impl Adapter {
 
     /// The record, as JSON.
     fn record(&self) -> PyResult<String> {
-        serde_json::to_string(&self.inner.meta).map_err(|error| errors::of(&error))
+        serde_json::to_string(&self.inner.meta).map_err(errors::of)
     }
 
     /// Names and shapes of the parameters.

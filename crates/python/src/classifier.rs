@@ -42,7 +42,7 @@ impl Classifier {
         make: impl for<'a> FnOnce(&'a promptsrc::Clip) -> Result<OfClip<'a>, ClassifierError> + Send,
     ) -> PyResult<Self> {
         let made = interruptible(py, || Owned::try_new(clip, make))?;
-        let owned = made.map_err(|error| errors::of(&error))?;
+        let owned = made.map_err(errors::of)?;
         Ok(Self {
             names: owned.borrow_dependent().names().to_vec(),
             owned: Mutex::new(owned),
@@ -82,6 +82,6 @@ impl Classifier {
                 (Err(error), _) => Err(error),
             }
         })?;
-        Ok(bytes(py, &found.map_err(|error| errors::of(&error))?))
+        Ok(bytes(py, &found.map_err(errors::of)?))
     }
 }

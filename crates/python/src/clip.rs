@@ -61,7 +61,7 @@ impl Clip {
         let opened = interruptible(py, || {
             promptsrc::Clip::open_with(spec, &options, &mut |_| {})
         })?;
-        let inner = opened.map_err(|error| errors::of(&error))?;
+        let inner = opened.map_err(errors::of)?;
         Ok(Self { inner })
     }
 
@@ -121,7 +121,7 @@ impl Clip {
             }
             Ok::<_, promptsrc::DataError>(features)
         })?;
-        Ok(bytes(py, &features.map_err(|error| errors::of(&error))?))
+        Ok(bytes(py, &features.map_err(errors::of)?))
     }
 
     /// Features `[texts, embed_dim]` as bytes.
@@ -140,9 +140,9 @@ impl Clip {
             .iter()
             .map(|text| clip.tokenizer().tokenize(text, length, truncate))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| errors::of(&error))?;
+            .map_err(errors::of)?;
         let features = interruptible(py, || clip.text().encode(&tokens).map(values))?;
-        Ok(bytes(py, &features.map_err(|error| errors::of(&error))?))
+        Ok(bytes(py, &features.map_err(errors::of)?))
     }
 
     /// Zero-shot CLIP for these names.

@@ -15,22 +15,9 @@ enum Kind {
     Value,
 }
 
-/// An error of the libraries.
-pub fn of(error: &(dyn Error + 'static)) -> PyErr {
-    let mut message = error.to_string();
-    let mut kind = Kind::Value;
-    let mut inner: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = inner {
-        if error.is::<std::io::Error>() {
-            kind = Kind::File;
-        }
-        let text = error.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-        inner = error.source();
-    }
-    exception(&kind, &message)
+/// An error of the libraries, as the command would say it.
+pub fn of(error: impl Error + 'static) -> PyErr {
+    of_command(&Failure::from(error))
 }
 
 /// A command that did not succeed.

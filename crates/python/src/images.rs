@@ -31,8 +31,7 @@ pub fn items(images: Vec<Given>, labels: &[usize], upright: bool) -> PyResult<Ve
             Given::Memory(width, height, bytes) => {
                 let hash = blake3::hash(&bytes).to_hex();
                 let name = format!("memory/{place:06}-{}", &hash.as_str()[..16]);
-                let image = Image::new(width, height, bytes.to_vec())
-                    .map_err(|error| errors::of(&error))?;
+                let image = Image::new(width, height, bytes.to_vec()).map_err(errors::of)?;
                 let image = Arc::new(image);
                 Item::drawn(name, label, Drawing::new(move || (*image).clone()))
             }

@@ -9,6 +9,7 @@ use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
 use super::data::DataSettings;
 use super::files::refuse_file;
+use super::names;
 use crate::args::{Common, EvalArgs, TemplatesArg};
 use crate::failure::Failure;
 use crate::report;
@@ -84,12 +85,8 @@ fn zero_shot_templates(args: &EvalArgs) -> Result<ZeroShotTemplates, Failure> {
         let named = args.templates.unwrap_or(TemplatesArg::Single);
         return Ok(ZeroShotTemplates::Named(named));
     }
-    match args.template.iter().find(|t| !t.contains("{}")) {
-        Some(t) => Err(Failure::usage(format!(
-            "--template {t:?}: it has no {{}} for the class name"
-        ))),
-        None => Ok(ZeroShotTemplates::Given(args.template.clone())),
-    }
+    names::check_templates(&args.template)?;
+    Ok(ZeroShotTemplates::Given(args.template.clone()))
 }
 
 impl ZeroShotTemplates {

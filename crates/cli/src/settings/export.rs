@@ -7,7 +7,7 @@ use promptsrc_clip::templates;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
-use super::files::{lines, refuse_file};
+use super::files::refuse_file;
 use super::names;
 use super::output_file;
 use crate::args::{Common, ExportModelArgs, ExportedTower};
@@ -45,7 +45,7 @@ impl ExportSettings {
     /// # Errors
     /// [`Failure`] if an option is wrong, as far as that can be found before a CLIP is downloaded.
     pub fn new(args: &ExportModelArgs, common: &Common) -> Result<Self, Failure> {
-        let names = class_names(args)?;
+        let names = names::given(args.names.as_deref(), args.names_file.as_deref())?;
         let out = args.out.clone();
         let spec = args.clip.as_deref();
         let what = match (&args.run, names) {
@@ -96,22 +96,8 @@ impl ExportSettings {
     }
 }
 
-fn class_names(args: &ExportModelArgs) -> Result<Option<Vec<String>>, Failure> {
-    let (option, names) = match (&args.names, &args.names_file) {
-        (Some(list), _) => ("--names", names::separated("--names", list)?),
-        (None, Some(file)) => ("--names-file", lines(file)?),
-        (None, None) => return Ok(None),
-    };
-    names::check(option, &names)?;
-    Ok(Some(names))
-}
-
 fn given_templates(args: &ExportModelArgs) -> Result<Vec<String>, Failure> {
-    if let Some(template) = args.template.iter().find(|t| !t.contains("{}")) {
-        return Err(Failure::usage(format!(
-            "--template {template:?}: it has no {{}} for the class name"
-        )));
-    }
+    names::check_templates(&args.template)?;
     Ok(match args.template.as_slice() {
         [] => vec![templates::PHOTO.to_string()],
         given => given.to_vec(),

@@ -1,8 +1,32 @@
-//! Class names that are given as options.
+//! Class names, and templates for them, that are given as options.
+
+use std::path::Path;
 
 use promptsrc_datasets::same_names;
 
+use super::files::lines;
 use crate::failure::Failure;
+
+/// The names of `--names` or `--names-file`, checked; `None` if neither is given.
+pub fn given(list: Option<&str>, file: Option<&Path>) -> Result<Option<Vec<String>>, Failure> {
+    let (option, names) = match (list, file) {
+        (Some(list), _) => ("--names", separated("--names", list)?),
+        (None, Some(file)) => ("--names-file", lines(file)?),
+        (None, None) => return Ok(None),
+    };
+    check(option, &names)?;
+    Ok(Some(names))
+}
+
+/// Fails unless each `--template` has a place for the class name.
+pub fn check_templates(templates: &[String]) -> Result<(), Failure> {
+    match templates.iter().find(|template| !template.contains("{}")) {
+        Some(template) => Err(Failure::usage(format!(
+            "--template {template:?}: it has no {{}} for the class name"
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// The names in the value of an option, read as a line of CSV: separated by commas, in double quotes
 /// if they contain one, with a doubled quote for a quote. White space around names is dropped.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
-use super::files::{images, lines, with_standard_input};
+use super::files::{images, with_standard_input};
 use super::names;
 use crate::args::{Common, PredictArgs, PredictFormat};
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ impl PredictSettings {
         if let (true, Some(option)) = (args.zero_shot, args.checkpoint.given()) {
             return Err(only_of_checkpoints(option, "zero-shot CLIP has no prompts"));
         }
-        let names = names(args)?;
+        let names = names::given(args.names.as_deref(), args.names_file.as_deref())?;
         let (inputs, what) = if args.zero_shot {
             let Some(names) = names else {
                 return Err(Failure::usage(
@@ -74,14 +74,4 @@ impl PredictSettings {
             format: args.format,
         })
     }
-}
-
-fn names(args: &PredictArgs) -> Result<Option<Vec<String>>, Failure> {
-    let (option, names) = match (&args.names, &args.names_file) {
-        (Some(list), _) => ("--names", names::separated("--names", list)?),
-        (None, Some(file)) => ("--names-file", lines(file)?),
-        (None, None) => return Ok(None),
-    };
-    names::check(option, &names)?;
-    Ok(Some(names))
 }

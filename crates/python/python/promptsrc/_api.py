@@ -23,25 +23,9 @@ if TYPE_CHECKING:
 
 PathLike = Union[str, "os.PathLike[str]"]
 Labels = Sequence[Union[int, str]]
+#: Images, labels as indices, class names, and a name for all.
+_Labelled = tuple[list[Any], list[int], list[str], str]
 Progress = Union[bool, Callable[[dict[str, Any]], object]]
-
-__all__ = [
-    "Adapter",
-    "Classifier",
-    "Clip",
-    "Evaluation",
-    "Prediction",
-    "Table",
-    "bench",
-    "data_sets",
-    "evaluate",
-    "inspect",
-    "sample",
-    "set_threads",
-    "table",
-    "train",
-]
-
 
 def _floats(data: bytes, *shape: int) -> Floats:
     import numpy as np
@@ -387,15 +371,11 @@ def train(
     if out is None:
         folder = tempfile.TemporaryDirectory(prefix="promptsrc-")
         out = os.path.join(folder.name, "run")
-    labelled = _labelled(data, labels, class_names)
+    place, labelled = _data(data, labels, class_names, options)
     if labelled is not None:
         options.setdefault("shots", "all")
-        data = "memory"
-    elif class_names is not None:
-        options["class_names"] = class_names
-    opened = clip if isinstance(clip, Clip) else None
-    source = opened.source if opened is not None else os.fspath(clip)  # type: ignore[arg-type]
-    arguments = ["train", "--clip", source, "--data", os.fspath(data), "--out", os.fspath(out)]  # type: ignore[arg-type]
+    opened, source = _opened(clip)
+    arguments = ["train", "--clip", source, "--data", place, "--out", os.fspath(out)]
     arguments += _arguments(_defaults(opened, options))
     with _Observer(progress) as observe:
         _answer(arguments, opened, labelled, observe)
@@ -425,14 +405,9 @@ def _evaluated(
     class_names: Optional[Sequence[str]],
     options: dict[str, Any],
 ) -> Evaluation:
-    labelled = _labelled(data, labels, class_names)
-    if labelled is not None:
-        data = "memory"
-    elif class_names is not None:
-        options["class_names"] = class_names
-    opened = clip if isinstance(clip, Clip) else None
-    source = opened.source if opened is not None else os.fspath(clip)  # type: ignore[arg-type]
-    arguments = arguments + ["--clip", source, "--data", os.fspath(data)]  # type: ignore[arg-type]
+    place, labelled = _data(data, labels, class_names, options)
+    opened, source = _opened(clip)
+    arguments = [*arguments, "--clip", source, "--data", place]
     arguments += _arguments(_defaults(opened, options))
     return Evaluation(_answer(arguments, opened, labelled))
 
@@ -480,10 +455,11 @@ def bench(
     """Run a protocol of the paper (``base-to-novel``, ``few-shot``, ``cross-dataset``,
     ``domain-generalization``), except for finished runs, as ``promptsrc bench``. ``out`` is the folder of the
     runs; lists such as ``methods``, ``seeds``, ``datasets`` are Python's."""
-    opened = clip if isinstance(clip, Clip) else None
     arguments = ["bench", protocol, "--root", os.fspath(root)]
+    opened = None
     if clip is not None:
-        arguments += ["--clip", opened.source if opened is not None else os.fspath(clip)]  # type: ignore[arg-type]
+        opened, source = _opened(clip)
+        arguments += ["--clip", source]
     arguments += _arguments(_defaults(opened, options))
     return _tables(_answer(arguments, opened))
 
@@ -509,6 +485,28 @@ def _strings(what: str, values: Iterable[str]) -> list[str]:
     if isinstance(values, str):
         raise InputError(f"{what}: a list is expected, not a single string")
     return list(values)
+
+
+def _opened(clip: Union[Clip, PathLike]) -> tuple[Optional[Clip], str]:
+    """A CLIP that is open, if it is, and what names it for the command."""
+    if isinstance(clip, Clip):
+        return clip, clip.source
+    return None, os.fspath(clip)
+
+
+def _data(
+    data: Union[PathLike, Iterable[ImageLike]],
+    labels: Optional[Labels],
+    class_names: Optional[Sequence[str]],
+    options: dict[str, Any],
+) -> tuple[str, Optional[_Labelled]]:
+    """What ``--data`` says, and the images in memory, if they are; ``options`` get the file of class names."""
+    labelled = _labelled(data, labels, class_names)
+    if labelled is not None:
+        return "memory", labelled
+    if class_names is not None:
+        options["class_names"] = class_names
+    return os.fspath(data), None  # type: ignore[arg-type]
 
 
 def _defaults(clip: Optional[Clip], options: dict[str, Any]) -> dict[str, Any]:
@@ -544,7 +542,7 @@ def _labelled(
     data: Union[PathLike, Iterable[ImageLike]],
     labels: Optional[Labels],
     class_names: Optional[Sequence[str]],
-) -> Optional[tuple[list[Any], list[int], list[str], str]]:
+) -> Optional[_Labelled]:
     """Images in memory with labels as indices; None where ``data`` is a path."""
     if isinstance(data, (str, os.PathLike)):
         if labels is not None:
@@ -571,7 +569,7 @@ def _labelled(
 def _answer(
     arguments: Sequence[str],
     clip: Optional[Clip] = None,
-    labelled: Optional[tuple[list[Any], list[int], list[str], str]] = None,
+    labelled: Optional[_Labelled] = None,
     observe: Optional[Callable[[str], None]] = None,
 ) -> Any:
     native = clip._native if clip is not None else None
