@@ -226,6 +226,32 @@ fn values_that_take_many_times_their_bytes_are_refused() {
 }
 
 #[test]
+fn a_list_of_many_short_rows_takes_little_more_than_its_size() {
+    let folder = scratch();
+    let (csv, jsonl) = (below(&folder, "list.csv"), below(&folder, "list.jsonl"));
+    let rows = |row: &dyn Fn(usize) -> String| -> String { (0..1_200_000).map(row).collect() };
+    let columns = rows(&|i| format!("a/{i:07}.jpg,{}c\n", i % 10));
+    fs::write(&csv, format!("path,label\n{columns}")).expect("room");
+    let objects = rows(&|i| format!("{{\"path\":\"a/{i:07}.jpg\",\"label\":\"{}c\"}}\n", i % 10));
+    fs::write(&jsonl, objects).expect("room");
+    for list in [&csv, &jsonl] {
+        // To draw a sample, no image has to be there.
+        opened(&["sample", "--data", list, "--shots", "1"], list, 0);
+    }
+    // A key in every way of writing it, in every line.
+    let letters = |bits: usize| -> String {
+        let of = |(i, c): (usize, char)| match bits >> i & 1 {
+            1 => c.to_ascii_uppercase(),
+            _ => c,
+        };
+        "filename".chars().enumerate().map(of).collect()
+    };
+    let line = |bits: usize| format!("{{\"{}\":\"a\",\"label\":\"b\"}}\n", letters(bits));
+    fs::write(&jsonl, (0..256).map(line).collect::<String>()).expect("room");
+    opened(&["sample", "--data", &jsonl, "--shots", "1"], &jsonl, 1);
+}
+
+#[test]
 fn images_are_not_kept() {
     let folder = scratch();
     let image = image();

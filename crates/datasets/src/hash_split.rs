@@ -19,15 +19,16 @@ pub const NOTE: &str = "no split is given: a hash of each image's path decides i
 /// Divides the images of each class. Their paths are relative to `root`, or below it.
 pub(crate) fn divide(classes: Vec<Vec<Item>>, root: &Path, dataset: &mut Dataset) {
     for item in classes.into_iter().flatten() {
-        let part = part_of(item.path.strip_prefix(root).unwrap_or(&item.path));
+        let part = part_of(&item.path, root);
         dataset.part_mut(part).push(item);
     }
     dataset.is_divided = true;
 }
 
-/// The part of an image with this path. Its parts are hashed with a slash before each, so that the
-/// result is the same on every system.
-fn part_of(path: &Path) -> Part {
+/// The part of an image with this path, which is relative to `root`, or below it. Its components are hashed
+/// with a slash before each, so that the result is the same on every system.
+pub(crate) fn part_of(path: &Path, root: &Path) -> Part {
+    let path = path.strip_prefix(root).unwrap_or(path);
     // In units of 2^-64.
     const TRAIN: u64 = 1 << 63;
     const TRAIN_AND_VAL: u64 = u64::MAX / 10 * 7;
@@ -56,9 +57,15 @@ mod tests {
     fn the_shares_are_met_on_average_and_the_way_of_writing_a_path_does_not_count() {
         let mut counts = [0; 3];
         for index in 0..10_000 {
-            let part = part_of(Path::new(&format!("class/{index}.jpg")));
+            let part = part_of(Path::new(&format!("class/{index}.jpg")), Path::new("else"));
             counts[part as usize] += 1;
-            assert_eq!(part_of(Path::new(&format!("./class//{index}.jpg"))), part);
+            assert_eq!(
+                part_of(
+                    Path::new(&format!("./class//{index}.jpg")),
+                    Path::new("else")
+                ),
+                part
+            );
         }
         for (count, share) in counts.into_iter().zip([5000, 2000, 3000]) {
             assert!(i32::abs(count - share) < 150, "{counts:?}");

@@ -1,7 +1,8 @@
 //! The report on a data set that was read: counts, duplicates, notes.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::error::SPELLED_OUT;
@@ -135,6 +136,7 @@ impl Report {
 
     /// Counts a data set's images and finds those listed twice.
     pub(crate) fn take_stock(&mut self, dataset: &Dataset) {
+        let repeated = repeated_hashes(dataset);
         let mut seen: HashMap<&Path, (Part, usize)> = HashMap::new();
         for (part, counts) in Part::ALL.into_iter().zip(&mut self.parts) {
             *counts = PartReport {
@@ -146,6 +148,9 @@ impl Report {
                     Presence::Present => {}
                     Presence::Missing => counts.missing += 1,
                     Presence::Unreadable => counts.unreadable += 1,
+                }
+                if repeated.binary_search(&hash(&item.path)).is_err() {
+                    continue;
                 }
                 let second = (part, item.label);
                 match seen.entry(&item.path) {
@@ -184,4 +189,24 @@ impl Report {
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
+}
+
+/// The hashes that several paths have, sorted: few paths have to be compared, and of the others a number
+/// is enough.
+fn repeated_hashes(dataset: &Dataset) -> Vec<u64> {
+    let items = Part::ALL.into_iter().flat_map(|part| dataset.part(part));
+    let count = Part::ALL.iter().map(|part| dataset.part(*part).len()).sum();
+    let mut hashes: Vec<u64> = Vec::with_capacity(count);
+    hashes.extend(items.map(|item| hash(&item.path)));
+    hashes.sort_unstable();
+    let pairs = hashes.iter().zip(hashes.iter().skip(1));
+    let mut repeated: Vec<u64> = pairs.filter(|(a, b)| a == b).map(|(a, _)| *a).collect();
+    repeated.dedup();
+    repeated
+}
+
+fn hash(path: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
 }

@@ -118,7 +118,9 @@ impl Dataset {
                     item,
                 })
             };
-            places.iter().filter_map(sample).collect()
+            let mut samples = Vec::with_capacity(places.len());
+            samples.extend(places.iter().filter_map(sample));
+            samples
         };
         let test: Vec<usize> = (0..self.test.len()).collect();
         let short = picks.short.iter().map(|(label, images)| ShortClass {

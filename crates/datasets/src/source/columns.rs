@@ -48,18 +48,41 @@ const CLASS_NAME: [&str; 7] = [
 ];
 const SPLIT: [&str; 5] = ["split", "part", "subset", "partition", "set"];
 
-/// A row of a list: its line, and the cells in the order of the header.
+/// A row of a list: its line, and the cells in the order of the header. It is filled again for each row.
+#[derive(Default)]
 pub(super) struct Cells {
     pub(super) line: u64,
-    pub(super) values: Vec<Option<String>>,
+    /// The cells, one after another.
+    text: String,
+    /// Where each ends in the text, and whether it is there at all.
+    ends: Vec<(usize, bool)>,
 }
 
+/// Visits the rows of a list, and what it tells a visitor.
+pub(super) type Visit<'a> = dyn FnMut(&Cells) -> Result<(), DataError> + 'a;
+type Rows<'a> = dyn Fn(&mut Visit) -> Result<(), DataError> + 'a;
+
 impl Cells {
+    pub(super) fn fill<'a>(&mut self, cells: impl Iterator<Item = Option<&'a str>>) {
+        self.text.clear();
+        self.ends.clear();
+        for cell in cells {
+            self.text.push_str(cell.unwrap_or_default());
+            self.ends.push((self.text.len(), cell.is_some()));
+        }
+    }
+
+    /// The cell, if the row has it.
+    pub(super) fn cell(&self, column: usize) -> Option<&str> {
+        let (end, _) = self.ends.get(column).filter(|(_, there)| *there)?;
+        let before = column
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        self.text.get(before.map_or(0, |(end, _)| *end)..*end)
+    }
+
     fn get(&self, column: usize) -> &str {
-        self.values
-            .get(column)
-            .and_then(Option::as_deref)
-            .unwrap_or_default()
+        self.cell(column).unwrap_or_default()
     }
 }
 
@@ -123,7 +146,7 @@ impl Columns {
     /// # Errors
     /// [`DataError::MissingColumn`]; [`DataError::Malformed`] with the line where several columns
     /// may be meant.
-    pub(super) fn find(file: &Path, header: &[String], rows: &[Cells]) -> Result<Self, DataError> {
+    pub(super) fn find(file: &Path, header: &[String], rows: &Rows) -> Result<Self, DataError> {
         let missing = |column| DataError::MissingColumn {
             file: file.to_path_buf(),
             column,
@@ -157,11 +180,15 @@ impl Columns {
             [one] if is_called(header, *one, "split") => Some(*one),
             others => {
                 // Columns of the other names may be something else, such as a part of a body.
-                let names_parts = |column: &&usize| {
-                    rows.iter()
-                        .any(|row| row.get(**column).parse::<Part>().is_ok())
-                };
-                let meant: Vec<usize> = others.iter().filter(names_parts).copied().collect();
+                let mut names_parts = vec![false; others.len()];
+                rows(&mut |row| {
+                    for (column, names_parts) in others.iter().zip(&mut names_parts) {
+                        *names_parts |= row.get(*column).parse::<Part>().is_ok();
+                    }
+                    Ok(())
+                })?;
+                let meant = others.iter().zip(names_parts).filter(|(_, is)| *is);
+                let meant: Vec<usize> = meant.map(|(column, _)| *column).collect();
                 match meant.as_slice() {
                     [] => None,
                     [one] => Some(*one),
@@ -193,34 +220,40 @@ impl Columns {
     fn number_and_name(
         file: &Path,
         header: &[String],
-        rows: &[Cells],
+        rows: &Rows,
         first: usize,
         second: usize,
     ) -> Result<(usize, Option<usize>), DataError> {
-        let is_number = |column| {
-            rows.iter()
-                .all(|row| row.get(column).trim().parse::<usize>().is_ok())
-        };
-        match (is_number(first), is_number(second)) {
-            (true, false) => Ok((first, Some(second))),
-            (false, true) => Ok((second, Some(first))),
+        let is_number = |text: &str| text.trim().parse::<usize>().is_ok();
+        let (mut numbers, mut differing) = ([true; 2], None);
+        rows(&mut |row| {
+            let (one, other) = (row.get(first), row.get(second));
+            numbers[0] &= is_number(one);
+            numbers[1] &= is_number(other);
+            if one != other && differing.is_none() {
+                differing = Some((row.line, one.to_string(), other.to_string()));
+            }
+            Ok(())
+        })?;
+        match numbers {
+            [true, false] => Ok((first, Some(second))),
+            [false, true] => Ok((second, Some(first))),
             _ => {
-                let differing = rows.iter().find(|row| row.get(first) != row.get(second));
-                let Some(row) = differing else {
+                let Some((line, one, other)) = differing else {
                     return Ok((first, None));
                 };
                 let name = |column: usize| header.get(column).cloned().unwrap_or_default();
                 Err(DataError::Malformed {
                     file: file.to_path_buf(),
-                    line: row.line,
+                    line,
                     message: format!(
                         "the columns {:?} ({:?} here) and {:?} ({:?}) may each be the class; call \
                          the right one \"label\" and remove or rename the other (\"class_name\" is \
                          the name of a numbered label)",
                         name(first),
-                        row.get(first),
+                        one,
                         name(second),
-                        row.get(second)
+                        other
                     ),
                 })
             }
@@ -237,14 +270,17 @@ mod tests {
         rows: &[&str],
     ) -> Result<(usize, usize, Option<usize>, Option<usize>), String> {
         let cells = |text: &str| text.split(',').map(str::to_string).collect::<Vec<_>>();
-        let rows: Vec<Cells> = (2..)
-            .zip(rows)
-            .map(|(line, row)| Cells {
-                line,
-                values: cells(row).into_iter().map(Some).collect(),
+        let each = |visit: &mut Visit| {
+            (2..).zip(rows).try_for_each(|(line, row)| {
+                let mut row_cells = Cells {
+                    line,
+                    ..Cells::default()
+                };
+                row_cells.fill(cells(row).iter().map(|cell| Some(cell.as_str())));
+                visit(&row_cells)
             })
-            .collect();
-        match Columns::find("list.csv".as_ref(), &cells(header), &rows) {
+        };
+        match Columns::find("list.csv".as_ref(), &cells(header), &each) {
             Ok(found) => Ok((found.path, found.label, found.class_name, found.split)),
             Err(error) => Err(error.to_string()),
         }
