@@ -317,3 +317,38 @@ def test_ctrl_c_ends_a_classification(clip, files) -> None:
         adapter_free.predict_proba(files * 20000)
     # Nothing is left of the wish to stop.
     assert adapter_free.predict_proba(files[:2]).shape == (2, 2)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory) -> promptsrc.Adapter:
+    run = tmp_path_factory.mktemp("learned") / "run"
+    return promptsrc.train(
+        "mini", str(IMAGES), shots=1, epochs=1, precision="f32", out=run, progress=False
+    )
+
+
+def test_a_checkpoint_comes_back_as_the_adapter_it_was_made_from(learned, tmp_path) -> None:
+    checkpoint, back = tmp_path / "checkpoint", tmp_path / "back.safetensors"
+    written = promptsrc.convert(learned.path, checkpoint, clip="mini")
+    assert written["kind"] == "reference checkpoint"
+    promptsrc.convert(written["output"], back, clip="mini", method=learned.method)
+    again = promptsrc.Adapter.load(back)
+    assert {name: value.tobytes() for name, value in again.parameters.items()} == {
+        name: value.tobytes() for name, value in learned.parameters.items()
+    }
+    with pytest.raises(promptsrc.PromptsrcError, match="exists"):
+        promptsrc.convert(learned.path, checkpoint, clip="mini")
+
+
+def test_a_classifier_on_another_clip_than_that_of_the_training_says_so(learned, clip, tmp_path) -> None:
+    record = pathlib.Path(learned.path).read_bytes()
+    fingerprint = clip.fingerprint.encode()
+    for old, new, expected in (
+        (rb'\"precision\":\"f32\"', rb'\"precision\":\"f16\"', "trained in f16, but the CLIP was opened in f32"),
+        (fingerprint, fingerprint[::-1], "other weights"),
+    ):
+        assert record.count(old) == 1
+        other = tmp_path / "other.safetensors"
+        other.write_bytes(record.replace(old, new))
+        with pytest.warns(promptsrc.PromptsrcWarning, match=expected):
+            promptsrc.Adapter.load(other).classifier(clip)

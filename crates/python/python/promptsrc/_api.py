@@ -249,9 +249,24 @@ class Adapter:
             file.write(content)
 
     def classifier(self, clip: Clip, names: Optional[Iterable[str]] = None) -> Classifier:
-        """A classifier for these class names, by default those of the training."""
+        """A classifier for these class names, by default those of the training. A warning says where the CLIP has
+        other weights or another precision than that of the training."""
+        for difference in self._differences(clip):
+            _warn(f"{self.path}: {difference}")
         chosen = self.class_names if names is None else _strings("names", names)
         return Classifier(self._native.classifier(clip._native, chosen))
+
+    def _differences(self, clip: Clip) -> list[str]:
+        found = []
+        trained = str(self._record.get("precision", ""))
+        if trained not in ("", clip.precision):
+            found.append(f"trained in {trained}, but the CLIP was opened in {clip.precision}: results may differ slightly")
+        known = self._record.get("clip", {})
+        if known.get("fingerprint") and known["fingerprint"] != clip.fingerprint:
+            found.append(
+                f"trained on the CLIP {known.get('name')}, which has other weights than {clip.source}: results will differ"
+            )
+        return found
 
     def evaluate(
         self,
@@ -270,7 +285,8 @@ class Adapter:
         self, clip: Clip, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
     ) -> list[dict[str, Any]]:
         """Write the image tower with its prompts and the class features as an ONNX model, as ``promptsrc
-        export``: ``weights="f16"``, ``force=True``. The answer says of each model what was written."""
+        export``: ``weights="f16"``, ``force=True``. The answer says of each model what was written. The class
+        features are computed in the precision in which ``clip`` was opened; the command takes f32."""
         arguments = ["export", self.path, "--out", os.fspath(out)]
         return _exported(arguments, clip, names, options)
 
@@ -447,6 +463,26 @@ def inspect(path: PathLike, **options: Any) -> dict[str, Any]:
     """What a weight file, adapter, run folder or checkpoint of the reference contains, as ``promptsrc
     inspect``."""
     return dict(_answer(["inspect", os.fspath(path), *_arguments(options)]))
+
+
+def convert(
+    input: PathLike, output: PathLike, *, clip: Union[Clip, PathLike, None] = None, **options: Any
+) -> dict[str, Any]:
+    """Convert a checkpoint of a published Python trainer to an adapter, or an adapter to a checkpoint, as
+    ``promptsrc convert``."""
+    arguments = ["convert", os.fspath(input), os.fspath(output)]
+    opened = None
+    if clip is not None:
+        opened, source = _opened(clip)
+        arguments += ["--clip", source]
+        options = _defaults(opened, options)
+    return dict(_answer([*arguments, *_arguments(options)], opened))
+
+
+def demo(**options: Any) -> dict[str, Any]:
+    """The method at work on the built-in world, as ``promptsrc demo``: ``out`` is the folder of its runs,
+    ``methods`` chooses the rows."""
+    return dict(_answer(["demo", *_arguments(options)]))
 
 
 def bench(
