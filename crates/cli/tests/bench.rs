@@ -107,6 +107,14 @@ fn the_table_does_not_depend_on_which_process_makes_the_runs() {
     assert_eq!(json["average"]["promptsrc"]["hm"]["runs"], 2);
     assert_eq!(table(&whole, "json"), expected);
 
+    // Interrupted between the result and the end.
+    let one = &holding(&whole, "result.json")[0];
+    let measuring = below(one, ".measuring");
+    fs::create_dir(&measuring).expect("a folder");
+    fs::copy(below(one, "result.json"), below(&measuring, "result.json")).expect("a copy");
+    assert_eq!(sweep(&whole, &[]).done().stdout, expected);
+    assert!(!fs::exists(&measuring).expect("an answer"));
+
     // Killed in the middle, several times, and resumed.
     let killed = below(&folder, "killed");
     let mut kills = 0;

@@ -325,14 +325,22 @@ impl<'a> Sweep<'a> {
         observe: &(dyn Fn(&SweepEvent) + Sync),
     ) -> Result<Attempt, SweepError> {
         let folder = self.folder(&run.id);
-        if self.report_finished(run, &folder, observe)? {
+        let measuring = folder.join(MEASURING);
+        // What an interrupted process has left there is looked at under the lock.
+        if !measuring.exists() && self.report_finished(run, &folder, observe)? {
             return Ok(Attempt::Ended(Ok(())));
         }
         let Some(lock) = lock(&folder)? else {
             return Ok(Attempt::Locked);
         };
-        // Another process may have finished it before the lock was taken.
+        // Another process may have finished it before the lock was taken, or was interrupted at its very end.
         if self.report_finished(run, &folder, observe)? {
+            let (saved, whole) = (RunResult::load(&measuring)?, RunResult::load(&folder)?);
+            if let (Some(saved), Some(whole)) = (saved, whole)
+                && saved.measured.iter().all(|of| whole.measured.contains(of))
+            {
+                let _ = std::fs::remove_dir_all(&measuring);
+            }
             return Ok(Attempt::Ended(Ok(())));
         }
         observe(&SweepEvent::Begin(run));
