@@ -27,11 +27,7 @@ pub fn auroc(known: &[f64], unknown: &[f64]) -> Result<f64, NumbersError> {
 ///
 /// # Errors
 /// As [`auroc`]; [`NumbersError::Rate`] unless `kept` is above 0 and below 1.
-pub fn false_positive_rate(
-    known: &[f64],
-    unknown: &[f64],
-    kept: f64,
-) -> Result<f64, NumbersError> {
+pub fn false_positive_rate(known: &[f64], unknown: &[f64], kept: f64) -> Result<f64, NumbersError> {
     check(known, unknown)?;
     crate::quantile::check_rate(kept)?;
     let known = sorted(known);

@@ -10,10 +10,7 @@ use crate::temperature::Temperature;
 ///
 /// # Errors
 /// [`NumbersError::Empty`] without images.
-pub fn brier_score(
-    images: &LabelledLogits,
-    temperature: Temperature,
-) -> Result<f64, NumbersError> {
+pub fn brier_score(images: &LabelledLogits, temperature: Temperature) -> Result<f64, NumbersError> {
     if images.is_empty() {
         return Err(NumbersError::Empty);
     }

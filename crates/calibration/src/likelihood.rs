@@ -18,8 +18,7 @@ pub fn negative_log_likelihood(
         return Err(NumbersError::Empty);
     }
     let inverse = 1.0 / temperature.value();
-    let loss = |(label, row): (usize, &[f32])| {
-        log_sum_exp(row, inverse) - inverse * f64::from(row[label])
-    };
+    let loss =
+        |(label, row): (usize, &[f32])| log_sum_exp(row, inverse) - inverse * f64::from(row[label]);
     Ok(images.rows().map(loss).sum::<f64>() / images.len() as f64)
 }
