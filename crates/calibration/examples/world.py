@@ -1,4 +1,6 @@
-"""Calibration on the built-in world, as tables: `python3 crates/calibration/examples/world.py PROMPTSRC FOLDER`.
+"""Calibration on the built-in world, as tables: `python3 crates/calibration/examples/world.py PROMPTSRC FOLDER SEEDS`.
+
+`SEEDS`, such as 1,2,3: those of the few-shot images and of the training, over which figures are averaged.
 
 For each set: zero-shot CLIP, and IVLP and PromptSRC trained on 16 images of each base class (f32), calibrated on the
 validation images of the base classes, measured on the test images of base and novel classes. On novel classes the
@@ -12,8 +14,8 @@ import sys
 
 SETS = ["objects", "surfaces", "finegrained", "scenes"]
 METHODS = {"zero-shot": "zero-shot CLIP", "ivlp": "IVLP", "promptsrc": "PromptSRC"}
-SEEDS = [1, 2, 3]
 PROGRAM, FOLDER = sys.argv[1], sys.argv[2]
+SEEDS = [int(seed) for seed in sys.argv[3].split(",")]
 
 
 def run(*arguments):

@@ -303,7 +303,11 @@ fn unknown_images(
         Some(part) => (subset, part),
         None => (subset.all_as_test(), Part::Test),
     };
-    let mut items = subset.images(part, settings.data.allow_missing)?.items;
+    let images = subset.images(part, settings.data.allow_missing)?;
+    if let Some(warning) = missing_warning(&subset, part, &images) {
+        printer.warning(&format!("unknown classes: {warning}"));
+    }
+    let mut items = images.items;
     // Names that CLIP reads as the same text are the same class.
     let is_known = |name: &String| {
         let pair = |of: &String| !same_names(&[of.clone(), name.clone()]).is_empty();
