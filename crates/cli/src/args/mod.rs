@@ -1,6 +1,8 @@
 //! The command line: one file per command, and files for the arguments that several commands share.
 
 mod bench;
+mod calibrate;
+mod calibration;
 mod checkpoint;
 mod convert;
 mod data;
@@ -22,6 +24,8 @@ mod world;
 pub use bench::{
     BenchArgs, BenchCommand, BenchCommands, MOST_PARTS, Only, Scheduler, Share, TableArgs,
 };
+pub use calibrate::CalibrateArgs;
+pub use calibration::CalibrationArgs;
 pub use checkpoint::{CheckpointArgs, UsedCheckpointArgs};
 pub use convert::ConvertArgs;
 pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
@@ -134,6 +138,12 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Evaluate an adapter, or zero-shot CLIP, on labelled images.
     Eval(EvalArgs),
+    /// Make answers reliable: a temperature, prediction sets with a promised coverage, and a threshold for
+    /// unknown classes, from labelled images that were not trained on.
+    ///
+    /// The calibration is stored beside the adapter; eval and predict use it. Sets and threshold hold for images
+    /// like those of the calibration, and for its class names, only.
+    Calibrate(Box<CalibrateArgs>),
     /// Classify images among any class names.
     Predict(PredictArgs),
     /// Write image and text features to a safetensors file (not normalised).
