@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod bench;
+pub mod completions;
 pub mod convert;
 pub mod data;
 pub mod demo;
@@ -11,5 +12,6 @@ pub mod inspect;
 mod machine;
 pub mod predict;
 pub mod sample;
+pub mod serve;
 pub mod train;
 pub mod world;
