@@ -69,6 +69,9 @@ pub(crate) struct Conditioned {
 /// The prediction for an image, or the file that cannot be read, and why.
 pub type PredictionResult = Result<Prediction, (PathBuf, ImageError)>;
 
+/// Receives the place of an image in a list and its logits.
+pub type EachLogits<'o> = dyn FnMut(usize, &[f32]) -> Result<(), EvaluateError> + 'o;
+
 /// A classifier that cannot be created.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ClassifierError {
@@ -160,6 +163,8 @@ pub struct Prediction {
     pub path: PathBuf,
     /// Probability of each class, in the order of [`Classifier::names`].
     pub probabilities: Vec<f32>,
+    /// Logit of each class, which a [calibration](crate::calibration) takes.
+    pub logits: Vec<f32>,
     /// Class names by decreasing probability; of equal ones the earlier comes first.
     ranking: Vec<(String, f32)>,
 }
@@ -175,7 +180,9 @@ impl Prediction {
         self.ranking.first().map_or("", |(name, _)| name)
     }
 
-    fn new(path: PathBuf, probabilities: &[f32], names: &[String]) -> Self {
+    fn new(path: PathBuf, logits: &[f32], names: &[String]) -> Self {
+        let mut probabilities = logits.to_vec();
+        softmax(&mut probabilities);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
         let ranking = order
@@ -184,7 +191,8 @@ impl Prediction {
         Self {
             path,
             ranking: ranking.collect(),
-            probabilities: probabilities.to_vec(),
+            probabilities,
+            logits: logits.to_vec(),
         }
     }
 }
@@ -474,7 +482,7 @@ impl<'a> Classifier<'a> {
             done += batch.n + failures.len();
             let rows = match batch.n {
                 0 => Vec::new(),
-                n => self.probabilities(batch.images, n),
+                n => self.logits(batch.images, n),
             };
             if let Some(place) = rows.iter().position(|value| !value.is_finite()) {
                 let classes = self.names.len();
@@ -532,7 +540,65 @@ impl<'a> Classifier<'a> {
         progress: &mut dyn FnMut(usize),
         each: &mut dyn FnMut(&Item, usize, f32),
     ) -> Result<ReadableEvaluation, EvaluateError> {
+        self.evaluate_rows(
+            items,
+            threads,
+            allow_unreadable,
+            progress,
+            &mut |place, answer, row| {
+                let mut row = row.to_vec();
+                softmax(&mut row);
+                each(&items[place], answer, row[answer]);
+            },
+        )
+    }
+
+    /// As [`evaluate_each`](Self::evaluate_each); `each` receives the place of every image in `items`, its class
+    /// and its logits.
+    ///
+    /// # Errors
+    /// As [`evaluate_each`](Self::evaluate_each).
+    pub fn evaluate_rows(
+        &self,
+        items: &[Item],
+        threads: usize,
+        allow_unreadable: bool,
+        progress: &mut dyn FnMut(usize),
+        each: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<ReadableEvaluation, EvaluateError> {
         let mut builder = EvaluationBuilder::new(self.names.clone());
+        let (unreadable, warning) = self.logits_each(
+            items,
+            threads,
+            allow_unreadable,
+            progress,
+            &mut |place, row| {
+                let answer = builder.add(items[place].label, row)?;
+                each(place, answer, row);
+                Ok(())
+            },
+        )?;
+        Ok(ReadableEvaluation {
+            evaluation: builder.finish()?,
+            unreadable,
+            warning,
+        })
+    }
+
+    /// The logits of images, of whatever classes; `each` receives the place of every image in `items` and its
+    /// logits, in order. Returns the places of the images that cannot be decoded, and a warning that names them.
+    ///
+    /// # Errors
+    /// As [`evaluate_each`](Self::evaluate_each), and what `each` returns. Whether the logits are finite is for
+    /// `each` to check.
+    pub fn logits_each(
+        &self,
+        items: &[Item],
+        threads: usize,
+        allow_unreadable: bool,
+        progress: &mut dyn FnMut(usize),
+        each: &mut EachLogits,
+    ) -> Result<(BTreeSet<usize>, Option<String>), EvaluateError> {
         let mut failures = Vec::new();
         let mut done = 0;
         let mut batches = ImageBatches::new(self.clip, items.to_vec(), threads)?;
@@ -541,12 +607,10 @@ impl<'a> Classifier<'a> {
             failures.extend(failed);
             // Without the option, the others are decoded only to name all that cannot be.
             if batch.n > 0 && (allow_unreadable || failures.is_empty()) {
-                let mut logits = self.logits(batch.images, batch.n);
-                let rows = logits.chunks_exact_mut(self.names.len());
-                for ((place, label), row) in batch.indices.iter().zip(&batch.labels).zip(rows) {
-                    let answer = builder.add(*label, row)?;
-                    softmax(row);
-                    each(&items[*place], answer, row[answer]);
+                let logits = self.logits(batch.images, batch.n);
+                let rows = logits.chunks_exact(self.names.len());
+                for (place, row) in batch.indices.iter().zip(rows) {
+                    each(*place, row)?;
                 }
             }
             progress(done);
@@ -558,11 +622,7 @@ impl<'a> Classifier<'a> {
         let unreadable = failures.iter().map(|(place, _)| *place).collect();
         let errors = failures.into_iter().map(|(_, error)| error).collect();
         let warning = unreadable_warning(errors, items.len(), allow_unreadable)?;
-        Ok(ReadableEvaluation {
-            evaluation: builder.finish()?,
-            unreadable,
-            warning,
-        })
+        Ok((unreadable, warning))
     }
 }
 
@@ -597,7 +657,7 @@ mod tests {
     #[test]
     fn equal_probabilities_keep_the_order_of_names() {
         let names = ["a", "b", "c"].map(String::from);
-        let found = Prediction::new("x".into(), &[0.25, 0.5, 0.25], &names);
+        let found = Prediction::new("x".into(), &[1.0, 2.0, 1.0], &names);
         let order: Vec<&str> = found.top(9).iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(order, ["b", "a", "c"]);
         assert_eq!((found.name(), found.top(1).len()), ("b", 1));

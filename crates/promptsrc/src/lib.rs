@@ -32,6 +32,7 @@
 
 pub mod adapter;
 pub mod aggregation;
+pub mod calibration;
 pub mod class_texts;
 mod classifier;
 mod clip;
@@ -66,8 +67,10 @@ pub mod training;
 mod training_images;
 
 pub use adapter::{Adapter, AdapterError};
+pub use calibration::{Calibration, CalibrationError};
 pub use classifier::{
-    Classifier, ClassifierError, EvaluateError, Prediction, PredictionResult, ReadableEvaluation,
+    Classifier, ClassifierError, EachLogits, EvaluateError, Prediction, PredictionResult,
+    ReadableEvaluation,
 };
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};

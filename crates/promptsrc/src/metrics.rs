@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use promptsrc_calibration::CalibrationBins;
 use serde::{Deserialize, Serialize};
 
-/// Bins of the expected calibration error.
-const BINS: usize = 15;
 /// Number of classes that count for [`Evaluation::top5_accuracy`].
 const GUESSES: usize = 5;
 
@@ -107,14 +106,7 @@ pub struct EvaluationBuilder {
     confusion_matrix: Vec<Vec<u64>>,
     among_first: u64,
     total: u64,
-    bins: [Bin; BINS],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Bin {
-    confidence: f64,
-    correct: u64,
-    total: u64,
+    bins: CalibrationBins,
 }
 
 impl EvaluationBuilder {
@@ -186,12 +178,7 @@ impl EvaluationBuilder {
             *count += 1;
         }
         self.among_first += u64::from(before(label, *true_logit) < GUESSES);
-        // Bins are open below and closed above: (0, 1/15], ... (14/15, 1].
-        let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        let bin = &mut self.bins[bin];
-        bin.confidence += confidence;
-        bin.correct += u64::from(predicted == label);
-        bin.total += 1;
+        self.bins.add(confidence, predicted == label);
         self.total += 1;
         Ok(predicted)
     }
@@ -246,14 +233,13 @@ impl EvaluationBuilder {
             .filter(|(_, class)| class.total > 0)
             .map(|(at, class)| ratio(2 * class.correct, class.total + predicted_as(at)))
             .collect();
-        let distance = |bin: &Bin| (bin.confidence - bin.correct as f64).abs();
         Ok(Evaluation {
             accuracy: ratio(correct, total),
             correct,
             total,
             top5_accuracy: ratio(among_first, total),
             macro_f1: f1.iter().sum::<f64>() / f1.len() as f64,
-            calibration_error: bins.iter().map(distance).sum::<f64>() / total as f64,
+            calibration_error: bins.error().unwrap_or_default(),
             per_class,
             confusion_matrix,
         })

@@ -7,6 +7,7 @@
 //! | `log.jsonl` | one event per line |
 //! | `adapter.safetensors` | the learned parameters |
 //! | `metrics.json` | figures of the finished run |
+//! | `calibration.json` | the [calibration](crate::calibration) of the adapter, if it has one |
 //!
 //! Every file except the log is written to a temporary file and renamed, so that a killed process
 //! leaves either the old or the new file. A resume cuts the log back to the last saved state.
@@ -36,6 +37,8 @@ use promptsrc_files::{
 
 /// Name of the adapter in a run folder.
 pub const ADAPTER: &str = "adapter.safetensors";
+/// Name of the calibration in a run folder.
+pub const CALIBRATION: &str = "calibration.json";
 /// Name of the configuration in a run folder.
 pub const CONFIG: &str = "config.toml";
 /// Name of the metrics in a run folder.

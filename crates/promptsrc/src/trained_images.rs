@@ -20,10 +20,24 @@ impl TrainedImages {
     /// The hashes of these images. Every file is read; one that cannot be is left out, because
     /// loading it fails.
     pub fn of(items: &[Item]) -> Self {
-        let mut hashes: Vec<u64> = content_hashes(items).into_iter().flatten().collect();
+        Self::with_hashes(content_hashes(items).into_iter().flatten().collect())
+    }
+
+    /// Those with these hashes.
+    pub fn with_hashes(mut hashes: Vec<u64>) -> Self {
         hashes.sort_unstable();
         hashes.dedup();
         Self { hashes }
+    }
+
+    /// How many different images there are.
+    pub fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// Whether an image with this hash is one of them.
+    pub fn contains(&self, hash: u64) -> bool {
+        self.hashes.binary_search(&hash).is_ok()
     }
 
     /// Whether nothing is known of the images, as in adapters that were converted from the reference.
@@ -37,9 +51,7 @@ impl TrainedImages {
             return 0;
         }
         let hashes = content_hashes(items).into_iter().flatten();
-        hashes
-            .filter(|hash| self.hashes.binary_search(hash).is_ok())
-            .count()
+        hashes.filter(|hash| self.contains(*hash)).count()
     }
 }
 
