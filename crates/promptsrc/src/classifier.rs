@@ -371,15 +371,13 @@ impl<'a> Classifier<'a> {
                 expected: self.names.len(),
             });
         }
-        let mut row = logits.to_vec();
-        softmax(&mut row);
-        match row.iter().zip(&self.names).find(|(v, _)| !v.is_finite()) {
+        match logits.iter().zip(&self.names).find(|(v, _)| !v.is_finite()) {
             Some((value, name)) => Err(MetricsError::NotFinite {
                 item: 1,
                 class: name.clone(),
                 value: value.to_string(),
             }),
-            None => Ok(Prediction::new(path, &row, &self.names)),
+            None => Ok(Prediction::new(path, logits, &self.names)),
         }
     }
 

@@ -68,7 +68,7 @@ async function start() {
     ? "One on each line. Answers follow as you type."
     : "This model answers among the classes of its training, in any selection.";
   element("top-k").value = model.top_k;
-  element("calibrated").hidden = !model.calibration;
+  element("calibrated").hidden = !calibrated();
   askAgain();
 }
 
@@ -89,15 +89,19 @@ function isOwn(list) {
   return model && list.length === model.names.length && list.every((name, i) => name === model.names[i]);
 }
 
+function calibrated() {
+  return Boolean(model && model.calibration && model.calibration.own_names);
+}
+
 function form(file) {
   const form = new FormData();
   form.append("image", file, file.name || "pasted image");
   const list = names();
   if (!isOwn(list)) form.append("names", JSON.stringify(list));
   form.append("top_k", String(Math.max(1, Number.parseInt(element("top-k").value, 10) || 5)));
-  if (model.calibration && isOwn(list)) {
+  if (calibrated() && isOwn(list)) {
     if (element("sets").checked) form.append("coverage", String(Number(element("coverage").value) / 100));
-    if (element("unknown").checked) form.append("unknown", "true");
+    if (model.calibration.unknown && element("unknown").checked) form.append("unknown", "true");
   }
   return form;
 }
@@ -108,8 +112,8 @@ function showState() {
   element("reset").disabled = !model || isOwn(list);
   element("answers-head").hidden = images.length === 0;
   element("empty").hidden = images.length > 0;
-  const calibrated = isOwn(list);
-  for (const id of ["sets", "coverage", "unknown"]) element(id).disabled = !calibrated;
+  for (const id of ["sets", "coverage", "unknown"]) element(id).disabled = !isOwn(list);
+  element("unknown-row").hidden = Boolean(model && model.calibration && !model.calibration.unknown);
   element("coverage-shown").textContent = element("coverage").value;
 }
 
@@ -236,7 +240,7 @@ function show(image, found) {
   if (found.set) {
     const line = make("p", "set");
     line.append(make("span", "quiet", found.set.length === 0 ? "The set is empty" : "Set:"));
-    for (const name of found.set.slice(0, MOST_CHIPS)) line.append(make("span", "chip", name));
+    for (const { name } of found.set.slice(0, MOST_CHIPS)) line.append(make("span", "chip", name));
     const more = found.set.length - MOST_CHIPS;
     if (more > 0) line.append(make("span", "quiet", `and ${more} more`));
     parts.push(line);

@@ -1,13 +1,10 @@
-//! Answers as JSON.
+//! What is answered where nothing is wrong.
 
-use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
 use promptsrc::Prediction;
+use promptsrc::calibration::CalibratedAnswer;
 use serde::Serialize;
 
-use crate::problem::{BadImage, Reason};
+use crate::problem::BadImage;
 
 /// The answer of `/v1/predict`.
 #[derive(Debug, Serialize)]
@@ -45,6 +42,14 @@ pub(crate) enum Predicted {
         image: String,
         /// The most probable first.
         top: Vec<Named>,
+        /// Whether the probabilities are at the temperature of a calibration.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        calibrated: bool,
+        /// The classes of the set, the most probable first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        set: Option<Vec<Named>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unknown: Option<Unknown>,
     },
     Bad(BadImage),
 }
@@ -71,38 +76,48 @@ pub(crate) struct TextFeature {
     pub feature: Vec<f32>,
 }
 
+/// Whether an image shows none of the classes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Unknown {
+    pub unknown: bool,
+    pub score: f64,
+    pub threshold: f64,
+}
+
 impl Predicted {
-    /// The `top_k` most probable names.
-    pub fn new(image: String, prediction: &Prediction, top_k: usize) -> Self {
-        let named = |(name, probability): &(String, f32)| Named {
-            name: name.clone(),
-            probability: *probability,
+    /// The `top_k` most probable names, with the numbers of the calibration where it has answered. The order is
+    /// that of the probabilities without it, as in `predict`.
+    pub fn new(
+        image: String,
+        prediction: &Prediction,
+        calibrated: Option<&CalibratedAnswer>,
+        top_k: usize,
+    ) -> Self {
+        let own = &prediction.probabilities;
+        let mut order: Vec<usize> = (0..own.len()).collect();
+        order.sort_by(|a, b| own[*b].total_cmp(&own[*a]));
+        let names = prediction.top(own.len()).iter().map(|(name, _)| name);
+        let mut name_of = vec![""; own.len()];
+        for (class, name) in order.iter().zip(names) {
+            name_of[*class] = name;
+        }
+        let probabilities = calibrated.map_or(own, |of| &of.probabilities);
+        let named = |class: &usize| Named {
+            name: name_of.get(*class).copied().unwrap_or_default().to_string(),
+            probability: probabilities.get(*class).copied().unwrap_or_default(),
         };
-        let top = prediction.top(top_k).iter().map(named).collect();
-        Self::Known { image, top }
-    }
-}
-
-/// A value as an answer.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let (status, text) = match serde_json::to_string(value) {
-        Ok(text) => (status, text),
-        // No value of this crate is one that JSON does not have.
-        Err(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            r#"{"error":{"code":"internal","message":"the answer cannot be written"}}"#.to_string(),
-        ),
-    };
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
-/// A reason without a status of its own.
-impl Reason {
-    pub fn at(self, image: String) -> BadImage {
-        BadImage { image, error: self }
+        let set = calibrated.and_then(|of| of.set.as_ref());
+        let unknown = calibrated.and_then(|of| of.unknown);
+        Self::Known {
+            image,
+            top: order.iter().take(top_k).map(named).collect(),
+            calibrated: calibrated.is_some(),
+            set: set.map(|set| set.iter().map(named).collect()),
+            unknown: unknown.map(|of| Unknown {
+                unknown: of.unknown,
+                score: of.score,
+                threshold: of.threshold,
+            }),
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use promptsrc::{Classifier, ClassifierError, Image};
+use promptsrc::calibration::{CalibrationError, Wanted};
+use promptsrc::{Classifier, ClassifierError, Image, Prediction};
 use promptsrc_clip::values;
 
 use crate::bounds::Bounds;
@@ -76,7 +77,8 @@ impl<'s> ServedEngine<'s> {
     /// The answer for a request whose images have these features.
     fn answer(&mut self, work: &Work, features: Vec<Vec<f32>>) -> Result<Answer, Problem> {
         match &work.question {
-            Question::Predict { names } => {
+            Question::Predict { names, wanted } => {
+                let served = self.served;
                 let classifier = self.classifier(names.as_ref())?;
                 let classes = classifier.names().len().max(1);
                 let logits = classifier.logits_of_features(features.concat());
@@ -84,6 +86,19 @@ impl<'s> ServedEngine<'s> {
                 let prediction = |row: &[f32]| classifier.prediction(PathBuf::new(), row);
                 let predictions: Result<Vec<_>, _> = rows.map(prediction).collect();
                 let predictions = predictions.map_err(|_| not_finite())?;
+                let calibration = served.calibration_for(classifier.names());
+                let calibrated = |prediction: Prediction| {
+                    let answer = match calibration {
+                        Some(calibration) => Some(calibration.answer(&prediction.logits, wanted)),
+                        None if *wanted == Wanted::default() => None,
+                        // What cannot be promised is refused before.
+                        None => return Err(Problem::internal()),
+                    };
+                    let answer = answer.transpose().map_err(|error| of_calibration(&error))?;
+                    Ok((prediction, answer))
+                };
+                let predictions = predictions.into_iter().map(calibrated);
+                let predictions = predictions.collect::<Result<Vec<_>, Problem>>()?;
                 match predictions.len() == work.images.len() {
                     true => Ok(Answer::Predictions(predictions)),
                     false => Err(Problem::internal()),
@@ -165,6 +180,16 @@ fn of_names(error: ClassifierError) -> Problem {
         ClassifierError::Names(_) | ClassifierError::OtherClasses { .. } => {
             Problem::invalid(format!("names: {error}"))
         }
+        _ => Problem::internal(),
+    }
+}
+
+/// What a calibration does not have. None of the messages of an answer names a file.
+pub(crate) fn of_calibration(error: &CalibrationError) -> Problem {
+    match error {
+        CalibrationError::NoSets { .. }
+        | CalibrationError::NoThreshold { .. }
+        | CalibrationError::Numbers(_) => Problem::invalid(format!("calibration: {error}")),
         _ => Problem::internal(),
     }
 }

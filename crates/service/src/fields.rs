@@ -2,7 +2,7 @@
 
 use crate::names;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::{Asked, set_method};
 
 impl Asked {
     /// Sets a field.
@@ -18,10 +18,14 @@ impl Asked {
             }
             "texts" => self.texts.extend(names::of_text(field, value)?),
             "top_k" => self.top_k = Some(number(field, value)?),
+            "coverage" => self.wanted.coverage = Some(rate(field, value)?),
+            "sets" => self.wanted.sets = Some(set_method(value)?),
+            "unknown" => self.wanted.unknown = truth(field, value)?,
             "allow_unreadable" => self.allow_unreadable = truth(field, value)?,
             _ => {
                 return Err(Problem::invalid(format!(
-                    "unknown field {:?}; there are image, names, texts, top_k and allow_unreadable",
+                    "unknown field {:?}; there are image, names, texts, top_k, coverage, sets, unknown and \
+                     allow_unreadable",
                     shortened(field)
                 )));
             }
@@ -47,6 +51,13 @@ fn number(field: &str, value: &str) -> Result<usize, Problem> {
         Problem::invalid(format!(
             "{field}: expected a whole number of at least 1, found {value:?}"
         ))
+    })
+}
+
+fn rate(field: &str, value: &str) -> Result<f64, Problem> {
+    value.trim().parse().map_err(|_| {
+        let value = shortened(value);
+        Problem::invalid(format!("{field}: expected a number, found {value:?}"))
     })
 }
 

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 
 use crate::body::discard;
+use crate::paths::is_open;
 use crate::problem::Problem;
-use crate::routes::is_open;
 use crate::state::State;
 
 /// Nothing but what the service itself serves, and images that a person has dropped.

@@ -7,10 +7,11 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use promptsrc::Image;
+use promptsrc::calibration::Wanted;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::{self, Embedded, Embeddings, Predicted, Predictions, TextFeature};
+use crate::answer::{Embedded, Embeddings, Predicted, Predictions, TextFeature};
 use crate::body::{self, Received, discard};
 use crate::decoding::{Prepared, prepare};
 use crate::json::default_name;
@@ -19,13 +20,13 @@ use crate::problem::Problem;
 use crate::queue::{Answer, Places, Question, Work};
 use crate::request::{Asked, Upload};
 use crate::state::State;
-use crate::{json, multipart, names};
+use crate::{json, multipart, names, response};
 
 type Answered = Result<Response, Problem>;
 
 /// The process is alive.
 pub(crate) async fn healthz() -> Response {
-    answer::json(StatusCode::OK, &json!({ "status": "alive" }))
+    response::json(StatusCode::OK, &json!({ "status": "alive" }))
 }
 
 /// Requests will be answered.
@@ -36,7 +37,10 @@ pub(crate) async fn readyz(Shared(state): Shared<Arc<State>>) -> Answered {
     state.model()?;
     match state.queue.is_full() {
         true => Err(Problem::busy("the queue is full")),
-        false => Ok(answer::json(StatusCode::OK, &json!({ "status": "ready" }))),
+        false => Ok(response::json(
+            StatusCode::OK,
+            &json!({ "status": "ready" }),
+        )),
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) async fn model(Shared(state): Shared<Arc<State>>) -> Answered {
     let (card, _) = state.model()?;
     let settings = &state.settings;
     let description = card.description(settings.top_k, &settings.bounds);
-    Ok(answer::json(StatusCode::OK, &description))
+    Ok(response::json(StatusCode::OK, &description))
 }
 
 /// The most probable class names of images.
@@ -73,9 +77,11 @@ pub(crate) async fn predict(Shared(state): Shared<Arc<State>>, request: Request)
         if let Some(names) = &asked.names {
             names::check(names, &state.settings.bounds)?;
         }
+        let wanted = asked.wanted;
+        card.check_wanted(&wanted, asked.names.as_deref())?;
         let top_k = asked.top_k.unwrap_or(state.settings.top_k);
         let names = asked.names.take().map(Arc::from);
-        let question = Question::Predict { names };
+        let question = Question::Predict { names, wanted };
         let (prepared, answer) = ask(&state, asked, received, question).await?;
         let Answer::Predictions(predictions) = answer else {
             return Err(Problem::internal());
@@ -83,8 +89,9 @@ pub(crate) async fn predict(Shared(state): Shared<Arc<State>>, request: Request)
         let mut predictions = predictions.iter();
         let predicted = prepared.into_iter().map(|image| match image {
             Ok(name) => {
-                let prediction = predictions.next().ok_or_else(Problem::internal)?;
-                Ok(Predicted::new(name, prediction, top_k))
+                let found = predictions.next().ok_or_else(Problem::internal)?;
+                let (prediction, calibrated) = found;
+                Ok(Predicted::new(name, prediction, calibrated.as_ref(), top_k))
             }
             Err(bad) => Ok(Predicted::Bad(bad)),
         });
@@ -92,7 +99,7 @@ pub(crate) async fn predict(Shared(state): Shared<Arc<State>>, request: Request)
             model: card.name(),
             predictions: predicted.collect::<Result<_, Problem>>()?,
         };
-        Ok(answer::json(StatusCode::OK, &answer))
+        Ok(response::json(StatusCode::OK, &answer))
     })
     .await
 }
@@ -103,8 +110,8 @@ pub(crate) async fn embed(Shared(state): Shared<Arc<State>>, request: Request) -
     let (mut asked, received) = intake(&state, request, deadline).await?;
     in_time(&state, deadline, async {
         let (card, _) = state.model()?;
-        if asked.names.is_some() || asked.top_k.is_some() {
-            let message = "names and top_k: /v1/predict takes them, this takes texts";
+        if asked.names.is_some() || asked.top_k.is_some() || asked.wanted != Wanted::default() {
+            let message = "names, top_k, coverage, sets and unknown: /v1/predict takes them, this takes texts";
             return Err(Problem::invalid(message));
         }
         let texts = std::mem::take(&mut asked.texts);
@@ -137,7 +144,7 @@ pub(crate) async fn embed(Shared(state): Shared<Arc<State>>, request: Request) -
                 .map(|(text, feature)| TextFeature { text, feature })
                 .collect(),
         };
-        Ok(answer::json(StatusCode::OK, &answer))
+        Ok(response::json(StatusCode::OK, &answer))
     })
     .await
 }
@@ -204,14 +211,19 @@ async fn intake(
         return Err(Problem::invalid(message));
     }
     let bytes = received.bytes.clone();
-    let asked = match form {
+    let (asked, received) = match form {
         Form::Json => {
-            // Much base64 takes a while.
+            // Much base64 takes a while. The bytes count until it is done, also where nobody waits any more.
             let bounds = bounds.clone();
-            let parsed = tokio::task::spawn_blocking(move || json::parse(&bytes, &bounds));
-            parsed.await.map_err(|_| Problem::internal())??
+            let parse = move || (json::parse(&bytes, &bounds), received);
+            let parsed = tokio::task::spawn_blocking(parse).await;
+            let (asked, received) = parsed.map_err(|_| Problem::internal())?;
+            (asked?, received)
         }
-        Form::Multipart(content_type) => multipart::parse(bytes, &content_type, bounds).await?,
+        Form::Multipart(content_type) => {
+            let asked = multipart::parse(bytes, &content_type, bounds).await?;
+            (asked, received)
+        }
         Form::Raw => {
             let mut asked = Asked {
                 images: vec![Upload {
@@ -221,7 +233,7 @@ async fn intake(
                 ..Asked::default()
             };
             asked.set_all(query)?;
-            asked
+            (asked, received)
         }
     };
     let long = |image: &&Upload| image.name.len() > bounds.max_name_bytes;

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use promptsrc::calibration::Wanted;
 use serde::Deserialize;
 
 use crate::bounds::Bounds;
 use crate::names::trimmed;
 use crate::problem::Problem;
-use crate::request::{Asked, Upload};
+use crate::request::{Asked, Upload, set_method};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +21,10 @@ struct Document<'d> {
     #[serde(default)]
     texts: Vec<String>,
     top_k: Option<usize>,
+    coverage: Option<f64>,
+    sets: Option<String>,
+    #[serde(default)]
+    unknown: bool,
     #[serde(default)]
     allow_unreadable: bool,
 }
@@ -65,6 +70,11 @@ pub(crate) fn parse(body: &[u8], bounds: &Bounds) -> Result<Asked, Problem> {
         names: document.names.map(trimmed),
         texts: trimmed(document.texts),
         top_k: document.top_k,
+        wanted: Wanted {
+            coverage: document.coverage,
+            sets: document.sets.as_deref().map(set_method).transpose()?,
+            unknown: document.unknown,
+        },
         allow_unreadable: document.allow_unreadable,
     })
 }

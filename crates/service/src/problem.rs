@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use promptsrc_image::ImageError;
 use serde::Serialize;
 
-use crate::answer;
+use crate::response;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,13 @@ pub(crate) struct BadImage {
 pub(crate) struct Reason {
     pub code: &'static str,
     pub message: String,
+}
+
+impl Reason {
+    /// Of this image.
+    pub fn at(self, image: String) -> BadImage {
+        BadImage { image, error: self }
+    }
 }
 
 #[derive(Serialize)]
@@ -125,7 +132,7 @@ impl IntoResponse for Problem {
                 images: &self.images,
             },
         };
-        let mut response = answer::json(self.status, &body);
+        let mut response = response::json(self.status, &body);
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {

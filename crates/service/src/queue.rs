@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use promptsrc::Image;
-use promptsrc::Prediction;
+use promptsrc::calibration::{CalibratedAnswer, Wanted};
+use promptsrc::{Image, Prediction};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -24,7 +24,11 @@ pub(crate) struct Work {
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
     /// The probabilities of class names; `None`: those of the model.
-    Predict { names: Option<Arc<[String]>> },
+    Predict {
+        names: Option<Arc<[String]>>,
+        /// What is wanted of the calibration.
+        wanted: Wanted,
+    },
     /// The features of the images and of texts, by the frozen towers.
     Embed { texts: Vec<String> },
 }
@@ -33,7 +37,7 @@ pub(crate) enum Question {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// For each image.
-    Predictions(Vec<Prediction>),
+    Predictions(Vec<(Prediction, Option<CalibratedAnswer>)>),
     /// For each image, and for each text.
     Features(Vec<Vec<f32>>, Vec<Vec<f32>>),
 }

@@ -1,5 +1,8 @@
 //! What is served: a CLIP, and an adapter for it or none.
 
+use std::sync::Arc;
+
+use promptsrc::calibration::Calibration;
 use promptsrc::methods::answers_other_names;
 use promptsrc::{Adapter, Classifier, ClassifierError, Clip};
 
@@ -14,6 +17,9 @@ pub struct Served {
     pub names: Vec<String>,
     /// Whether images are turned by their EXIF orientation.
     pub upright: bool,
+    /// A calibration of this model: it has been checked for it, but for the class names, on which it is used
+    /// where they are its own.
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 /// What makes a CLIP a classifier of images.
@@ -39,6 +45,12 @@ impl Served {
             Model::Adapter(adapter) => adapter.classifier(&self.clip, names),
             Model::ZeroShot { templates } => Classifier::zero_shot(&self.clip, names, templates),
         }
+    }
+
+    /// The calibration, if it is one for these class names.
+    pub(crate) fn calibration_for(&self, names: &[String]) -> Option<&Calibration> {
+        let calibration = self.calibration.as_deref();
+        calibration.filter(|calibration| calibration.class_names() == names)
     }
 
     /// The name of the method.

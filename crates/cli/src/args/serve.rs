@@ -35,6 +35,13 @@ pub struct ServeArgs {
     pub checkpoint: UsedCheckpointArgs,
     #[command(flatten)]
     pub exif: ExifArg,
+    /// File of a calibration, which is used for requests whose class names are its own [default: the one
+    /// beside the adapter, if it is for the same model].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_calibration")]
+    pub calibration: Option<PathBuf>,
+    /// Use no calibration.
+    #[arg(long)]
+    pub no_calibration: bool,
     /// Address to listen on. One that other machines reach needs a token, or --no-token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub host: IpAddr,

@@ -1,8 +1,9 @@
 //! The settings of `promptsrc serve`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use promptsrc::calibration::Calibration;
 use promptsrc_service::{Bounds, ServiceSettings, Token};
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
@@ -23,6 +24,10 @@ pub struct ServeSettings {
     pub what: Predicting,
     /// Whether images are turned by their EXIF orientation; `None`: not said.
     pub exif: Option<bool>,
+    /// The calibration, which may turn out to be for another model, and its file.
+    pub calibration: Option<(PathBuf, Calibration)>,
+    /// Whether it was asked for.
+    pub needs_calibration: bool,
     pub service: ServiceSettings,
     /// Whether a line is printed for each request.
     pub verbose: bool,
@@ -83,12 +88,35 @@ impl ServeSettings {
             log: None,
         };
         Ok(Self {
+            calibration: calibration(args, &what)?,
+            needs_calibration: args.calibration.is_some(),
             what,
             exif: args.exif.exif,
             service,
             verbose: args.verbose,
         })
     }
+}
+
+/// The calibration of the options, or the one beside the adapter.
+fn calibration(
+    args: &ServeArgs,
+    what: &Predicting,
+) -> Result<Option<(PathBuf, Calibration)>, Failure> {
+    if args.no_calibration {
+        return Ok(None);
+    }
+    let beside = match what {
+        Predicting::Adapter { source, .. } => Some(Calibration::path_beside(source.file())),
+        Predicting::ZeroShot { .. } => None,
+    };
+    // Also a link that leads nowhere is there.
+    let beside = beside.filter(|path| path.symlink_metadata().is_ok());
+    let Some(path) = args.calibration.clone().or(beside) else {
+        return Ok(None);
+    };
+    let calibration = Calibration::load(&path)?;
+    Ok(Some((path, calibration)))
 }
 
 fn bounds(args: &BoundArgs) -> Result<Bounds, Failure> {

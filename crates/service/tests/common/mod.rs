@@ -37,6 +37,7 @@ pub fn served() -> Served {
         },
         names: NAMES.map(String::from).to_vec(),
         upright: false,
+        calibration: None,
     }
 }
 
