@@ -69,6 +69,7 @@ async function start() {
     : "This model answers among the classes of its training, in any selection.";
   element("top-k").value = model.top_k;
   element("calibrated").hidden = !calibrated();
+  if (calibrated()) element("coverage").value = Math.round(100 * model.calibration.coverage);
   askAgain();
 }
 
@@ -108,6 +109,8 @@ function form(file) {
 
 function showState() {
   const list = names();
+  const lines = element("names").value.split("\n").length;
+  element("names").rows = Math.min(Math.max(lines, 4), 14);
   element("count").textContent = list.length === 1 ? "1 name" : `${list.length} names`;
   element("reset").disabled = !model || isOwn(list);
   element("answers-head").hidden = images.length === 0;
@@ -125,18 +128,18 @@ function add(files) {
     const figure = make("figure");
     const picture = make("img");
     picture.alt = "";
+    // What the browser cannot show may be an image all the same, such as TIFF.
+    picture.addEventListener("error", () => figure.classList.add("none"));
     picture.src = URL.createObjectURL(file);
     figure.append(picture);
-    const answer = make("div");
     const name = make("p", "name", file.name || "pasted image");
     name.title = name.textContent;
     const body = make("div", "answer");
     body.append(make("p", "quiet", "…"));
-    answer.append(name, body);
     const remove = make("button", "plain remove", "×");
     remove.type = "button";
     remove.setAttribute("aria-label", `Remove ${name.textContent}`);
-    row.append(figure, answer, remove);
+    row.append(figure, name, remove, body);
     const image = { file, row, body, picture, wanted: 0 };
     remove.addEventListener("click", () => drop(image));
     element("list").prepend(row);
