@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use promptsrc::calibration::{Calibration, SetMethod, Wanted};
 use promptsrc::{Adapter, Clip, MethodConfig};
 use promptsrc_protocols::{Format, RESULT, RunResult, render, render_seeds, tables};
 use promptsrc_reference::ReferenceCheckpoint;
@@ -17,6 +18,11 @@ pub const TARGETS: &[Target] = &[
         name: "adapter",
         run: adapter,
         seeds: || repository::own("adapter"),
+    },
+    Target {
+        name: "calibration",
+        run: calibration,
+        seeds: || repository::own("calibration"),
     },
     Target {
         name: "state",
@@ -71,6 +77,34 @@ static CLIP: LazyLock<Clip> = LazyLock::new(|| {
     let path = repository::path("tools/goldens/data/tiny/clip_openai_fp16.safetensors");
     Clip::open(&path.to_string_lossy()).expect("a CLIP")
 });
+
+/// A calibration that is taken answers with finite numbers and classes that exist.
+fn calibration(data: &[u8]) -> Outcome {
+    let path = scratch::file("calibration.json", data);
+    let Ok(calibration) = Calibration::load(&path) else {
+        return Outcome::Refused;
+    };
+    let classes = calibration.class_names().len();
+    let logits: Vec<f32> = (0..classes).map(|class| (class % 7) as f32).collect();
+    for sets in SetMethod::ALL {
+        for coverage in [None, Some(0.5), Some(0.999)] {
+            for unknown in [false, true] {
+                let wanted = Wanted {
+                    coverage,
+                    sets: Some(sets),
+                    unknown,
+                };
+                let notes = calibration.notes(&wanted);
+                let answer = calibration.answer(&logits, &wanted);
+                assert_eq!(notes.is_ok(), answer.is_ok());
+                let Ok(answer) = answer else { continue };
+                assert!(answer.probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
+                assert!(answer.set.is_some_and(|set| set.iter().all(|of| *of < classes)));
+            }
+        }
+    }
+    Outcome::Taken
+}
 
 fn adapter(data: &[u8]) -> Outcome {
     let path = scratch::file("adapter.safetensors", &tensors::file(data));

@@ -23,8 +23,8 @@ pub use crate::host::{Answer, Host, Observer};
 use crate::args::{Cli, Command, Common};
 use crate::output::Printer;
 use crate::settings::{
-    BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, ExportSettings,
-    PredictSettings, SampleSettings, ServeSettings, TrainSettings,
+    BenchSettings, CalibrateSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings,
+    ExportSettings, PredictSettings, SampleSettings, ServeSettings, TrainSettings,
 };
 
 /// The command as a process: results on standard output, everything else on standard error.
@@ -113,6 +113,9 @@ fn run(
     match command {
         Command::Train(args) => commands::train::run(&TrainSettings::new(args, common)?, printer),
         Command::Eval(args) => commands::eval::run(EvalSettings::new(args, common)?, printer),
+        Command::Calibrate(args) => {
+            commands::calibrate::run(CalibrateSettings::new(args, common)?, printer)
+        }
         Command::Predict(args) => {
             commands::predict::run(PredictSettings::new(args, common)?, printer)
         }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc::Evaluation;
+use promptsrc::calibration::LabelledLogits;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -54,6 +55,28 @@ pub fn write(
     table(&folder.join(PREDICTIONS), &answers(evaluation, predictions))?;
     let json = serde_json::to_string_pretty(result)? + "\n";
     save(&folder.join(RESULT), json.as_bytes())
+}
+
+/// Writes the logits of images as CSV: image, true class, a column per class.
+pub fn write_logits<'p>(
+    file: &Path,
+    names: &[String],
+    paths: impl Iterator<Item = &'p Path>,
+    logits: &LabelledLogits,
+) -> Result<(), Failure> {
+    let head = ["image", "true class"].map(String::from).into_iter();
+    let mut rows = vec![head.chain(names.iter().cloned()).collect::<Vec<_>>()];
+    for (path, (label, row)) in paths.zip(logits.rows()) {
+        let name = names.get(label).cloned().unwrap_or_default();
+        let start = [path.display().to_string(), name];
+        rows.push(
+            start
+                .into_iter()
+                .chain(row.iter().map(f32::to_string))
+                .collect(),
+        );
+    }
+    table(file, &rows)
 }
 
 /// Summary, table of the classes, and the confusion matrix, or its greatest counts where it is large.

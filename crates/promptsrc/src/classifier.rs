@@ -165,8 +165,10 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// Logit of each class, which a [calibration](crate::calibration) takes.
     pub logits: Vec<f32>,
-    /// Class names by decreasing probability; of equal ones the earlier comes first.
+    /// Class names by decreasing logit; of equal ones the earlier comes first.
     ranking: Vec<(String, f32)>,
+    /// The classes in the same order.
+    order: Vec<usize>,
 }
 
 impl Prediction {
@@ -180,17 +182,22 @@ impl Prediction {
         self.ranking.first().map_or("", |(name, _)| name)
     }
 
+    /// The indices of the classes by decreasing probability, in the order of [`top`](Self::top).
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
     fn new(path: PathBuf, logits: &[f32], names: &[String]) -> Self {
         let mut probabilities = logits.to_vec();
         softmax(&mut probabilities);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
-        order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
-        let ranking = order
-            .into_iter()
-            .map(|i| (names[i].clone(), probabilities[i]));
+        // Where probabilities vanish, logits still differ.
+        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+        let ranking = order.iter().map(|i| (names[*i].clone(), probabilities[*i]));
         Self {
             path,
             ranking: ranking.collect(),
+            order,
             probabilities,
             logits: logits.to_vec(),
         }
@@ -633,6 +640,13 @@ fn shortened(names: &[String]) -> String {
         true => format!("{shown}, ... ({} classes)", names.len()),
         false => shown,
     }
+}
+
+/// The probability of a class, from a row of logits.
+pub fn probability(logits: &[f32], class: usize) -> f32 {
+    let mut row = logits.to_vec();
+    softmax(&mut row);
+    row.get(class).copied().unwrap_or_default()
 }
 
 /// Turns logits into probabilities.

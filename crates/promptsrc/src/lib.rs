@@ -70,7 +70,7 @@ pub use adapter::{Adapter, AdapterError};
 pub use calibration::{Calibration, CalibrationError};
 pub use classifier::{
     Classifier, ClassifierError, EachLogits, EvaluateError, Prediction, PredictionResult,
-    ReadableEvaluation,
+    ReadableEvaluation, probability,
 };
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};

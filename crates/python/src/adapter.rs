@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use promptsrc::run_folder;
 use pyo3::prelude::*;
 
+use crate::calibration::Calibration;
 use crate::classifier::Classifier;
 use crate::clip::Clip;
 use crate::errors;
@@ -69,5 +70,15 @@ impl Adapter {
         Classifier::make(py, clip.inner.clone(), |clip| {
             Ok(adapter.classifier(clip, &names)?.cached_head(clip))
         })
+    }
+
+    /// The calibration beside its file, if it is for these names and this CLIP.
+    fn calibration(
+        &self,
+        py: Python<'_>,
+        clip: &Clip,
+        names: Vec<String>,
+    ) -> PyResult<Calibration> {
+        Calibration::beside(py, &self.path, &self.inner, &clip.inner, &names)
     }
 }

@@ -64,6 +64,29 @@ impl Classifier {
         images: Vec<Given>,
         upright: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
+        self.rows(py, images, upright, |prediction| prediction.probabilities)
+    }
+
+    /// Logits `[images, classes]` as bytes.
+    fn logits<'py>(
+        &self,
+        py: Python<'py>,
+        images: Vec<Given>,
+        upright: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.rows(py, images, upright, |prediction| prediction.logits)
+    }
+}
+
+impl Classifier {
+    /// A row of numbers for each image, as bytes.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        images: Vec<Given>,
+        upright: bool,
+        row: impl Fn(promptsrc::Prediction) -> Vec<f32> + Send,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let items = items(images, &[], upright)?;
         let found = interruptible(py, || {
             let owned = (self.owned.lock()).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -73,7 +96,7 @@ impl Classifier {
                 owned
                     .borrow_dependent()
                     .predict_each(items, 0, &mut |result| match result {
-                        Ok(prediction) => rows.extend(prediction.probabilities),
+                        Ok(prediction) => rows.extend(row(prediction)),
                         Err((_, error)) => failed.push(error),
                     });
             match (done, failed.is_empty()) {

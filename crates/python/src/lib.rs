@@ -3,6 +3,7 @@
 
 mod adapter;
 mod arrays;
+mod calibration;
 mod classifier;
 mod clip;
 mod command;
@@ -22,6 +23,7 @@ fn _promptsrc(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<clip::Clip>()?;
     module.add_class::<adapter::Adapter>()?;
     module.add_class::<classifier::Classifier>()?;
+    module.add_class::<calibration::Calibration>()?;
     module.add_function(wrap_pyfunction!(command::answer, module)?)?;
     module.add_function(wrap_pyfunction!(command::main, module)?)?;
     module.add_function(wrap_pyfunction!(command::set_threads, module)?)?;

@@ -94,11 +94,9 @@ impl Predicted {
         top_k: usize,
     ) -> Self {
         let own = &prediction.probabilities;
-        let mut order: Vec<usize> = (0..own.len()).collect();
-        order.sort_by(|a, b| own[*b].total_cmp(&own[*a]));
-        let names = prediction.top(own.len()).iter().map(|(name, _)| name);
+        let order = prediction.order();
         let mut name_of = vec![""; own.len()];
-        for (class, name) in order.iter().zip(names) {
+        for (class, (name, _)) in order.iter().zip(prediction.top(own.len())) {
             name_of[*class] = name;
         }
         let probabilities = calibrated.map_or(own, |of| &of.probabilities);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use promptsrc::{Classes, Parts};
 
+use super::calibration::CalibrationArgs;
 use super::checkpoint::UsedCheckpointArgs;
 use super::labelled::DataArgs;
 
@@ -40,12 +41,24 @@ pub struct EvalArgs {
     /// Template with {} for the class name; can be given more than once.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["run", "templates"])]
     pub template: Vec<String>,
+    /// Images of unknown classes, as --data, all of them: how well these are told from known ones. Images of
+    /// classes that are known are left out.
+    #[arg(long, value_name = "PATH")]
+    pub unknown_data: Option<PathBuf>,
+    /// Classes of --unknown-data that are unknown; without it, of --data, such as novel with --classes base.
+    #[arg(long, value_name = "CLASSES")]
+    pub unknown_classes: Option<Classes>,
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
+    /// CSV file for the logits: image, true class, and a column per class.
+    #[arg(long, value_name = "FILE")]
+    pub logits: Option<PathBuf>,
     /// Folder for the tables as files: per_class.csv, confusion.csv (a row per true class, a column
     /// per predicted class), predictions.csv and result.json.
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
-    /// Replace existing files in --report-dir.
-    #[arg(long, requires = "report_dir")]
+    /// Replace existing files of --report-dir and --logits.
+    #[arg(long)]
     pub force: bool,
 }
 

@@ -1,6 +1,8 @@
 //! The command line: one file per command, and files for the arguments that several commands share.
 
 mod bench;
+mod calibrate;
+mod calibration;
 mod checkpoint;
 mod completions;
 mod convert;
@@ -24,6 +26,8 @@ mod world;
 pub use bench::{
     BenchArgs, BenchCommand, BenchCommands, MOST_PARTS, Only, Scheduler, Share, TableArgs,
 };
+pub use calibrate::CalibrateArgs;
+pub use calibration::CalibrationArgs;
 pub use checkpoint::{CheckpointArgs, UsedCheckpointArgs};
 pub use completions::{CompletionsArgs, ManArgs};
 pub use convert::ConvertArgs;
@@ -138,6 +142,12 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Evaluate an adapter, or zero-shot CLIP, on labelled images.
     Eval(EvalArgs),
+    /// Make answers reliable: a temperature, prediction sets with a promised coverage, and a threshold for
+    /// unknown classes, from labelled images that were not trained on.
+    ///
+    /// The calibration is stored beside the adapter; eval and predict use it. Sets and threshold hold for images
+    /// like those of the calibration, and for its class names, only.
+    Calibrate(Box<CalibrateArgs>),
     /// Classify images among any class names.
     Predict(PredictArgs),
     /// Answer requests over HTTP: images in, probabilities of class names out, and a page to try it on.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::calibration::CalibrationArgs;
 use super::checkpoint::UsedCheckpointArgs;
 use super::exif::ExifArg;
 use super::values::positive;
@@ -46,6 +47,11 @@ pub struct PredictArgs {
     #[arg(long)]
     pub allow_unreadable: bool,
     #[command(flatten)]
+    pub calibration: CalibrationArgs,
+    /// Say whether an image shows none of the classes, by the threshold of the calibration.
+    #[arg(long, conflicts_with_all = ["no_calibration", "temperature_only"])]
+    pub unknown: bool,
+    #[command(flatten)]
     pub checkpoint: UsedCheckpointArgs,
     #[command(flatten)]
     pub exif: ExifArg,
@@ -65,7 +71,8 @@ pub struct PredictArgs {
 pub enum PredictFormat {
     /// A table.
     Text,
-    /// A line per image and class, the most probable first: image,rank,class,probability.
+    /// A line per image and class, the most probable first: image,rank,class,probability; with --coverage also
+    /// in_set, with a line for each class of the set, and with --unknown also unknown.
     Csv,
     /// A JSON object per image and line, as the elements of --json.
     Jsonl,

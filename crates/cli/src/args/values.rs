@@ -1,5 +1,6 @@
 //! Parsers of option values.
 
+use promptsrc::calibration::{SetMethod, UnknownScore, check_rate};
 use promptsrc_clip::Activation;
 
 /// Shots per class.
@@ -38,6 +39,25 @@ pub fn positive(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_string()),
         Ok(n) => Ok(n),
     }
+}
+
+/// A rate above 0 and below 1.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    let rate = rate.filter(|rate| check_rate(*rate).is_ok());
+    rate.ok_or_else(|| "expected a number above 0 and below 1, such as 0.95".to_string())
+}
+
+/// A kind of prediction sets.
+pub fn set_method(name: &str) -> Result<SetMethod, String> {
+    name.parse()
+        .map_err(|_| "expected lac, aps or raps".to_string())
+}
+
+/// A score of unknown classes.
+pub fn unknown_score(name: &str) -> Result<UnknownScore, String> {
+    name.parse()
+        .map_err(|_| "expected mcm, max-logit or energy".to_string())
 }
 
 /// A method that learns.

@@ -1,5 +1,6 @@
 //! `promptsrc predict`: classifies images and prints the probabilities of class names.
 
+use promptsrc::calibration::{CalibratedAnswer, CalibrationSubject};
 use promptsrc::{Classifier, Item, Prediction, PredictionResult};
 use promptsrc_clip::templates;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use crate::args::PredictFormat;
 use crate::failure::{Failure, with_causes};
 use crate::output::Printer;
-use crate::settings::{PredictSettings, Predicting, decoding_threads};
+use crate::settings::{InUse, PredictSettings, Predicting, decoding_threads};
 
 /// The most probable class names of an image, or the error if it cannot be read.
 #[derive(Serialize)]
@@ -16,12 +17,38 @@ pub struct Predicted {
     /// The most probable first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<Vec<Named>>,
+    /// Whether the probabilities are at the temperature of a calibration.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    calibrated: bool,
+    /// The classes of the set, the most probable first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<Vec<Named>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<Unknown>,
+    /// Rank of each class of the set, from 1.
+    #[serde(skip)]
+    ranks: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
+/// Whether an image shows none of the classes.
+#[derive(Clone, Copy, Serialize)]
+pub struct Unknown {
+    unknown: bool,
+    score: f64,
+    threshold: f64,
+}
+
+/// How answers are shown.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    top_k: usize,
+    calibration: Option<&'a InUse>,
+}
+
 /// A name and its probability.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Named {
     pub name: String,
     pub probability: f32,
@@ -31,23 +58,29 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
     let PredictSettings {
         images,
         what,
+        calibration,
         top_k,
         allow_unreadable,
         exif,
         format,
     } = settings;
-    let classify = |classifier: &Classifier, exif: bool| {
+    let classify = |classifier: &Classifier, subject: &CalibrationSubject, exif: bool| {
+        let in_use = calibration.of(subject, exif, printer)?;
+        let shown = Shown {
+            top_k,
+            calibration: in_use.as_ref(),
+        };
         let items: Vec<Item> = images
             .iter()
             .map(|path| Item::new(path, 0).upright(exif))
             .collect();
         match format {
             PredictFormat::Text => {
-                let predictions = predict(classifier, items, top_k, printer)?;
+                let predictions = predict(classifier, items, shown, printer)?;
                 print(&predictions, allow_unreadable, printer)
             }
             PredictFormat::Csv | PredictFormat::Jsonl => {
-                stream(classifier, &items, top_k, format, allow_unreadable, printer)
+                stream(classifier, &items, shown, format, allow_unreadable, printer)
             }
         }
     };
@@ -55,11 +88,13 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
         Predicting::ZeroShot { clip, names } => {
             let clip = clip.open(printer)?;
             let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
-            classify(&classifier, exif.unwrap_or(false))
+            let subject = CalibrationSubject::zero_shot(&clip, &names, &[templates::PHOTO]);
+            classify(&classifier, &subject, exif.unwrap_or(false))
         }
         Predicting::Adapter { source, names } => {
             let exif = source.exif(exif, printer);
             let path = source.path().display().to_string();
+            let file = source.file().to_path_buf();
             let loaded = source.load(printer)?;
             let names = names.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
             if names.is_empty() {
@@ -72,7 +107,9 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
                 .adapter
                 .classifier(&loaded.clip, &names)?
                 .cached_head(&loaded.clip);
-            classify(&classifier, exif)
+            let meta = &loaded.adapter.meta;
+            let subject = CalibrationSubject::of_adapter(&file, meta, &loaded.clip, &names)?;
+            classify(&classifier, &subject, exif)
         }
     }
 }
@@ -81,7 +118,7 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
 fn stream(
     classifier: &Classifier,
     items: &[Item],
-    top_k: usize,
+    shown: Shown,
     format: PredictFormat,
     allow_unreadable: bool,
     printer: &Printer,
@@ -89,15 +126,25 @@ fn stream(
     /// Images after which it is checked whether somebody still reads.
     const AT_ONCE: usize = 512;
     if format == PredictFormat::Csv {
-        printer.raw("image,rank,class,probability")?;
+        let [set, unknown] = shown.columns();
+        let more = [(set, ",in_set"), (unknown, ",unknown")];
+        let more = more.iter().filter(|(is_shown, _)| *is_shown).map(|of| of.1);
+        printer.raw(&format!(
+            "image,rank,class,probability{}",
+            more.collect::<String>()
+        ))?;
     }
     let bar = printer.bar(items.len() as u64, "images");
     let mut failed = 0;
     for items in items.chunks(AT_ONCE) {
         let mut printed = Ok(());
+        let mut wrong = None;
         classifier.predict_each(items.to_vec(), decoding_threads(), &mut |result| {
             bar.inc(1);
-            let predicted = Predicted::from_result(result, top_k);
+            let predicted = match Predicted::from_result(result, shown) {
+                Ok(predicted) => predicted,
+                Err(error) => return wrong = wrong.take().or(Some(error)),
+            };
             if let Some(error) = &predicted.error {
                 failed += 1;
                 bar.suspend(|| match allow_unreadable {
@@ -107,7 +154,7 @@ fn stream(
             }
             if printed.is_ok() {
                 printed = match format {
-                    PredictFormat::Csv => csv_lines(&predicted),
+                    PredictFormat::Csv => csv_lines(&predicted, shown),
                     _ => serde_json::to_string(&predicted).map_err(Failure::from),
                 }
                 .and_then(|lines| match lines.is_empty() {
@@ -117,20 +164,43 @@ fn stream(
             }
         })?;
         printed?;
+        if let Some(error) = wrong {
+            return Err(error);
+        }
     }
     bar.finish_and_clear();
     unread(failed, items.len(), allow_unreadable)
 }
 
-/// The lines of an image; none if it cannot be read.
-fn csv_lines(predicted: &Predicted) -> Result<String, Failure> {
+/// The lines of an image; none if it cannot be read. Classes of its set that are not among the most probable
+/// ones have lines as well.
+fn csv_lines(predicted: &Predicted, shown: Shown) -> Result<String, Failure> {
     let problem = |e: &dyn std::fmt::Display| Failure::failed(format!("csv: {e}"));
+    let [with_set, with_unknown] = shown.columns();
     let mut lines = csv::Writer::from_writer(Vec::new());
-    for (place, named) in predicted.top.iter().flatten().enumerate() {
-        let (rank, probability) = ((place + 1).to_string(), named.probability.to_string());
-        lines
-            .write_record([&predicted.image, &rank, &named.name, &probability])
-            .map_err(|e| problem(&e))?;
+    let top = predicted.top.iter().flatten().enumerate();
+    let mut rows: Vec<(usize, &Named)> = top.map(|(place, named)| (place + 1, named)).collect();
+    let last = rows.len();
+    let set = predicted.ranks.iter().zip(predicted.set.iter().flatten());
+    rows.extend(
+        set.filter(|(rank, _)| **rank > last)
+            .map(|(rank, named)| (*rank, named)),
+    );
+    for (rank, named) in rows {
+        let mut record = vec![
+            predicted.image.clone(),
+            rank.to_string(),
+            named.name.clone(),
+            named.probability.to_string(),
+        ];
+        if with_set {
+            record.push(predicted.ranks.contains(&rank).to_string());
+        }
+        if with_unknown {
+            let unknown = predicted.unknown.map(|of| of.unknown.to_string());
+            record.push(unknown.unwrap_or_default());
+        }
+        lines.write_record(&record).map_err(|e| problem(&e))?;
     }
     let bytes = lines.into_inner().map_err(|e| problem(&e))?;
     String::from_utf8(bytes).map_err(|e| problem(&e))
@@ -149,28 +219,65 @@ fn unread(failed: usize, images: usize, allow_unreadable: bool) -> Result<(), Fa
 fn predict(
     classifier: &Classifier,
     items: Vec<Item>,
-    top_k: usize,
+    shown: Shown,
     printer: &Printer,
 ) -> Result<Vec<Predicted>, Failure> {
     let bar = printer.bar(items.len() as u64, "images");
     let mut predictions = Vec::with_capacity(items.len());
     classifier.predict_each(items, decoding_threads(), &mut |result| {
-        predictions.push(Predicted::from_result(result, top_k));
+        predictions.push(Predicted::from_result(result, shown));
         bar.inc(1);
     })?;
     bar.finish_and_clear();
-    Ok(predictions)
+    predictions.into_iter().collect()
+}
+
+impl Shown<'_> {
+    /// Whether there are sets, and whether classes may be unknown.
+    fn columns(&self) -> [bool; 2] {
+        let wanted = self.calibration.map(|of| of.wanted).unwrap_or_default();
+        [
+            wanted.coverage.is_some() || wanted.sets.is_some(),
+            wanted.unknown,
+        ]
+    }
+
+    /// The answer by the calibration, if there is one.
+    fn answer(&self, prediction: &Prediction) -> Result<Option<CalibratedAnswer>, Failure> {
+        let Some(of) = self.calibration else {
+            return Ok(None);
+        };
+        if of.temperature_only {
+            return Ok(Some(CalibratedAnswer {
+                probabilities: of.calibration.probabilities(&prediction.logits),
+                set: None,
+                unknown: None,
+            }));
+        }
+        Ok(Some(of.calibration.answer(&prediction.logits, &of.wanted)?))
+    }
 }
 
 impl Predicted {
-    fn from_result(result: PredictionResult, top_k: usize) -> Self {
+    fn from_result(result: PredictionResult, shown: Shown) -> Result<Self, Failure> {
         match result {
-            Ok(prediction) => Self::new(&prediction, top_k),
-            Err((path, error)) => Self {
+            Ok(prediction) => {
+                let answer = shown.answer(&prediction)?;
+                let predicted = Self::new(&prediction, shown.top_k);
+                Ok(match answer {
+                    Some(answer) => predicted.calibrated(&prediction, &answer, shown.top_k),
+                    None => predicted,
+                })
+            }
+            Err((path, error)) => Ok(Self {
                 image: path.display().to_string(),
                 top: None,
+                calibrated: false,
+                set: None,
+                unknown: None,
+                ranks: Vec::new(),
                 error: Some(with_causes(&error)),
-            },
+            }),
         }
     }
 
@@ -183,8 +290,65 @@ impl Predicted {
         Self {
             image: prediction.path.display().to_string(),
             top: Some(prediction.top(top_k).iter().map(named).collect()),
+            calibrated: false,
+            set: None,
+            unknown: None,
+            ranks: Vec::new(),
             error: None,
         }
+    }
+
+    /// The same with calibrated probabilities, the set, and whether the class is unknown.
+    fn calibrated(self, prediction: &Prediction, answer: &CalibratedAnswer, top_k: usize) -> Self {
+        let (order, all) = (prediction.order(), prediction.top(usize::MAX));
+        let mut places = vec![0; order.len()];
+        for (place, class) in order.iter().enumerate() {
+            places[*class] = place;
+        }
+        let named = |class: &usize| Named {
+            name: all[places[*class]].0.clone(),
+            probability: answer.probabilities[*class],
+        };
+        let set = answer.set.as_deref();
+        Self {
+            top: Some(order.iter().take(top_k).map(named).collect()),
+            calibrated: true,
+            set: set.map(|set| set.iter().map(named).collect()),
+            ranks: set
+                .into_iter()
+                .flatten()
+                .map(|class| places[*class] + 1)
+                .collect(),
+            unknown: answer.unknown.map(|of| Unknown {
+                unknown: of.unknown,
+                score: of.score,
+                threshold: of.threshold,
+            }),
+            ..self
+        }
+    }
+
+    /// The lines of text below the classes.
+    fn verdicts(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(set) = &self.set {
+            let names: Vec<&str> = set.iter().map(|named| named.name.as_str()).collect();
+            lines.push(match names.is_empty() {
+                true => "    set  (empty: no class is probable enough)".to_string(),
+                false => format!("    set  {}", names.join(", ")),
+            });
+        }
+        if let Some(of) = &self.unknown {
+            let (word, sign) = match of.unknown {
+                true => ("unknown", "<"),
+                false => ("known", ">="),
+            };
+            let (score, threshold) = (of.score, of.threshold);
+            lines.push(format!(
+                "{word:>7}  (score {score:.6} {sign} {threshold:.6})"
+            ));
+        }
+        lines
     }
 }
 
@@ -215,6 +379,9 @@ fn print(
                     100.0 * named.probability,
                     named.name
                 );
+            }
+            for line in prediction.verdicts() {
+                text += &format!("{:width$}  {line}\n", "");
             }
         }
         printer.result(&text)?;

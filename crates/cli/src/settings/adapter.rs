@@ -125,6 +125,14 @@ impl AdapterSource {
         }
     }
 
+    /// The class names of the training, as far as they are known before the CLIP is open.
+    pub fn class_names(&self) -> Option<&Vec<String>> {
+        match &self.kind {
+            Kind::Checkpoint(..) => None,
+            Kind::Adapter(adapter, ..) => Some(&adapter.meta.class_names),
+        }
+    }
+
     /// The file of the adapter.
     pub fn file(&self) -> &Path {
         match &self.kind {

@@ -119,6 +119,11 @@ impl DataSettings {
         })
     }
 
+    /// Whether a program has given the images, whose parts mean nothing then.
+    pub fn is_memory(&self) -> bool {
+        matches!(self.source, Source::Memory(_))
+    }
+
     /// The location of the images, with the file of class names that was found with them.
     pub fn place_with(&self, files: &DataFiles) -> DataPlace {
         let found = files.class_names.as_deref().map(absolute);

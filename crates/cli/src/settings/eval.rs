@@ -6,10 +6,11 @@ use promptsrc::{Classes, Parts};
 use promptsrc_clip::templates;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
+use super::calibration::CalibrationSettings;
 use super::clip::ClipSettings;
 use super::data::DataSettings;
 use super::files::refuse_file;
-use super::names;
+use super::{names, output_file};
 use crate::args::{Common, EvalArgs, TemplatesArg};
 use crate::failure::Failure;
 use crate::report;
@@ -21,8 +22,21 @@ pub struct EvalSettings {
     pub classes: Classes,
     pub part: Parts,
     pub what: Evaluated,
+    pub calibration: CalibrationSettings,
+    pub unknown: Option<UnknownImages>,
+    /// File for the logits.
+    pub logits: Option<PathBuf>,
     /// Folder for the tables as files.
     pub report_dir: Option<PathBuf>,
+}
+
+/// Images of unknown classes.
+#[derive(Clone, Debug)]
+pub struct UnknownImages {
+    pub data: DataSettings,
+    pub classes: Classes,
+    /// Part of them; all, as one, where they are another data set.
+    pub part: Parts,
 }
 
 /// What is evaluated.
@@ -63,9 +77,23 @@ impl EvalSettings {
             )?),
             None => Evaluated::ZeroShot {
                 clip: ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?,
-                templates: zero_shot_templates(args)?,
+                templates: zero_shot_templates(args.templates, &args.template)?,
             },
         };
+        let file = match &what {
+            Evaluated::Adapter(source) => Some(source.file()),
+            Evaluated::ZeroShot { .. } => None,
+        };
+        let calibration = CalibrationSettings::new(&args.calibration, false, file)?;
+        let unknown = unknown_images(args, common)?;
+        if args.force && args.report_dir.is_none() && args.logits.is_none() {
+            return Err(Failure::usage(
+                "--force replaces files of --report-dir and --logits, and neither is given",
+            ));
+        }
+        if let Some(path) = &args.logits {
+            output_file::check("--logits ", path, args.force, &output_file::paths(None))?;
+        }
         if let Some(folder) = &args.report_dir {
             refuse_file("--report-dir", folder, "it")?;
             report::check(folder, args.force)?;
@@ -76,17 +104,67 @@ impl EvalSettings {
             classes: args.classes,
             part: args.part,
             what,
+            calibration,
+            unknown,
+            logits: args.logits.clone(),
         })
     }
 }
 
-fn zero_shot_templates(args: &EvalArgs) -> Result<ZeroShotTemplates, Failure> {
-    if args.template.is_empty() {
-        let named = args.templates.unwrap_or(TemplatesArg::Single);
+/// The templates of `--templates` and `--template`.
+pub fn zero_shot_templates(
+    named: Option<TemplatesArg>,
+    given: &[String],
+) -> Result<ZeroShotTemplates, Failure> {
+    if given.is_empty() {
+        let named = named.unwrap_or(TemplatesArg::Single);
         return Ok(ZeroShotTemplates::Named(named));
     }
-    names::check_templates(&args.template)?;
-    Ok(ZeroShotTemplates::Given(args.template.clone()))
+    names::check_templates(given)?;
+    Ok(ZeroShotTemplates::Given(given.to_vec()))
+}
+
+fn unknown_images(args: &EvalArgs, common: &Common) -> Result<Option<UnknownImages>, Failure> {
+    let classes = args.unknown_classes.unwrap_or_default();
+    let mut given = args.data.clone();
+    let part = match (&args.unknown_data, args.unknown_classes) {
+        (None, None) => return Ok(None),
+        (Some(path), _) => {
+            given.data = path.clone();
+            // These say how --data is laid out.
+            (given.more.split, given.more.class_names) = (None, None);
+            Parts::All
+        }
+        (None, Some(Classes::All)) => {
+            return Err(Failure::usage(
+                "--unknown-classes all: without --unknown-data these are the classes of --data, of which some \
+                 are known; give novel with --classes base, or base with --classes novel",
+            ));
+        }
+        (None, Some(classes)) if args.classes == Classes::All || args.classes == classes => {
+            return Err(Failure::usage(format!(
+                "--unknown-classes {classes}: they are among the classes of --classes {}",
+                args.classes
+            )));
+        }
+        (None, Some(_)) => args.part,
+    };
+    let host = common
+        .host
+        .as_ref()
+        .is_some_and(|host| host.dataset.is_some());
+    if host && args.unknown_data.is_some() {
+        return Err(Failure::usage(
+            "--unknown-data needs --data, not images in memory",
+        ));
+    }
+    let mut data = DataSettings::new(&given, common)?;
+    data.parts_as_one = part == Parts::All;
+    Ok(Some(UnknownImages {
+        data,
+        classes,
+        part,
+    }))
 }
 
 impl ZeroShotTemplates {

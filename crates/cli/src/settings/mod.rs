@@ -3,6 +3,8 @@
 
 mod adapter;
 mod bench;
+mod calibrate;
+mod calibration;
 mod clip;
 mod collections;
 mod convert;
@@ -22,12 +24,14 @@ mod train;
 
 pub use adapter::{check_for, warn_of_other_weights};
 pub use bench::{BenchSettings, SweepSettings};
+pub use calibrate::CalibrateSettings;
+pub use calibration::{CalibrationSettings, InUse, UsedCalibration, part as part_name};
 pub use clip::ClipSettings;
 pub use convert::{Conversion, ConvertSettings, occupied};
 pub use data::DataFiles;
 pub use demo::DemoSettings;
 pub use embed::EmbedSettings;
-pub use eval::{EvalSettings, Evaluated};
+pub use eval::{EvalSettings, Evaluated, UnknownImages};
 pub use export::{ExportSettings, Exported};
 pub use job_array::KUBERNETES_COMPLETIONS;
 pub use predict::{PredictSettings, Predicting};

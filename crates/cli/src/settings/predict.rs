@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
+use super::calibration::CalibrationSettings;
 use super::clip::ClipSettings;
 use super::files::{images, with_standard_input};
 use super::names;
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 pub struct PredictSettings {
     pub images: Vec<PathBuf>,
     pub what: Predicting,
+    pub calibration: CalibrationSettings,
     /// Number of class names to print per image.
     pub top_k: usize,
     /// Whether images that cannot be decoded are no failure.
@@ -65,7 +67,13 @@ impl PredictSettings {
             let source = AdapterSource::new(run, args.clip.as_deref(), &args.checkpoint, common)?;
             (inputs, Predicting::Adapter { source, names })
         };
+        let file = match &what {
+            Predicting::Adapter { source, .. } => Some(source.file()),
+            Predicting::ZeroShot { .. } => None,
+        };
+        let calibration = CalibrationSettings::new(&args.calibration, args.unknown, file)?;
         Ok(Self {
+            calibration,
             images: images(&with_standard_input(inputs)?)?,
             what,
             top_k: args.top_k,

@@ -143,24 +143,18 @@ pub fn calibrated_figures(
 ///
 /// # Errors
 /// [`NumbersError`] without images of either kind, or if a logit is not finite.
-pub fn unknown_figures<'r>(
-    known: impl Iterator<Item = &'r [f32]> + Clone,
-    unknown: impl Iterator<Item = &'r [f32]> + Clone,
+pub fn unknown_figures(
+    known: &[&[f32]],
+    unknown: &[&[f32]],
     calibration: Option<&Calibration>,
 ) -> Result<UnknownFigures, NumbersError> {
     let mut scores = Vec::new();
     let mut judged = None;
-    let (mut known_count, mut unknown_count) = (0, 0);
     for score in UnknownScore::ALL {
-        let known: Vec<f64> = known
-            .clone()
-            .map(|r| score.score(r))
-            .collect::<Result<_, _>>()?;
-        let unknown: Vec<f64> = unknown
-            .clone()
-            .map(|r| score.score(r))
-            .collect::<Result<_, _>>()?;
-        (known_count, unknown_count) = (known.len(), unknown.len());
+        let scores_of = |rows: &[&[f32]]| -> Result<Vec<f64>, NumbersError> {
+            rows.iter().map(|row| score.score(row)).collect()
+        };
+        let (known, unknown) = (scores_of(known)?, scores_of(unknown)?);
         scores.push(ScoreFigures {
             score,
             auroc: auroc(&known, &unknown)?,
@@ -175,14 +169,14 @@ pub fn unknown_figures<'r>(
                 score,
                 threshold,
                 keep: calibration.record().unknown.keep,
-                known_kept: reach(&known) / known_count as f64,
-                unknown_found: 1.0 - reach(&unknown) / unknown_count as f64,
+                known_kept: reach(&known) / known.len() as f64,
+                unknown_found: 1.0 - reach(&unknown) / unknown.len() as f64,
             });
         }
     }
     Ok(UnknownFigures {
-        known: known_count,
-        unknown: unknown_count,
+        known: known.len(),
+        unknown: unknown.len(),
         scores,
         threshold: judged,
     })

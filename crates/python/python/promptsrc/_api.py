@@ -150,14 +150,27 @@ def _reopened(spec: str, options: dict[str, Any]) -> Clip:
 class Prediction:
     """The answer for one image."""
 
-    __slots__ = ("image", "probability", "name", "top")
+    __slots__ = ("image", "probability", "name", "top", "set", "unknown", "score")
 
-    def __init__(self, image: str, top: list[tuple[str, float]]) -> None:
+    def __init__(
+        self,
+        image: str,
+        top: list[tuple[str, float]],
+        set: Optional[list[str]] = None,
+        unknown: Optional[bool] = None,
+        score: Optional[float] = None,
+    ) -> None:
         self.image = image
         """The file, or the image's place in the list."""
         self.top = top
         """Class names with their probabilities, the most probable first."""
         self.name, self.probability = top[0]
+        self.set = set
+        """Names that hold the true class with the wanted probability, the most probable first; None: not asked for."""
+        self.unknown = unknown
+        """Whether the image shows none of the classes; None: not asked for."""
+        self.score = score
+        """The score by which it is unknown or not."""
 
     def __repr__(self) -> str:
         return f"Prediction(image={self.image!r}, name={self.name!r}, probability={self.probability:.4f})"
@@ -166,8 +179,14 @@ class Prediction:
 class Classifier:
     """Classifies images among class names."""
 
-    def __init__(self, native: _promptsrc.Classifier) -> None:
+    def __init__(
+        self,
+        native: _promptsrc.Classifier,
+        calibration: Optional[Callable[[], _promptsrc.Calibration]] = None,
+    ) -> None:
         self._native = native
+        # Read where it is asked for: without one, probabilities are there all the same.
+        self._calibration = calibration
 
     @property
     def names(self) -> list[str]:
@@ -180,12 +199,26 @@ class Classifier:
         return _floats(self._native.probabilities(given, exif), len(given), len(self.names))
 
     def predict(
-        self, images: Iterable[ImageLike], *, top: int = 5, exif: bool = False
+        self,
+        images: Iterable[ImageLike],
+        *,
+        top: int = 5,
+        exif: bool = False,
+        coverage: Optional[float] = None,
+        sets: Optional[str] = None,
+        unknown: bool = False,
     ) -> list[Prediction]:
-        """The ``top`` most probable names of each image."""
+        """The ``top`` most probable names of each image.
+
+        With ``coverage`` (such as 0.95) also the set of names that holds the true one with this probability, of the
+        kind ``sets`` (``lac``, ``aps``, ``raps``), and with ``unknown`` whether it shows none of them: by the calibration
+        beside the adapter, from :meth:`Adapter.calibrate`, at whose temperature the probabilities are then.
+        """
         if top < 1:
             raise InputError(f"top={top}: at least 1")
         images = list(images) if not hasattr(images, "__len__") else images
+        if coverage is not None or sets is not None or unknown:
+            return self._calibrated(images, top, exif, (coverage, sets, unknown))
         rows = self.predict_proba(images, exif=exif)
         # Stable, so that of equal ones the earlier comes first, as in the command.
         orders = (-rows).argsort(axis=1, kind="stable")[:, :top]
@@ -193,6 +226,35 @@ class Classifier:
         found = []
         for image, row, order in zip(described(images), rows, orders):  # type: ignore[arg-type]
             found.append(Prediction(image, [(names[i], float(row[i])) for i in order]))
+        return found
+
+    def _calibrated(
+        self,
+        images: Iterable[ImageLike],
+        top: int,
+        exif: bool,
+        wanted: tuple[Optional[float], Optional[str], bool],
+    ) -> list[Prediction]:
+        if self._calibration is None:
+            raise InputError("zero-shot CLIP has no calibration here: use the command, with --calibration FILE")
+        calibration, names = self._calibration(), self.names
+        for note in calibration.notes(*wanted):
+            _warn(note)
+        given = natives(images)
+        logits = _floats(self._native.logits(given, exif), len(given), len(names))
+        orders = (-logits).argsort(axis=1, kind="stable")[:, :top]
+        found = []
+        for image, row, order in zip(described(images), logits, orders):  # type: ignore[arg-type]
+            probabilities, members, verdict = calibration.answer(row.tolist(), *wanted)
+            found.append(
+                Prediction(
+                    image,
+                    [(names[i], probabilities[i]) for i in order],
+                    None if members is None else [names[i] for i in members],
+                    None if verdict is None else verdict[0],
+                    None if verdict is None else verdict[1],
+                )
+            )
         return found
 
     def __repr__(self) -> str:
@@ -251,7 +313,28 @@ class Adapter:
     def classifier(self, clip: Clip, names: Optional[Iterable[str]] = None) -> Classifier:
         """A classifier for these class names, by default those of the training."""
         chosen = self.class_names if names is None else _strings("names", names)
-        return Classifier(self._native.classifier(clip._native, chosen))
+        return Classifier(
+            self._native.classifier(clip._native, chosen),
+            lambda: self._native.calibration(clip._native, chosen),
+        )
+
+    def calibrate(
+        self,
+        clip: Clip,
+        data: Union[PathLike, Iterable[ImageLike]],
+        labels: Optional[Labels] = None,
+        *,
+        class_names: Optional[Sequence[str]] = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Make a calibration from labelled images, as ``promptsrc calibrate``, and write it beside the adapter:
+        ``data`` as for :func:`train`, ``part="train"``, ``keep=0.99``, ``force=True``.
+
+        Of images in memory all are taken; that the adapter was trained on one is only known where it is at the same
+        place of the list.
+        """
+        arguments = ["calibrate", self.path]
+        return dict(_evaluated(arguments, clip, data, labels, class_names, options))
 
     def evaluate(
         self,
