@@ -24,7 +24,7 @@ use crate::args::{Cli, Command, Common};
 use crate::output::Printer;
 use crate::settings::{
     BenchSettings, CalibrateSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings,
-    ExportSettings, PredictSettings, SampleSettings, TrainSettings,
+    ExportSettings, PredictSettings, SampleSettings, ServeSettings, TrainSettings,
 };
 
 /// The command as a process: results on standard output, everything else on standard error.
@@ -119,6 +119,9 @@ fn run(
         Command::Predict(args) => {
             commands::predict::run(PredictSettings::new(args, common)?, printer)
         }
+        Command::Serve(args) => commands::serve::run(ServeSettings::new(args, common)?, printer),
+        Command::Completions(args) => commands::completions::completions(args, printer),
+        Command::Man(args) => commands::completions::man(args, printer),
         Command::Embed(args) => commands::embed::run(&EmbedSettings::new(args, common)?, printer),
         Command::Export(args) => commands::export::run(ExportSettings::new(args, common)?, printer),
         Command::Sample(args) => {

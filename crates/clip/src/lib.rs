@@ -40,7 +40,7 @@ pub use promptsrc_kernels::{
     Activation, CPU_VARIABLE, InstructionSet, InstructionSetError, Precision, PrecisionError,
     Vendor, ceiling, processor_name,
 };
-pub use tensors::{unit, values};
+pub use tensors::{BLOCK, unit, values};
 pub use text::TextTower;
 pub use text_input::{Slot, TextInput, TextInputError};
 pub use tokenizer::{TokenizeError, Tokenizer, TokenizerError};

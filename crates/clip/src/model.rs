@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use promptsrc_kernels::Precision;
 
 use crate::reader::Reader;
-use crate::tensors::{unit, values};
+use crate::tensors::{in_equal_blocks, unit, values};
 use crate::text::TextTower;
 use crate::tokenizer::Tokenizer;
 use crate::vision::VisionTower;
@@ -132,9 +132,16 @@ impl ClipModel {
     }
 
     /// Frozen image features `[batch, embed_dim]`, not normalised, of normalised images
-    /// `[batch, 3, resolution, resolution]`.
+    /// `[batch, 3, resolution, resolution]`. No image's numbers depend on the other images.
     pub fn image_features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.vision.features(&self.vision.stem(images), &[])
+        self.vision.features_of_each(&self.vision.stem(images), &[])
+    }
+
+    /// As [`scaled_cosine`](Self::scaled_cosine), to rounding; no image's numbers depend on the other images.
+    pub fn scaled_cosine_of_each(&self, unit_image: Tensor<2>, unit_text: Tensor<2>) -> Tensor<2> {
+        in_equal_blocks(unit_image, |rows| {
+            self.scaled_cosine(rows, unit_text.clone())
+        })
     }
 
     /// Logits `[images, classes]` of image features `[images, embed_dim]` and text features

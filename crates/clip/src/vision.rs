@@ -8,6 +8,7 @@ use crate::block::{Block, Blocks, Form, Projected};
 use crate::layers::LayerNorm;
 use crate::reader::Reader;
 use crate::rows::Rows;
+use crate::tensors::in_equal_blocks;
 use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
@@ -169,11 +170,24 @@ impl VisionTower {
     /// From the last given block on, the prompt tokens stay and are transformed like any other.
     /// Without prompts this is frozen CLIP. Prompts beyond the last block are ignored.
     pub fn features(&self, stem: &VisionStem, prompts: &[Tensor<2>]) -> Tensor<2> {
+        let class = self.class_tokens(stem, prompts); // [batch, width]
+        class.matmul(self.projection.clone()) // [batch, embed_dim]
+    }
+
+    /// As [`features`](Self::features), to rounding; no image's numbers depend on the other images. For what is
+    /// answered, not for what is learned from.
+    pub fn features_of_each(&self, stem: &VisionStem, prompts: &[Tensor<2>]) -> Tensor<2> {
+        let class = self.class_tokens(stem, prompts); // [batch, width]
+        in_equal_blocks(class, |rows| rows.matmul(self.projection.clone())) // [batch, embed_dim]
+    }
+
+    /// The class tokens `[batch, width]` before the projection.
+    fn class_tokens(&self, stem: &VisionStem, prompts: &[Tensor<2>]) -> Tensor<2> {
         let class = match &self.blocks {
             Form::Frozen(b) => self.transform(b, stem, stem.projected.frozen(), prompts),
             Form::Plain(b) => self.transform(b, stem, stem.projected.plain(), prompts),
-        }; // [batch, width]
-        self.ln_post.forward(class).matmul(self.projection.clone()) // [batch, embed_dim]
+        };
+        self.ln_post.forward(class)
     }
 
     /// The class tokens `[batch, width]` after the last block. `projected`: the stem's tokens in

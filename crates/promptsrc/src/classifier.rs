@@ -339,19 +339,71 @@ impl<'a> Classifier<'a> {
     }
 
     /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images
-    /// `[3, resolution, resolution]`, one after another.
+    /// `[3, resolution, resolution]`, one after another. No image's numbers depend on the other images.
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
-        let features = self.image_features(images, batch); // [batch, embed_dim]
+        self.logits_of_tensor(self.features_tensor(images, batch))
+    }
+
+    /// Image features, row-major `[batch, embed_dim]`, of the tower with the classifier's prompts, not of
+    /// unit length; `images` as for [`logits`](Self::logits). They do not depend on the class names:
+    /// classifiers of one adapter have the same.
+    pub fn image_features(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {
+        values(self.features_tensor(images, batch))
+    }
+
+    /// Logits, row-major `[rows, classes]`, of [`image_features`](Self::image_features): the same numbers as
+    /// [`logits`](Self::logits) gives for the images. What is not a whole number of rows is left out.
+    pub fn logits_of_features(&self, features: Vec<f32>) -> Vec<f32> {
+        let width = self.clip.config().embed_dim.max(1);
+        let rows = features.len() / width;
+        if rows == 0 {
+            return Vec::new();
+        }
+        let mut features = features;
+        features.truncate(rows * width);
+        let features = TensorData::new(features, [rows, width]);
+        self.logits_of_tensor(Tensor::from_data(features, self.clip.device()))
+    }
+
+    /// The prediction of logits of one image, which `path` names.
+    ///
+    /// # Errors
+    /// [`MetricsError::Length`] unless there is one logit for each class, [`MetricsError::NotFinite`] if one
+    /// of them is no number.
+    pub fn prediction(&self, path: PathBuf, logits: &[f32]) -> Result<Prediction, MetricsError> {
+        if logits.len() != self.names.len() {
+            return Err(MetricsError::Length {
+                item: 1,
+                found: logits.len(),
+                expected: self.names.len(),
+            });
+        }
+        match logits.iter().zip(&self.names).find(|(v, _)| !v.is_finite()) {
+            Some((value, name)) => Err(MetricsError::NotFinite {
+                item: 1,
+                class: name.clone(),
+                value: value.to_string(),
+            }),
+            None => Ok(Prediction::new(path, logits, &self.names)),
+        }
+    }
+
+    /// Logits `[batch, classes]` of features `[batch, embed_dim]`.
+    fn logits_of_tensor(&self, features: Tensor<2>) -> Vec<f32> {
+        let batch = features.dims()[0];
         // [batch, classes]
         values(match &self.text {
-            ClassText::Features(text) => self.clip.scaled_cosine(unit(features), (**text).clone()),
+            ClassText::Features(text) => {
+                let text = (**text).clone();
+                self.clip.scaled_cosine_of_each(unit(features), text)
+            }
             ClassText::Conditioned(of) => {
                 let image = unit(features);
                 let text = conditioned_text(self.clip, &*of.model, &of.leaves, &of.texts, &image);
                 image_by_image(self.clip, &text.unwrap_or_default(), &image)
             }
             // Features that are not finite give logits that are not, which is an error elsewhere.
-            ClassText::Head(head, text) => match head.logits(&values(features), text) {
+            ClassText::Head(head, text) => match head.logits_of_each(&values(features), text) {
                 Ok(logits) => return logits,
                 Err(_) => return vec![f32::NAN; batch * self.names.len()],
             },
@@ -359,7 +411,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Image features `[batch, embed_dim]` of the tower with the classifier's prompts, not of unit length.
-    fn image_features(&self, images: Vec<f32>, batch: usize) -> Tensor<2> {
+    fn features_tensor(&self, images: Vec<f32>, batch: usize) -> Tensor<2> {
         // What cannot be saved is not an error of a classification: it is only computed again.
         if let Some(cache) = self.cache
             && let Ok(rows) = cache.features(self.clip, &images, batch)
@@ -369,7 +421,7 @@ impl<'a> Classifier<'a> {
         }
         let vision = self.clip.vision();
         let stem = vision.stem(vision.images(images, batch));
-        vision.features(&stem, &self.prompts.vision)
+        vision.features_of_each(&stem, &self.prompts.vision)
     }
 
     /// Probabilities of images, row-major `[batch, classes]`; as [`logits`](Self::logits).

@@ -175,11 +175,12 @@ fn read(folder: &Path, embed_dim: usize) -> HashMap<Key, Box<[f32]>> {
     known
 }
 
-/// Features `[batch, embed_dim]` of the frozen image tower, not of unit length.
+/// Features `[batch, embed_dim]` of the frozen image tower, not of unit length. They are kept for images in any
+/// company, and do not depend on it.
 pub(crate) fn frozen_features(clip: &ClipModel, images: Vec<f32>, batch: usize) -> Vec<f32> {
     let vision = clip.vision();
     let stem = vision.stem(vision.images(images, batch));
-    values(vision.features(&stem, &[]))
+    values(vision.features_of_each(&stem, &[]))
 }
 
 fn key_of(image: &[f32]) -> Key {

@@ -1,6 +1,6 @@
 //! A fitted head as a method's parameters: what an adapter of a feature method holds.
 
-use promptsrc_clip::{ClipModel, values};
+use promptsrc_clip::{BLOCK, ClipModel, values};
 use promptsrc_heads::{
     ClipAdapter, Head as _, HeadError, LinearProbe, Lpp, NamedTensor, Prototypes, TipAdapter,
 };
@@ -87,6 +87,27 @@ impl Head {
     /// features `[classes, dim]` of a head that classifies among any classes.
     pub fn logits(&self, features: &[f32], text: &[f32]) -> Result<Vec<f32>, HeadError> {
         of_classes!(self, head => head.logits(features), adapter => adapter.logits(features, text))
+    }
+
+    /// As [`logits`](Self::logits), to rounding; no row's numbers depend on how many others there are, because
+    /// every product is of as many rows.
+    pub fn logits_of_each(&self, features: &[f32], text: &[f32]) -> Result<Vec<f32>, HeadError> {
+        let width = self.dim().max(1);
+        if !features.len().is_multiple_of(width) {
+            return self.logits(features, text);
+        }
+        let mut logits = Vec::new();
+        for block in features.chunks(BLOCK * width) {
+            let rows = block.len() / width;
+            let mut whole = block.to_vec();
+            // The last row fills up the last block.
+            while whole.len() < BLOCK * width {
+                whole.extend_from_slice(&block[block.len() - width..]);
+            }
+            let found = self.logits(&whole, text)?;
+            logits.extend_from_slice(&found[..found.len() / BLOCK * rows]);
+        }
+        Ok(logits)
     }
 
     /// The unit text features `[classes, dim]` that the head's logits need.

@@ -16,6 +16,7 @@ mod needed_work;
 mod process;
 mod published_work;
 mod random_clip;
+mod serve;
 mod startup;
 mod step;
 mod text_rows;
@@ -51,6 +52,8 @@ enum Command {
     Encode(encode::Options),
     /// Seconds from a ViT-B/16 file to the first prediction.
     Startup(startup::Options),
+    /// Requests per second of `promptsrc serve` beside `predict`, its memory, and malformed requests.
+    Serve(serve::Options),
     /// One line of JSON: the precisions that this processor has, and which of them the command takes.
     Formats,
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Work(options) => work::run(&options),
         Command::Encode(options) => encode::run(&options),
         Command::Startup(options) => startup::run(&options),
+        Command::Serve(options) => serve::run(&options),
         Command::Formats => formats::run(),
     };
     match result {

@@ -188,7 +188,8 @@ impl Trainer {
             pixels.extend(image.map_err(|e| TrainerError::Image(e.to_string()))?);
             tokens.push(self.vocabulary.tokens(&sample.caption)?);
         }
-        let image = clip.image_features(clip.vision().images(pixels, PART));
+        let vision = clip.vision();
+        let image = vision.features(&vision.stem(vision.images(pixels, PART)), &[]);
         let text = clip.text().features(&clip.text().prepare(&tokens, 0)?, &[]);
         Ok(Part {
             leaves,

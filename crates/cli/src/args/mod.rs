@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod calibration;
 mod checkpoint;
+mod completions;
 mod convert;
 mod data;
 mod demo;
@@ -17,6 +18,7 @@ mod methods;
 mod overrides;
 mod predict;
 mod sample;
+mod serve;
 mod train;
 mod values;
 mod world;
@@ -27,6 +29,7 @@ pub use bench::{
 pub use calibrate::CalibrateArgs;
 pub use calibration::CalibrationArgs;
 pub use checkpoint::{CheckpointArgs, UsedCheckpointArgs};
+pub use completions::{CompletionsArgs, ManArgs};
 pub use convert::ConvertArgs;
 pub use data::{CheckArgs, DataSetsArgs, DataSetsCommand};
 pub use demo::DemoArgs;
@@ -38,6 +41,7 @@ pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
 pub use predict::{PredictArgs, PredictFormat};
 pub use sample::SampleArgs;
+pub use serve::{BoundArgs, ServeArgs};
 pub use train::TrainArgs;
 pub use values::Shots;
 pub use world::{ClipFileArgs, ExportArgs, WorldArgs, WorldCommand};
@@ -146,6 +150,13 @@ pub enum Command {
     Calibrate(Box<CalibrateArgs>),
     /// Classify images among any class names.
     Predict(PredictArgs),
+    /// Answer requests over HTTP: images in, probabilities of class names out, and a page to try it on.
+    ///
+    /// The address has a page on which one drops images (/), POST /v1/predict and /v1/embed, /healthz, /readyz,
+    /// /metrics, and a description of all of them (/openapi.json). Requests that wait are answered as one
+    /// batch; the numbers are those of predict. SIGTERM and SIGINT end the service when what is under way is
+    /// answered.
+    Serve(Box<ServeArgs>),
     /// Write image and text features to a safetensors file (not normalised).
     Embed(EmbedArgs),
     /// Write a classifier, or CLIP's towers, as ONNX models that other runtimes serve.
@@ -178,4 +189,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the paper's benchmarks, except for finished runs, and print their tables.
     Bench(Box<BenchCommands>),
+    /// Print a script with which a shell completes the command line.
+    ///
+    /// bash: promptsrc completions bash > ~/.local/share/bash-completion/completions/promptsrc; zsh: a file
+    /// _promptsrc in a folder of $fpath; fish: ~/.config/fish/completions/promptsrc.fish.
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    #[command(hide = true)]
+    Man(ManArgs),
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod completions;
 pub mod convert;
 pub mod data;
 pub mod demo;
@@ -12,5 +13,6 @@ pub mod inspect;
 mod machine;
 pub mod predict;
 pub mod sample;
+pub mod serve;
 pub mod train;
 pub mod world;

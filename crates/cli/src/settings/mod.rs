@@ -19,6 +19,7 @@ mod names;
 pub mod output_file;
 mod predict;
 mod sample;
+mod serve;
 mod train;
 
 pub use adapter::{check_for, warn_of_other_weights};
@@ -35,6 +36,7 @@ pub use export::{ExportSettings, Exported};
 pub use job_array::KUBERNETES_COMPLETIONS;
 pub use predict::{PredictSettings, Predicting};
 pub use sample::SampleSettings;
+pub use serve::ServeSettings;
 pub use train::{TrainSettings, config_usage};
 
 use crate::failure::Failure;

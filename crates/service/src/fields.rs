@@ -1,0 +1,78 @@
+//! The fields of a request that are texts: those of a form, and the parameters of an address.
+
+use crate::names;
+use crate::problem::Problem;
+use crate::request::{Asked, set_method};
+
+impl Asked {
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// 422 if there is no such field, or it does not have this value.
+    pub fn set(&mut self, field: &str, value: &str) -> Result<(), Problem> {
+        match field {
+            // Given several times, each has some of the names.
+            "names" => {
+                let more = names::of_text(field, value)?;
+                self.names.get_or_insert_default().extend(more);
+            }
+            "texts" => self.texts.extend(names::of_text(field, value)?),
+            "top_k" => self.top_k = Some(number(field, value)?),
+            "coverage" => self.wanted.coverage = Some(rate(field, value)?),
+            "sets" => self.wanted.sets = Some(set_method(value)?),
+            "unknown" => self.wanted.unknown = truth(field, value)?,
+            "allow_unreadable" => self.allow_unreadable = truth(field, value)?,
+            _ => {
+                return Err(Problem::invalid(format!(
+                    "unknown field {:?}; there are image, names, texts, top_k, coverage, sets, unknown and \
+                     allow_unreadable",
+                    shortened(field)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the parameters of an address.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_all(&mut self, query: Option<&str>) -> Result<(), Problem> {
+        let query = query.unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.try_for_each(|(field, value)| self.set(&field, &value))
+    }
+}
+
+fn number(field: &str, value: &str) -> Result<usize, Problem> {
+    let number = value.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| {
+        let value = shortened(value);
+        Problem::invalid(format!(
+            "{field}: expected a whole number of at least 1, found {value:?}"
+        ))
+    })
+}
+
+fn rate(field: &str, value: &str) -> Result<f64, Problem> {
+    value.trim().parse().map_err(|_| {
+        let value = shortened(value);
+        Problem::invalid(format!("{field}: expected a number, found {value:?}"))
+    })
+}
+
+fn truth(field: &str, value: &str) -> Result<bool, Problem> {
+    match value.trim() {
+        "true" | "1" | "" => Ok(true),
+        "false" | "0" => Ok(false),
+        other => Err(Problem::invalid(format!(
+            "{field}: expected true or false, found {:?}",
+            shortened(other)
+        ))),
+    }
+}
+
+/// The beginning of a text that a message repeats.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(60).collect()
+}
