@@ -3,11 +3,11 @@
 
 mod args;
 mod commands;
+mod evaluation_files;
 mod failure;
 mod host;
 mod output;
 mod reference_files;
-mod report;
 mod settings;
 mod signals;
 

@@ -5,9 +5,9 @@ use promptsrc::records::is_zero;
 use promptsrc::{Classifier, Evaluation, Item, Part, missing_warning, overlap_warnings};
 use serde::Serialize;
 
+use crate::evaluation_files::{self, Predicted};
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::report::{self, Predicted};
 use crate::settings::{EvalSettings, Evaluated as What, decoding_threads};
 
 /// An evaluation, how many images it does not cover, and how it was computed.
@@ -34,7 +34,7 @@ pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
     let evaluated = evaluate(settings, printer)?;
     let evaluation = &evaluated.evaluation;
     if let Some(folder) = report_dir {
-        report::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
+        evaluation_files::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
     }
     // A table of more classes is too long to be useful.
     const TABLE: usize = 50;

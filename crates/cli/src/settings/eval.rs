@@ -11,8 +11,8 @@ use super::data::DataSettings;
 use super::files::refuse_file;
 use super::names;
 use crate::args::{Common, EvalArgs, TemplatesArg};
+use crate::evaluation_files;
 use crate::failure::Failure;
-use crate::report;
 
 /// An evaluation.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl EvalSettings {
         };
         if let Some(folder) = &args.report_dir {
             refuse_file("--report-dir", folder, "it")?;
-            report::check(folder, args.force)?;
+            evaluation_files::check(folder, args.force)?;
         }
         Ok(Self {
             report_dir: args.report_dir.clone(),
