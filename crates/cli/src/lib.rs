@@ -24,7 +24,7 @@ use crate::args::{Cli, Command, Common};
 use crate::output::Printer;
 use crate::settings::{
     BenchSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings, ExportSettings,
-    PredictSettings, SampleSettings, TrainSettings,
+    PredictSettings, ReportSettings, SampleSettings, TrainSettings,
 };
 
 /// The command as a process: results on standard output, everything else on standard error.
@@ -126,6 +126,7 @@ fn run(
         Command::Convert(args) => {
             commands::convert::run(ConvertSettings::new(args, common)?, printer)
         }
+        Command::Report(args) => commands::report::run(ReportSettings::new(args, common)?, printer),
         Command::Bench(args) => match BenchSettings::new(&args.command, common)? {
             BenchSettings::Table(args) => commands::bench::table(args, printer),
             BenchSettings::Sweep(settings) => commands::bench::run(&settings, arguments, printer),

@@ -17,7 +17,7 @@ use crate::forward::{conditioned_text, image_by_image};
 use crate::head::Head;
 use crate::image_batches::ImageBatches;
 use crate::methods::prompt_model;
-use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
+use crate::metrics::{BINS, Evaluation, EvaluationBuilder, MetricsError, ReliabilityBin};
 use crate::parameters::{Leaves, ParameterError, Parameters};
 use crate::prompt_model::{PromptModel, TowerPrompts};
 use crate::stop;
@@ -151,6 +151,8 @@ pub struct ReadableEvaluation {
     pub unreadable: BTreeSet<usize>,
     /// A warning for the user that names them; `None` if there are none.
     pub warning: Option<String>,
+    /// The bins of the calibration error.
+    pub reliability: [ReliabilityBin; BINS],
 }
 
 /// The prediction for an image.
@@ -478,6 +480,22 @@ impl<'a> Classifier<'a> {
         progress: &mut dyn FnMut(usize),
         each: &mut dyn FnMut(&Item, usize, f32),
     ) -> Result<ReadableEvaluation, EvaluateError> {
+        let each = &mut |item: &Item, answer: usize, row: &[f32]| each(item, answer, row[answer]);
+        self.evaluate_rows(items, threads, allow_unreadable, progress, each)
+    }
+
+    /// As [`evaluate_each`](Self::evaluate_each), but `each` receives the probabilities of all classes.
+    ///
+    /// # Errors
+    /// As [`evaluate_each`](Self::evaluate_each).
+    pub fn evaluate_rows(
+        &self,
+        items: &[Item],
+        threads: usize,
+        allow_unreadable: bool,
+        progress: &mut dyn FnMut(usize),
+        each: &mut dyn FnMut(&Item, usize, &[f32]),
+    ) -> Result<ReadableEvaluation, EvaluateError> {
         let mut builder = EvaluationBuilder::new(self.names.clone());
         let mut failures = Vec::new();
         let mut done = 0;
@@ -492,7 +510,7 @@ impl<'a> Classifier<'a> {
                 for ((place, label), row) in batch.indices.iter().zip(&batch.labels).zip(rows) {
                     let answer = builder.add(*label, row)?;
                     softmax(row);
-                    each(&items[*place], answer, row[answer]);
+                    each(&items[*place], answer, row);
                 }
             }
             progress(done);
@@ -505,6 +523,7 @@ impl<'a> Classifier<'a> {
         let errors = failures.into_iter().map(|(_, error)| error).collect();
         let warning = unreadable_warning(errors, items.len(), allow_unreadable)?;
         Ok(ReadableEvaluation {
+            reliability: builder.reliability(),
             evaluation: builder.finish()?,
             unreadable,
             warning,

@@ -47,9 +47,11 @@ mod head;
 mod image_batches;
 mod image_list;
 mod initial_values;
+mod loss_terms;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
+mod nearest_words;
 mod onnx;
 mod overlap;
 mod parameters;
@@ -77,7 +79,9 @@ pub use feature_cache::FeatureCache;
 pub use feature_training::FeatureError;
 pub use image_batches::ImageBatches;
 pub use image_list::fingerprint;
+pub use loss_terms::{LossTerm, loss_terms};
 pub use metrics::Evaluation;
+pub use nearest_words::{NearestWords, NoWords, VectorWords, nearest_words};
 pub use onnx::{
     OnnxError, OnnxExport, OnnxOptions, OnnxTower, OnnxWeights, export_onnx, export_tower_onnx,
     export_zero_shot_onnx, onnx_paths,

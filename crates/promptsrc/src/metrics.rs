@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Bins of the expected calibration error.
-const BINS: usize = 15;
+pub const BINS: usize = 15;
 /// Number of classes that count for [`Evaluation::top5_accuracy`].
 const GUESSES: usize = 5;
 
@@ -107,14 +107,19 @@ pub struct EvaluationBuilder {
     confusion_matrix: Vec<Vec<u64>>,
     among_first: u64,
     total: u64,
-    bins: [Bin; BINS],
+    bins: [ReliabilityBin; BINS],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Bin {
-    confidence: f64,
-    correct: u64,
-    total: u64,
+/// The images whose confidence is in one of the [`BINS`] intervals of equal width, which are open below
+/// and closed above.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReliabilityBin {
+    /// The sum of their confidences: the probability of the class with the largest logit.
+    pub confidence: f64,
+    /// Number of them that are classified correctly.
+    pub correct: u64,
+    /// Number of them.
+    pub total: u64,
 }
 
 impl EvaluationBuilder {
@@ -196,6 +201,11 @@ impl EvaluationBuilder {
         Ok(predicted)
     }
 
+    /// The bins of the calibration error, from the least confidence to the greatest.
+    pub fn reliability(&self) -> [ReliabilityBin; BINS] {
+        self.bins
+    }
+
     /// The metrics over all images.
     ///
     /// # Errors
@@ -246,7 +256,7 @@ impl EvaluationBuilder {
             .filter(|(_, class)| class.total > 0)
             .map(|(at, class)| ratio(2 * class.correct, class.total + predicted_as(at)))
             .collect();
-        let distance = |bin: &Bin| (bin.confidence - bin.correct as f64).abs();
+        let distance = |bin: &ReliabilityBin| (bin.confidence - bin.correct as f64).abs();
         Ok(Evaluation {
             accuracy: ratio(correct, total),
             correct,

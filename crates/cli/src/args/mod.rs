@@ -14,6 +14,7 @@ mod labelled;
 mod methods;
 mod overrides;
 mod predict;
+mod report;
 mod sample;
 mod train;
 mod values;
@@ -33,6 +34,7 @@ pub use inspect::InspectArgs;
 pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
 pub use predict::{PredictArgs, PredictFormat};
+pub use report::ReportArgs;
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 pub use values::Shots;
@@ -166,6 +168,12 @@ pub enum Command {
     World(WorldArgs),
     /// Demonstrate the method: train, evaluate and classify on the built-in world.
     Demo(DemoArgs),
+    /// Write a page of runs, or of a sweep: one HTML file with plots, tables and thumbnails.
+    ///
+    /// A run is evaluated on the test images that it recorded, among its base and novel classes or all of
+    /// them, beside zero-shot CLIP. Of a sweep, the folder of bench, the results are taken as they are.
+    /// The page needs no network, and is read on a phone as at a desk.
+    Report(Box<ReportArgs>),
     /// Run the paper's benchmarks, except for finished runs, and print their tables.
     Bench(Box<BenchCommands>),
 }

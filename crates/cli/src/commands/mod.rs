@@ -10,6 +10,7 @@ pub mod export;
 pub mod inspect;
 mod machine;
 pub mod predict;
+pub mod report;
 pub mod sample;
 pub mod train;
 pub mod world;

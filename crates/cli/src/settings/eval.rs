@@ -63,7 +63,10 @@ impl EvalSettings {
             )?),
             None => Evaluated::ZeroShot {
                 clip: ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?,
-                templates: zero_shot_templates(args)?,
+                templates: ZeroShotTemplates::new(
+                    args.templates.unwrap_or(TemplatesArg::Single),
+                    &args.template,
+                )?,
             },
         };
         if let Some(folder) = &args.report_dir {
@@ -80,16 +83,19 @@ impl EvalSettings {
     }
 }
 
-fn zero_shot_templates(args: &EvalArgs) -> Result<ZeroShotTemplates, Failure> {
-    if args.template.is_empty() {
-        let named = args.templates.unwrap_or(TemplatesArg::Single);
-        return Ok(ZeroShotTemplates::Named(named));
-    }
-    names::check_templates(&args.template)?;
-    Ok(ZeroShotTemplates::Given(args.template.clone()))
-}
-
 impl ZeroShotTemplates {
+    /// The given templates, or else those with a name.
+    ///
+    /// # Errors
+    /// [`Failure`] if a template cannot be used.
+    pub fn new(named: TemplatesArg, given: &[String]) -> Result<Self, Failure> {
+        if given.is_empty() {
+            return Ok(Self::Named(named));
+        }
+        names::check_templates(given)?;
+        Ok(Self::Given(given.to_vec()))
+    }
+
     /// The templates for a data set.
     pub fn of(&self, data_set: &str) -> Result<Vec<String>, Failure> {
         let named = match self {

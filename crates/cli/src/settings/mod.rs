@@ -16,6 +16,7 @@ mod job_array;
 mod names;
 pub mod output_file;
 mod predict;
+mod report;
 mod sample;
 mod train;
 
@@ -26,10 +27,11 @@ pub use convert::{Conversion, ConvertSettings, occupied};
 pub use data::DataFiles;
 pub use demo::DemoSettings;
 pub use embed::EmbedSettings;
-pub use eval::{EvalSettings, Evaluated};
+pub use eval::{EvalSettings, Evaluated, ZeroShotTemplates};
 pub use export::{ExportSettings, Exported};
 pub use job_array::KUBERNETES_COMPLETIONS;
 pub use predict::{PredictSettings, Predicting};
+pub use report::{Measuring, ReportSettings, Reported, ReportedRun};
 pub use sample::SampleSettings;
 pub use train::{TrainSettings, config_usage};
 
