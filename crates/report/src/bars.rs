@@ -31,13 +31,13 @@ pub(crate) fn bars(rows: &[BarRow], range: (f64, f64), title: &str, thickness: u
         .unwrap_or(1)
         .max(1);
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
-    let mut y = Axis::names(&names, room_for(names.iter().map(String::as_str), 150));
-    y.line = false;
+    let y = Axis::names(&names, room_for(names.iter().map(String::as_str), 150));
     let mut x = Axis::numbers(range, 4, title);
     x.room = 22;
     let mut marks = vec![Mark::Line {
         points: vec![(0.0, 0.0), (0.0, rows.len() as f64)],
         colour: Colour::Muted,
+        faint: false,
     }];
     // A third of a row is the distance to the next.
     let share = 0.78 / most as f64;
@@ -60,6 +60,7 @@ pub(crate) fn bars(rows: &[BarRow], range: (f64, f64), title: &str, thickness: u
                 marks.push(Mark::Line {
                     points: vec![(from, middle), (to, middle)],
                     colour: Colour::Ink,
+                    faint: false,
                 });
                 edge = if end < 0.0 { from } else { to };
             }

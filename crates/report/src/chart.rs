@@ -7,13 +7,14 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::colour::Colour;
+use crate::number::shown;
 
 /// Coordinates of the SVG are whole numbers: so many of them are a unit of [`Chart::width`].
 const SCALE: u32 = 4;
 /// Size of ordinary text.
 pub(crate) const TEXT: f64 = 12.0;
 /// Rough width of a character of that size.
-const CHARACTER: f64 = 6.4;
+const CHARACTER: f64 = 6.6;
 
 /// A plot that cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +45,7 @@ pub(crate) struct Axis {
     pub room: u32,
     /// Whether there are lines at the ticks.
     pub grid: bool,
-    /// Whether the axis itself is drawn.
+    /// Whether the horizontal axis itself is drawn.
     pub line: bool,
 }
 
@@ -55,6 +56,8 @@ pub(crate) enum Mark {
     Line {
         points: Vec<(f64, f64)>,
         colour: Colour,
+        /// Whether it stands behind others.
+        faint: bool,
     },
     /// The area between lower and upper values: `(x, lower, upper)`.
     Band {
@@ -193,7 +196,7 @@ impl Axis {
             .ticks
             .iter()
             .min_by(|a, b| distance(&a.0).total_cmp(&distance(&b.0)));
-        nearest.map(|(_, label)| label.clone()).unwrap_or_default()
+        nearest.map(|(_, label)| shown(label)).unwrap_or_default()
     }
 }
 
@@ -222,8 +225,10 @@ impl Ranged for Scale {
     }
 }
 
-fn scaled(size: f64) -> f64 {
-    size * f64::from(SCALE)
+/// A size of text as the backend takes it: it writes less into the SVG.
+fn text_size(size: f64) -> f64 {
+    const BACKEND: f64 = 1.24;
+    size * f64::from(SCALE) * BACKEND
 }
 
 impl Chart {
@@ -270,7 +275,7 @@ impl Chart {
             .build_cartesian_2d(range(&self.x), range(&self.y))
             .map_err(|e| problem(&e))?;
         let text = |colour: Colour, size: f64| {
-            ("sans-serif", scaled(size))
+            ("sans-serif", text_size(size))
                 .into_font()
                 .color(&colour.fixed())
         };
@@ -278,45 +283,56 @@ impl Chart {
             |value: &f64| self.x.label(*value),
             |value: &f64| self.y.label(*value),
         );
-        let line = |drawn: bool| match drawn {
-            true => Colour::Muted.fixed().stroke_width(SCALE),
-            false => Colour::Muted.fixed().mix(0.0).stroke_width(0),
-        };
+        // Axes are marks: the mesh would draw both or none.
+        let no_line = Colour::Muted.fixed().mix(0.0).stroke_width(0);
         let mut mesh = chart.configure_mesh();
         mesh.max_light_lines(0)
             .bold_line_style(Colour::Grid.fixed().stroke_width(SCALE))
             .label_style(text(Colour::Muted, TEXT))
             .axis_desc_style(text(Colour::Muted, TEXT))
-            .set_all_tick_mark_size(0)
+            .set_all_tick_mark_size(4 * SCALE)
             .x_labels(self.x.ticks.len().max(1))
             .y_labels(self.y.ticks.len().max(1))
             .x_label_formatter(&x_label)
             .y_label_formatter(&y_label)
-            .axis_style(line(self.x.line));
+            .axis_style(no_line);
         if !self.x.grid {
             mesh.disable_x_mesh();
         }
         if !self.y.grid {
             mesh.disable_y_mesh();
         }
-        if !self.y.line {
-            mesh.disable_y_axis();
-        }
         if !self.x.title.is_empty() {
-            mesh.x_desc(self.x.title.clone());
+            mesh.x_desc(shown(&self.x.title));
         }
         if !self.y.title.is_empty() {
-            mesh.y_desc(self.y.title.clone());
+            mesh.y_desc(shown(&self.y.title));
         }
         mesh.draw().map_err(|e| problem(&e))?;
+        drop(mesh);
+        if self.x.line {
+            let (from, to) = self.x.range;
+            let below = self.y.range.0;
+            let axis = [(from, below), (to, below)];
+            let style = Colour::Muted.fixed().stroke_width(SCALE);
+            chart
+                .draw_series(std::iter::once(PathElement::new(axis, style)))
+                .map_err(|e| problem(&e))?;
+        }
         for mark in &self.marks {
             let drawn = match mark {
-                Mark::Line { points, colour } => chart
-                    .draw_series(std::iter::once(PathElement::new(
-                        points.clone(),
-                        colour.fixed().stroke_width(2 * SCALE),
-                    )))
-                    .map(|_| ()),
+                Mark::Line {
+                    points,
+                    colour,
+                    faint,
+                } => {
+                    let style = match faint {
+                        true => colour.fixed().mix(0.3).stroke_width(SCALE),
+                        false => colour.fixed().stroke_width(2 * SCALE),
+                    };
+                    let line = PathElement::new(points.clone(), style);
+                    chart.draw_series(std::iter::once(line)).map(|_| ())
+                }
                 Mark::Band { points, colour } => {
                     let upper = points.iter().map(|(x, _, high)| (*x, *high));
                     let lower = points.iter().rev().map(|(x, low, _)| (*x, *low));
@@ -359,7 +375,7 @@ impl Chart {
                             (0, -pad),
                         ),
                     };
-                    let words = EmptyElement::at(*at) + Text::new(words.clone(), shift, style);
+                    let words = EmptyElement::at(*at) + Text::new(shown(words), shift, style);
                     chart.draw_series(std::iter::once(words)).map(|_| ())
                 }
             };

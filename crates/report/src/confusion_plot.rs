@@ -159,6 +159,7 @@ fn chart(evaluation: &Evaluation) -> Chart {
             (0.0, 0.0),
         ],
         colour: Colour::Grid,
+        faint: false,
     });
     Chart {
         width: n * cell + room + 24,

@@ -14,7 +14,10 @@ pub const CLASS_BARS: usize = 50;
 pub const TABLE_ROWS: usize = 2000;
 
 /// Points of a curve: of more steps, each point is the mean of several.
-pub const CURVE_POINTS: usize = 400;
+pub const CURVE_POINTS: usize = 80;
+
+/// Points of the curve behind the others, which shows how much single steps differ.
+pub const FAINT_POINTS: usize = 600;
 
 /// Side of a thumbnail in pixels.
 pub const THUMBNAIL: u32 = 160;

@@ -12,6 +12,8 @@ pub(crate) struct Series {
     pub spread: Vec<f64>,
     /// Whether the points are marked.
     pub dots: bool,
+    /// Whether it stands behind the others.
+    pub faint: bool,
 }
 
 /// Lines in one plot; `from_zero`: its vertical axis begins there. `ticks`: those of the horizontal axis,
@@ -64,7 +66,6 @@ pub(crate) fn lines(
     x.room = 22;
     let mut y = Axis::numbers((low, high + room), 5, y_title);
     y.room = room_for(y.ticks.iter().map(|(_, label)| label.as_str()), 60);
-    y.line = false;
     let mut marks = Vec::new();
     for Series {
         colour,
@@ -88,12 +89,14 @@ pub(crate) fn lines(
         colour,
         points,
         dots,
+        faint,
         ..
     } in series
     {
         marks.push(Mark::Line {
             points: points.clone(),
             colour: *colour,
+            faint: *faint,
         });
         if *dots {
             marks.extend(points.iter().map(|at| Mark::Dot {

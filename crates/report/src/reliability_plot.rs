@@ -17,7 +17,7 @@ pub(crate) fn reliability_figure(measured: &Measured, method: &str) -> Figure {
         title: "Reliability".to_string(),
         note: format!(
             "Expected calibration error {} %, zero-shot CLIP {} %. On the dashed line, confidence is accuracy; \
-             the bars at the bottom are the share of the images.",
+             the bars at the bottom are the numbers of images.",
             error(learned),
             error(zero_shot)
         ),
@@ -40,14 +40,14 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
     let bins = learned.len().max(1);
     let width = 100.0 / bins as f64;
     let mut marks = Vec::new();
-    let all: u64 = learned.iter().map(|bin| bin.total).sum();
+    let fullest = learned.iter().map(|bin| bin.total).max().unwrap_or(1);
     for (at, bin) in learned.iter().enumerate() {
         if bin.total == 0 {
             continue;
         }
         let (from, to) = (at as f64 * width, (at + 1) as f64 * width);
         let accuracy = 100.0 * bin.correct as f64 / bin.total as f64;
-        let height = 18.0 * bin.total as f64 / all as f64;
+        let height = 18.0 * bin.total as f64 / fullest as f64;
         marks.push(Mark::Bar {
             from: (from + 0.08 * width, 0.0),
             to: (to - 0.08 * width, accuracy),
@@ -61,6 +61,7 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
                 (to - 0.08 * width, accuracy),
             ],
             colour: Colour::Series(0),
+            faint: false,
         });
         marks.push(Mark::Bar {
             from: (from + 0.08 * width, -24.0),
@@ -72,6 +73,7 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
     marks.push(Mark::Line {
         points: vec![(0.0, 0.0), (100.0, 100.0)],
         colour: Colour::Reference,
+        faint: false,
     });
     let seen = zero_shot.iter().filter(|bin| bin.total > 0);
     marks.extend(seen.map(|bin| Mark::Dot {
@@ -95,7 +97,6 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
     let mut y = Axis::numbers((-24.0, 104.0), 5, "accuracy in per cent");
     y.ticks.retain(|(value, _)| (0.0..=100.0).contains(value));
     y.room = 32;
-    y.line = false;
     Chart {
         width: 420,
         height: 360,

@@ -166,7 +166,7 @@ fn tiles(run: &Run) -> Markup {
                 @if let Some(than) = than {
                     div.than {
                         "zero-shot " (percent(than)) ", "
-                        span class=(if value >= than { "up" } else { "down" }) { (points(value - than)) }
+                        span class=[direction(value - than)] { (points(value - than)) }
                     }
                 }
             }
@@ -194,6 +194,15 @@ fn tiles(run: &Run) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Whether a difference, as it is shown, is more or less than nothing.
+fn direction(difference: f64) -> Option<&'static str> {
+    match points(difference).as_str() {
+        "+0.00" => None,
+        _ if difference > 0.0 => Some("up"),
+        _ => Some("down"),
     }
 }
 

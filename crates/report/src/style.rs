@@ -25,7 +25,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 16px;list-style:none;margin:12px 0 0;
 a{color:var(--accent)}
 nav a{text-decoration:none}
 nav a:hover{text-decoration:underline}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,158px),1fr));gap:12px;margin:18px 0;padding:0;
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,160px),1fr));gap:12px;margin:18px 0;padding:0;
 list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .tiles .what{font-size:13px;color:var(--muted)}
@@ -33,10 +33,10 @@ list-style:none}
 .tiles .value small{font-size:15px;font-weight:500;color:var(--muted)}
 .tiles .than{font-size:13px;color:var(--muted);font-variant-numeric:tabular-nums}
 .up{color:var(--good);font-weight:600}.down{color:var(--bad);font-weight:600}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:20px;margin:14px 0;
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:20px;margin:14px 0;
 align-items:start}
 figure.plot{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px;min-width:0}
-figure.own{margin:14px 0}
+figure.own{margin:14px 0;width:fit-content;max-width:100%}
 figure.plot .canvas{overflow-x:auto}
 figure.plot .canvas>svg{display:block;width:100%;max-width:560px;height:auto;margin:4px auto 0}
 figure.own .canvas>svg{max-width:none;margin:4px 0 0}

@@ -272,6 +272,7 @@ fn shots_figures(table: &Table) -> Vec<Figure> {
                     .map(|(_, cell)| cell.standard_deviation.unwrap_or(0.0))
                     .collect(),
                 dots: true,
+                faint: false,
             });
             key.push((colour, Shape::Line, name(row)));
             let cells =

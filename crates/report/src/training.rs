@@ -5,7 +5,7 @@ use promptsrc::{Event, LossTerm, MethodConfig, loss_terms};
 use crate::colour::Colour;
 use crate::data_table::DataTable;
 use crate::figure::{Figure, Shape, Size};
-use crate::limits::CURVE_POINTS;
+use crate::limits::{CURVE_POINTS, FAINT_POINTS};
 use crate::line_plot::{Series, lines};
 use crate::number::loss;
 
@@ -152,11 +152,9 @@ impl Log {
 
     fn loss_figure(&self) -> Option<Figure> {
         let points = self.losses.iter().map(|(_, points)| points.len()).max()?;
-        let (unit, together) = match self.steps {
-            0 => ("epoch", points.div_ceil(CURVE_POINTS)),
-            _ => ("step", points.div_ceil(CURVE_POINTS)),
-        };
-        let series = self
+        let unit = if self.steps == 0 { "epoch" } else { "step" };
+        let together = points.div_ceil(CURVE_POINTS);
+        let means = self
             .losses
             .iter()
             .enumerate()
@@ -165,13 +163,25 @@ impl Log {
                 points: thinned(points, together),
                 spread: Vec::new(),
                 dots: points.len() == 1,
+                faint: false,
             });
-        let series: Vec<Series> = series.collect();
-        let key = self.losses.iter().enumerate();
+        let mut series: Vec<Series> = means.collect();
         let note = match together {
             1 => format!("The loss of each {unit}."),
-            n => format!("Each point is the mean of {n} {unit}s."),
+            n => {
+                // The first loss as it is, as far as it can be drawn.
+                let (_, points) = self.losses.first()?;
+                series.push(Series {
+                    colour: Colour::Series(0),
+                    points: thinned(points, points.len().div_ceil(FAINT_POINTS)),
+                    spread: Vec::new(),
+                    dots: false,
+                    faint: true,
+                });
+                format!("Means of {n} {unit}s; behind them, the sum as it went.")
+            }
         };
+        let key = self.losses.iter().enumerate();
         Some(Figure {
             title: "Losses".to_string(),
             note,
@@ -246,6 +256,7 @@ impl Log {
             points,
             spread: Vec::new(),
             dots: false,
+            faint: false,
         };
         Some(Figure {
             title: "Learning rate".to_string(),
