@@ -12,14 +12,18 @@ pub const BINS: usize = 15;
 /// Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CalibrationBins {
-    bins: [Bin; BINS],
+    bins: [ReliabilityBin; BINS],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Bin {
-    confidence: f64,
-    correct: u64,
-    total: u64,
+/// The images whose confidence is in one of the [`BINS`] intervals.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReliabilityBin {
+    /// The sum of their confidences: the probability of the class with the largest logit.
+    pub confidence: f64,
+    /// Number of them that are classified correctly.
+    pub correct: u64,
+    /// Number of them.
+    pub total: u64,
 }
 
 impl CalibrationBins {
@@ -47,11 +51,16 @@ impl CalibrationBins {
         }
     }
 
+    /// The bins, from the least confidence to the greatest.
+    pub fn bins(&self) -> &[ReliabilityBin; BINS] {
+        &self.bins
+    }
+
     /// The mean over images of the distance between mean probability and accuracy in their bin; `None`
     /// without images.
     pub fn error(&self) -> Option<f64> {
         let total: u64 = self.bins.iter().map(|bin| bin.total).sum();
-        let distance = |bin: &Bin| (bin.confidence - bin.correct as f64).abs();
+        let distance = |bin: &ReliabilityBin| (bin.confidence - bin.correct as f64).abs();
         (total > 0).then(|| self.bins.iter().map(distance).sum::<f64>() / total as f64)
     }
 }

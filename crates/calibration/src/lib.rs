@@ -38,7 +38,7 @@ mod temperature;
 mod unknown;
 
 pub use auroc::{auroc, false_positive_rate};
-pub use bins::{BINS, CalibrationBins};
+pub use bins::{BINS, CalibrationBins, ReliabilityBin};
 pub use brier::brier_score;
 pub use conformal::{ConformalScores, SetMethod, SetScore, Threshold, UnknownSetMethod};
 pub use coverage::SetCounts;

@@ -3,11 +3,11 @@
 
 mod args;
 mod commands;
+mod evaluation_files;
 mod failure;
 mod host;
 mod output;
 mod reference_files;
-mod report;
 mod settings;
 mod signals;
 
@@ -24,7 +24,7 @@ use crate::args::{Cli, Command, Common};
 use crate::output::Printer;
 use crate::settings::{
     BenchSettings, CalibrateSettings, ConvertSettings, DemoSettings, EmbedSettings, EvalSettings,
-    ExportSettings, PredictSettings, SampleSettings, ServeSettings, TrainSettings,
+    ExportSettings, PredictSettings, ReportSettings, SampleSettings, ServeSettings, TrainSettings,
 };
 
 /// The command as a process: results on standard output, everything else on standard error.
@@ -132,6 +132,7 @@ fn run(
         Command::Convert(args) => {
             commands::convert::run(ConvertSettings::new(args, common)?, printer)
         }
+        Command::Report(args) => commands::report::run(ReportSettings::new(args, common)?, printer),
         Command::Bench(args) => match BenchSettings::new(&args.command, common)? {
             BenchSettings::Table(args) => commands::bench::table(args, printer),
             BenchSettings::Sweep(settings) => commands::bench::run(&settings, arguments, printer),

@@ -182,6 +182,18 @@ impl Tokenizer {
         }
     }
 
+    /// What a token spells, for people to read: a token that goes on within a word ends with a hyphen.
+    /// `None` for an id that is none.
+    pub fn spelling(&self, id: u32) -> Option<String> {
+        match &self.kind {
+            Kind::Clip => BytePair::spelled(id).map(|(text, ends_word)| match ends_word {
+                true => text,
+                false => format!("{text}-"),
+            }),
+            Kind::Json(json) => json.symbol(id),
+        }
+    }
+
     /// Ids of a text, without start and end tokens.
     ///
     /// CLIP's own cleans the text first: mojibake and HTML entities decoded, white space collapsed,

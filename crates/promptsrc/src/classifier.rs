@@ -17,7 +17,7 @@ use crate::forward::{conditioned_text, image_by_image};
 use crate::head::Head;
 use crate::image_batches::ImageBatches;
 use crate::methods::prompt_model;
-use crate::metrics::{Evaluation, EvaluationBuilder, MetricsError};
+use crate::metrics::{BINS, Evaluation, EvaluationBuilder, MetricsError, ReliabilityBin};
 use crate::parameters::{Leaves, ParameterError, Parameters};
 use crate::prompt_model::{PromptModel, TowerPrompts};
 use crate::stop;
@@ -154,6 +154,8 @@ pub struct ReadableEvaluation {
     pub unreadable: BTreeSet<usize>,
     /// A warning for the user that names them; `None` if there are none.
     pub warning: Option<String>,
+    /// The bins of the calibration error.
+    pub reliability: [ReliabilityBin; BINS],
 }
 
 /// The prediction for an image.
@@ -551,9 +553,7 @@ impl<'a> Classifier<'a> {
             allow_unreadable,
             progress,
             &mut |place, answer, row| {
-                let mut row = row.to_vec();
-                softmax(&mut row);
-                each(&items[place], answer, row[answer]);
+                each(&items[place], answer, probability(row, answer));
             },
         )
     }
@@ -584,6 +584,7 @@ impl<'a> Classifier<'a> {
             },
         )?;
         Ok(ReadableEvaluation {
+            reliability: builder.reliability(),
             evaluation: builder.finish()?,
             unreadable,
             warning,
@@ -644,9 +645,17 @@ fn shortened(names: &[String]) -> String {
 
 /// The probability of a class, from a row of logits.
 pub fn probability(logits: &[f32], class: usize) -> f32 {
+    probabilities(logits)
+        .get(class)
+        .copied()
+        .unwrap_or_default()
+}
+
+/// The probabilities of all classes, from a row of logits.
+pub fn probabilities(logits: &[f32]) -> Vec<f32> {
     let mut row = logits.to_vec();
     softmax(&mut row);
-    row.get(class).copied().unwrap_or_default()
+    row
 }
 
 /// Turns logits into probabilities.

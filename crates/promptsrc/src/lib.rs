@@ -48,9 +48,11 @@ mod head;
 mod image_batches;
 mod image_list;
 mod initial_values;
+mod loss_terms;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
+mod nearest_words;
 mod onnx;
 mod overlap;
 mod parameters;
@@ -70,7 +72,7 @@ pub use adapter::{Adapter, AdapterError};
 pub use calibration::{Calibration, CalibrationError};
 pub use classifier::{
     Classifier, ClassifierError, EachLogits, EvaluateError, Prediction, PredictionResult,
-    ReadableEvaluation, probability,
+    ReadableEvaluation, probabilities, probability,
 };
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};
@@ -80,7 +82,9 @@ pub use feature_cache::FeatureCache;
 pub use feature_training::FeatureError;
 pub use image_batches::ImageBatches;
 pub use image_list::fingerprint;
+pub use loss_terms::{LossTerm, loss_terms};
 pub use metrics::Evaluation;
+pub use nearest_words::{NearestWords, NoWords, VectorWords, nearest_words};
 pub use onnx::{
     OnnxError, OnnxExport, OnnxOptions, OnnxTower, OnnxWeights, export_onnx, export_tower_onnx,
     export_zero_shot_onnx, onnx_paths,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use promptsrc_calibration::CalibrationBins;
+pub use promptsrc_calibration::{BINS, ReliabilityBin};
 use serde::{Deserialize, Serialize};
 
 /// Number of classes that count for [`Evaluation::top5_accuracy`].
@@ -181,6 +182,11 @@ impl EvaluationBuilder {
         self.bins.add(confidence, predicted == label);
         self.total += 1;
         Ok(predicted)
+    }
+
+    /// The bins of the calibration error, from the least confidence to the greatest.
+    pub fn reliability(&self) -> [ReliabilityBin; BINS] {
+        *self.bins.bins()
     }
 
     /// The metrics over all images.

@@ -31,8 +31,8 @@ use crate::records::{ClipSettingsRecord, PreprocessingRecord};
 use crate::state_file;
 use crate::training::TrainingState;
 use promptsrc_files::{
-    LARGEST_TENSORS, Lock, SaveError, open_regular, read_regular, read_regular_text, refuse_link,
-    remove_leftovers, write_atomically,
+    LARGEST_TENSORS, LARGEST_TEXT, Lock, SaveError, open_regular, read_regular, read_regular_text,
+    refuse_link, remove_leftovers, write_atomically,
 };
 
 /// Name of the adapter in a run folder.
@@ -316,6 +316,27 @@ impl RunFolder {
         text.push('\n');
         Ok(write_atomically(&path, text.as_bytes())?)
     }
+}
+
+/// The events of a run's log, and how many of its lines are no events: the last one of a process that was
+/// killed while it wrote.
+///
+/// # Errors
+/// [`RunError::Io`] if the file cannot be read.
+pub fn read_log(path: &Path) -> Result<(Vec<Event>, usize), RunError> {
+    let bytes = read_regular(path, LARGEST_TEXT).map_err(|source| RunError::Io {
+        path: path.into(),
+        source,
+    })?;
+    let (mut events, mut unreadable) = (Vec::new(), 0);
+    let lines = bytes.split(|byte| *byte == b'\n');
+    for line in lines.filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(event) => events.push(event),
+            Err(_) => unreadable += 1,
+        }
+    }
+    Ok((events, unreadable))
 }
 
 /// Whether a folder contains a run with at least one saved epoch.

@@ -52,7 +52,7 @@ pub use protocol::{Protocol, Target};
 pub use published::{add_published, published};
 pub use published_file::{PUBLISHED_FILE, Source};
 pub use reference_results::{ReferenceResults, collect_reference};
-pub use render::{Format, render, render_seeds};
+pub use render::{Format, TextLine, TextTable, render, render_seeds, text_table};
 pub use results::{Configuration, Measured, RESULT, ResultError, RunId, RunResult, collect};
 pub use run_state::RunState;
 pub use sweep::{Sweep, SweepEvent};

@@ -5,6 +5,7 @@ mod csv;
 mod json;
 mod latex;
 mod markdown;
+mod shown;
 mod terminal;
 mod text;
 
@@ -18,6 +19,7 @@ use csv::{csv, csv_of_seeds};
 use json::json;
 use latex::latex;
 use markdown::markdown;
+pub use shown::{TextLine, TextTable};
 use terminal::terminal;
 
 /// The format in which tables are written.
@@ -62,6 +64,11 @@ impl FromStr for Format {
 /// metric, value, and how they were made.
 pub fn render_seeds(tables: &[Table]) -> String {
     csv_of_seeds(tables)
+}
+
+/// A table as texts, for programs that set it themselves.
+pub fn text_table(table: &Table) -> TextTable {
+    shown::shown(table)
 }
 
 /// The text of tables in a format. The best number of each column is bold; in a terminal only with

@@ -596,6 +596,7 @@ impl<'a> Sweep<'a> {
             evaluation,
             unreadable,
             warning,
+            ..
         } = classifier.evaluate_each(
             &items,
             self.threads,

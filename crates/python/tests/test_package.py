@@ -279,6 +279,9 @@ def test_picks_files_and_data_sets_are_described(clip, tmp_path, answer) -> None
     run = tmp_path / "run"
     promptsrc.train(clip, IMAGES, out=run, shots=1, epochs=1, progress=False)
     assert promptsrc.inspect(run)["finished"] is True
+    page = tmp_path / "report.html"
+    written = promptsrc.report(run, out=page, no_evaluation=True)
+    assert written["bytes"] == page.stat().st_size and written["of"] == "runs"
     assert isinstance(promptsrc.data_sets(tmp_path), (dict, list))
 
 

@@ -17,6 +17,7 @@ mod labelled;
 mod methods;
 mod overrides;
 mod predict;
+mod report;
 mod sample;
 mod serve;
 mod train;
@@ -40,6 +41,7 @@ pub use inspect::InspectArgs;
 pub use labelled::{DataArgs, DataOptions};
 pub use overrides::OverrideArgs;
 pub use predict::{PredictArgs, PredictFormat};
+pub use report::ReportArgs;
 pub use sample::SampleArgs;
 pub use serve::{BoundArgs, ServeArgs};
 pub use train::TrainArgs;
@@ -187,6 +189,12 @@ pub enum Command {
     World(WorldArgs),
     /// Demonstrate the method: train, evaluate and classify on the built-in world.
     Demo(DemoArgs),
+    /// Write a page of runs, or of a sweep: one HTML file with plots, tables and thumbnails.
+    ///
+    /// A run is evaluated on the test images that it recorded, among its base and novel classes or all of
+    /// them, beside zero-shot CLIP. Of a sweep, the folder of bench, the results are taken as they are.
+    /// The page needs no network, and is read on a phone as at a desk.
+    Report(Box<ReportArgs>),
     /// Run the paper's benchmarks, except for finished runs, and print their tables.
     Bench(Box<BenchCommands>),
     /// Print a script with which a shell completes the command line.

@@ -46,6 +46,10 @@ pub struct TrainArgs {
     /// Folder of the run: adapter, state, log, configuration, metrics.
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+    /// Write losses and learning rate as event files of TensorBoard too, to DIR [default: the folder
+    /// tensorboard in RUN].
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub tensorboard: Option<Option<PathBuf>>,
     /// Resume the run in RUN, or start a new run if RUN does not contain one.
     #[arg(long)]
     pub resume: bool,

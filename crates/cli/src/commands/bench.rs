@@ -10,7 +10,7 @@ use std::path::Path;
 
 use promptsrc::Clip;
 use promptsrc_protocols::{
-    Format, ResultError, RunId, Sweep, Table, add_published, collect, collect_reference,
+    Format, Protocol, ResultError, RunId, Sweep, Table, add_published, collect, collect_reference,
     compare_with, render, render_seeds, tables,
 };
 
@@ -114,7 +114,7 @@ fn collect_if_there(folder: &Path) -> Result<Vec<Found>, Failure> {
 }
 
 /// Adds the paper's rows to tables that can be compared with them, or to all.
-fn published_where_comparable(tables: &mut [Table], all: bool) {
+pub(super) fn published_where_comparable(tables: &mut [Table], all: bool) {
     for table in tables {
         if all || table.is_comparable() {
             add_published(table);
@@ -123,7 +123,11 @@ fn published_where_comparable(tables: &mut [Table], all: bool) {
 }
 
 /// Compares the rows of all tables with those of a method, and says which tables have none of it.
-fn compare_all(tables: &mut [Table], baseline: &str, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn compare_all(
+    tables: &mut [Table],
+    baseline: &str,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let without: Vec<String> = tables
         .iter_mut()
         .filter_map(|table| (!compare_with(table, baseline)).then(|| table.protocol.to_string()))
@@ -153,14 +157,19 @@ fn compare_all(tables: &mut [Table], baseline: &str, printer: &Printer) -> Resul
 
 type Found = (std::path::PathBuf, promptsrc_protocols::RunResult);
 
-pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
-    let mut results = collect(&args.folder)?;
-    let reference = collect_reference(&args.folder).map_err(Failure::failed)?;
+/// The tables of all results below a folder, those of the reference's logs included.
+pub(super) fn tables_of(
+    folder: &Path,
+    protocol: Option<Protocol>,
+    printer: &Printer,
+) -> Result<Vec<Table>, Failure> {
+    let mut results = collect(folder)?;
+    let reference = collect_reference(folder).map_err(Failure::failed)?;
     for (path, reason) in &reference.left_out {
         printer.warning(&format!("{}: left out: {reason}", path.display()));
     }
     results.extend(reference.results);
-    let wanted = |(_, result): &Found| args.protocol.is_none_or(|own| own == result.run.protocol);
+    let wanted = |(_, result): &Found| protocol.is_none_or(|own| own == result.run.protocol);
     results.retain(wanted);
     let mut all = tables(&results, &[])?;
     let mut apart = Vec::new();
@@ -177,17 +186,22 @@ pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
         printer.warning(&format!(
             "the logs of the reference below {} are of different configurations, or evaluate \
              trainings whose logs are not here: {} tables, none of which mixes them",
-            args.folder.display(),
+            folder.display(),
             all.len() + apart.len()
         ));
     }
     all.append(&mut apart);
     if all.is_empty() {
         return Err(ResultError::None {
-            path: args.folder.clone(),
+            path: folder.to_path_buf(),
         }
         .into());
     }
+    Ok(all)
+}
+
+pub fn table(args: &TableArgs, printer: &Printer) -> Result<(), Failure> {
+    let mut all = tables_of(&args.folder, args.protocol, printer)?;
     if args.per_seed {
         return match (args.format, printer.is_json()) {
             (None | Some(Format::Csv), false) => printer.raw(&render_seeds(&all)),

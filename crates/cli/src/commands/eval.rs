@@ -12,9 +12,9 @@ use promptsrc::{Classifier, Evaluation, Item, Part, Parts, missing_warning, over
 use promptsrc_datasets::same_names;
 use serde::Serialize;
 
+use crate::evaluation_files::{self, Predicted};
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::report::{self, Predicted};
 use crate::settings::{
     CalibrationSettings, EvalSettings, Evaluated as What, InUse, UnknownImages, UsedCalibration,
     decoding_threads, part_name,
@@ -73,7 +73,7 @@ pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
     let evaluated = evaluate(settings, printer)?;
     let evaluation = &evaluated.evaluation;
     if let Some(folder) = report_dir {
-        report::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
+        evaluation_files::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
     }
     // A table of more classes is too long to be useful.
     const TABLE: usize = 50;

@@ -12,6 +12,7 @@ pub mod export;
 pub mod inspect;
 mod machine;
 pub mod predict;
+pub mod report;
 pub mod sample;
 pub mod serve;
 pub mod train;

@@ -1,6 +1,7 @@
 //! `promptsrc train`: learns an adapter from a few labelled images.
 
 mod progress;
+mod tensorboard;
 
 use promptsrc::training::TrainingError;
 use promptsrc::{
@@ -15,6 +16,7 @@ use crate::settings::{DataFiles, TrainSettings, config_usage, decoding_threads};
 use crate::signals;
 
 use progress::TrainProgress;
+use tensorboard::TensorBoard;
 
 #[derive(Serialize)]
 struct Summary {
@@ -94,18 +96,37 @@ fn learn(
         config,
         threads: decoding_threads(),
     };
-    spec.train_in(&settings.out, settings.resume, observe)
-        .map_err(|error| match error {
-            TrainError::Training(TrainingError::Config(error)) => config_usage(error),
-            error @ TrainError::Stopped { .. } => Failure::Stopped(format!(
-                "{error}; the state is saved in {}: the same command with --resume goes on there",
-                settings.out.display()
-            )),
-            TrainError::Features(error @ FeatureError::Stopped { .. }) => Failure::Stopped(
-                format!("{error}; they are kept: the same command with --resume goes on there"),
-            ),
-            error => error.into(),
-        })
+    let folder = settings.tensorboard.as_deref();
+    let mut board = folder.map(|folder| TensorBoard::new(folder, &spec.config));
+    let mut observe = |event: &Event| {
+        observe(event);
+        if let Some(board) = &mut board {
+            board.show(event);
+        }
+    };
+    let trained = spec.train_in(&settings.out, settings.resume, &mut observe);
+    if let (Err(_), Some(error)) = (&trained, board.as_ref().and_then(TensorBoard::failed)) {
+        printer.warning(&format!("the event file is not whole: {error}"));
+    }
+    let adapter = trained.map_err(|error| match error {
+        TrainError::Training(TrainingError::Config(error)) => config_usage(error),
+        error @ TrainError::Stopped { .. } => Failure::Stopped(format!(
+            "{error}; the state is saved in {}: the same command with --resume goes on there",
+            settings.out.display()
+        )),
+        TrainError::Features(error @ FeatureError::Stopped { .. }) => Failure::Stopped(format!(
+            "{error}; they are kept: the same command with --resume goes on there"
+        )),
+        error => error.into(),
+    })?;
+    if let Some(board) = board {
+        board.end(&adapter).map_err(|error| {
+            Failure::failed(format!(
+                "the run is finished, but its event file is not whole: {error}"
+            ))
+        })?;
+    }
+    Ok(adapter)
 }
 
 /// Training does not need test images; better to know now than after it that they are missing.

@@ -8,9 +8,9 @@ use promptsrc::{Classes, Parts};
 use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
 use super::data::DataSettings;
-use super::eval::{Evaluated, zero_shot_templates};
+use super::eval::{Evaluated, ZeroShotTemplates};
 use super::output_file;
-use crate::args::{CalibrateArgs, Common};
+use crate::args::{CalibrateArgs, Common, TemplatesArg};
 use crate::failure::Failure;
 
 /// A calibration to make.
@@ -66,7 +66,10 @@ impl CalibrateSettings {
             }
             None => {
                 let clip = ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?;
-                let templates = zero_shot_templates(args.templates, &args.template)?;
+                let templates = ZeroShotTemplates::new(
+                    args.templates.unwrap_or(TemplatesArg::Single),
+                    &args.template,
+                )?;
                 (Evaluated::ZeroShot { clip, templates }, None)
             }
         };

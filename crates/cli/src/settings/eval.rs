@@ -12,8 +12,8 @@ use super::data::DataSettings;
 use super::files::refuse_file;
 use super::{names, output_file};
 use crate::args::{Common, EvalArgs, TemplatesArg};
+use crate::evaluation_files;
 use crate::failure::Failure;
-use crate::report;
 
 /// An evaluation.
 #[derive(Clone, Debug)]
@@ -77,7 +77,10 @@ impl EvalSettings {
             )?),
             None => Evaluated::ZeroShot {
                 clip: ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?,
-                templates: zero_shot_templates(args.templates, &args.template)?,
+                templates: ZeroShotTemplates::new(
+                    args.templates.unwrap_or(TemplatesArg::Single),
+                    &args.template,
+                )?,
             },
         };
         let file = match &what {
@@ -96,7 +99,7 @@ impl EvalSettings {
         }
         if let Some(folder) = &args.report_dir {
             refuse_file("--report-dir", folder, "it")?;
-            report::check(folder, args.force)?;
+            evaluation_files::check(folder, args.force)?;
         }
         Ok(Self {
             report_dir: args.report_dir.clone(),
@@ -109,19 +112,6 @@ impl EvalSettings {
             logits: args.logits.clone(),
         })
     }
-}
-
-/// The templates of `--templates` and `--template`.
-pub fn zero_shot_templates(
-    named: Option<TemplatesArg>,
-    given: &[String],
-) -> Result<ZeroShotTemplates, Failure> {
-    if given.is_empty() {
-        let named = named.unwrap_or(TemplatesArg::Single);
-        return Ok(ZeroShotTemplates::Named(named));
-    }
-    names::check_templates(given)?;
-    Ok(ZeroShotTemplates::Given(given.to_vec()))
 }
 
 fn unknown_images(args: &EvalArgs, common: &Common) -> Result<Option<UnknownImages>, Failure> {
@@ -168,6 +158,18 @@ fn unknown_images(args: &EvalArgs, common: &Common) -> Result<Option<UnknownImag
 }
 
 impl ZeroShotTemplates {
+    /// The given templates, or else those with a name.
+    ///
+    /// # Errors
+    /// [`Failure`] if a template cannot be used.
+    pub fn new(named: TemplatesArg, given: &[String]) -> Result<Self, Failure> {
+        if given.is_empty() {
+            return Ok(Self::Named(named));
+        }
+        names::check_templates(given)?;
+        Ok(Self::Given(given.to_vec()))
+    }
+
     /// The templates for a data set.
     pub fn of(&self, data_set: &str) -> Result<Vec<String>, Failure> {
         let named = match self {

@@ -13,6 +13,9 @@ use crate::args::{Common, OverrideArgs, Shots, TrainArgs};
 use crate::failure::Failure;
 use crate::host::Host;
 
+/// Folder of the event files of TensorBoard in that of a run.
+const TENSORBOARD: &str = "tensorboard";
+
 /// A training run.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
@@ -26,6 +29,8 @@ pub struct TrainSettings {
     /// Folder of the run.
     pub out: PathBuf,
     pub resume: bool,
+    /// Folder for event files of TensorBoard.
+    pub tensorboard: Option<PathBuf>,
     /// Whether few-shot images are drawn even where the reference saved some.
     pub ignore_few_shot_cache: bool,
     start: Start,
@@ -60,6 +65,8 @@ impl TrainSettings {
             classes: args.classes,
             out: args.out.clone(),
             resume: args.resume,
+            tensorboard: (args.tensorboard.clone())
+                .map(|folder| folder.unwrap_or_else(|| args.out.join(TENSORBOARD))),
             ignore_few_shot_cache: args.ignore_few_shot_cache,
             start: match &args.config {
                 Some(path) => Start::File(Box::new(config_file(path)?)),
@@ -73,6 +80,9 @@ impl TrainSettings {
         };
         settings.config("")?;
         refuse_file("--out", &args.out, "a run")?;
+        if let Some(folder) = &settings.tensorboard {
+            refuse_file("--tensorboard", folder, "TensorBoard")?;
+        }
         if !args.resume && run_folder::is_begun(&args.out) {
             let path = args.out.clone();
             return Err(RunError::Occupied { path }.into());

@@ -74,6 +74,26 @@ impl BytePair {
         [bytes, ends, merged, special].concat()
     }
 
+    /// What the token with this id spells, and whether it ends a word; bytes that are no text are shown
+    /// by the replacement character. `None` for an id that is none.
+    pub(super) fn spelled(id: u32) -> Option<(String, bool)> {
+        static SPELLED: OnceLock<Vec<(String, bool)>> = OnceLock::new();
+        let all = SPELLED.get_or_init(|| {
+            let bytes: HashMap<char, u8> = glyphs().into_iter().map(|(b, c)| (c, b)).collect();
+            let spell = |symbol: String| {
+                if symbol.starts_with("<|") {
+                    return (symbol, true);
+                }
+                let inner = symbol.strip_suffix("</w>");
+                let glyphs = inner.unwrap_or(&symbol).chars();
+                let text: Vec<u8> = glyphs.filter_map(|c| bytes.get(&c).copied()).collect();
+                (String::from_utf8_lossy(&text).into_owned(), inner.is_some())
+            };
+            Self::symbols().into_iter().map(spell).collect()
+        });
+        all.get(id as usize).cloned()
+    }
+
     /// From lines of two symbols that merge, best first.
     fn from_merges<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let glyphs = glyphs();
@@ -192,6 +212,29 @@ mod tests {
                 .values()
                 .all(|m| (512..START_OF_TEXT).contains(&m.id))
         );
+    }
+
+    /// 2368 is "cat" as a word, 320 "a"; 64 and 320 are the byte "a" within and at the end of a word.
+    #[test]
+    fn a_token_spells_the_text_that_becomes_it() {
+        let word = |text: &str| Some((text.to_string(), true));
+        assert_eq!(BytePair::spelled(2368), word("cat"));
+        assert_eq!(BytePair::spelled(320), word("a"));
+        assert_eq!(BytePair::spelled(64), Some(("a".to_string(), false)));
+        assert_eq!(BytePair::spelled(START_OF_TEXT), word("<|startoftext|>"));
+        assert_eq!(BytePair::spelled(END_OF_TEXT + 1), None);
+        // Every word that is text is encoded as itself; of two tokens that spell the same, as the later.
+        let words = (256..START_OF_TEXT).filter_map(|id| Some((id, BytePair::spelled(id)?)));
+        let mut compared = 0;
+        for (id, (text, ends)) in words {
+            if ends && text.chars().all(|c| c.is_ascii_lowercase()) {
+                let found = BytePair::clip().encode(&text, Cleaning::Lower);
+                let spelled: Vec<_> = found.iter().map(|id| BytePair::spelled(*id)).collect();
+                assert!(found == [id] || spelled == [word(&text)], "{id} {text}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 20_000, "{compared}");
     }
 
     /// The whole vocabulary and all merges, as Hugging Face's files have them.

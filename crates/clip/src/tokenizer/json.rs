@@ -103,6 +103,11 @@ impl Json {
         })
     }
 
+    /// The symbol of a token, as the file has it.
+    pub(super) fn symbol(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = guarded(|| self.inner.encode(text, false))?;
         let ids = encoding.get_ids();

@@ -588,6 +588,16 @@ def table(folder: PathLike, **options: Any) -> list[Table]:
     return _tables(_answer(["bench", "table", os.fspath(folder), *_arguments(options)]))
 
 
+def report(
+    runs: Union[PathLike, Sequence[PathLike]], *, out: PathLike, **options: Any
+) -> dict[str, Any]:
+    """Write a page (HTML, one file) of runs side by side, or of a sweep, as ``promptsrc report``; what was
+    written."""
+    paths = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
+    arguments = ["report", *map(os.fspath, paths), "--out", os.fspath(out)]
+    return dict(_answer([*arguments, *_arguments(options)]))
+
+
 def set_threads(threads: int) -> None:
     """Number of threads of all arithmetic, by default one for each core. It is set once, before anything is
     computed; the results do not depend on it."""
