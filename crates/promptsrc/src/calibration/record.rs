@@ -145,7 +145,11 @@ impl CalibrationRecord {
     /// The scores of each kind of sets, checked; what is wrong otherwise.
     pub(super) fn checked(&self) -> Result<Vec<(SetScore, ConformalScores)>, String> {
         let numbers = |error: NumbersError| error.to_string();
-        Temperature::new(self.temperature.value).map_err(numbers)?;
+        let temperature = Temperature::new(self.temperature.value).map_err(numbers)?;
+        if !self.temperature.fitted && temperature != Temperature::OWN {
+            let value = temperature.value();
+            return Err(format!("its temperature is {value}, although none was fitted"));
+        }
         for rate in [self.coverage, self.unknown.keep] {
             check_rate(rate).map_err(numbers)?;
         }
