@@ -18,6 +18,9 @@ use crate::problem::Problem;
 /// still writing when the connection ends gets an error of the network instead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes that are read of a body that is refused, or as many as a body may have.
+const MOST_DISCARDED: usize = 64 << 20;
+
 /// A body, whose bytes count as long as it is kept.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -102,7 +105,7 @@ pub(crate) async fn discard(mut body: Body, headers: &HeaderMap, bounds: &Bounds
     if headers.contains_key(EXPECT) {
         return;
     }
-    let mut left = bounds.max_body;
+    let mut left = bounds.max_body.max(MOST_DISCARDED);
     let _ = timeout(PATIENCE, async {
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len);

@@ -50,7 +50,7 @@ pub fn man(args: &ManArgs, printer: &Printer) -> Result<(), Failure> {
 /// File name and text of the pages of a command and all commands below it.
 fn pages_of(command: &Command, name: &str) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut page = Vec::new();
-    let named = command.clone().name(name.to_string());
+    let named = command.clone().display_name(name);
     clap_mangen::Man::new(named).render(&mut page)?;
     let mut pages = vec![(format!("{name}.1"), page)];
     let below = command.get_subcommands();
