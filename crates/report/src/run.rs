@@ -47,8 +47,8 @@ pub struct Fact {
 pub struct Measured {
     /// Which: "base", "novel" or "all".
     pub classes: String,
-    /// Whether they are those that were learned.
-    pub trained: bool,
+    /// How many of them were learned.
+    pub trained: usize,
     /// What was learned.
     pub learned: Judged,
     /// CLIP without prompts on the same images.

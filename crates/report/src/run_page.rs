@@ -368,7 +368,11 @@ fn of_measured(run: &Run, measured: &Measured) -> Result<Markup, PlotError> {
     Ok(html! {
         p.lead {
             (evaluation.correct) " of " (evaluation.total) " test images right among " (classes) " classes"
-            @if measured.trained { ", which the run has learned." } @else { ", which the run has not seen." }
+            @match measured.trained {
+                0 => { ", none of which the run has learned." }
+                n if n == classes => { ", which the run has learned." }
+                n => { ", " (n) " of which the run has learned." }
+            }
         }
         p.note { "Zero-shot CLIP: " (shown(&measured.templates.join(" · "))) }
         @for note in &measured.notes { p.note { (shown(note)) } }

@@ -61,7 +61,7 @@ td.set{font-weight:600}
 td.method{white-space:nowrap}
 tr.sub td.method{padding-left:26px}
 .gallery{margin:18px 0}
-ul.images{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr));gap:12px;list-style:none;margin:8px 0;
+ul.images{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,280px),1fr));gap:12px;list-style:none;margin:8px 0;
 padding:0}
 ul.images li{min-width:0}
 ul.images>li{display:flex;gap:12px;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px}

@@ -337,9 +337,13 @@ fn difference_figures(table: &Table) -> Vec<Figure> {
             .flatten()
             .map(|against| against.difference)
     });
-    let greatest = all.fold(0.0_f64, |most, value| most.max(value.abs()));
+    let (least, most) = all.fold((0.0_f64, 0.0_f64), |(least, most), value| {
+        (least.min(value), most.max(value))
+    });
     // Room for the numbers beyond the bars.
-    let end = (greatest * 1.45).max(1.0);
+    let room = |end: f64| if end == 0.0 { 0.03 } else { 0.24 };
+    let span = (most - least).max(1.0);
+    let range = (least - room(least) * span, most + room(most) * span);
     let methods = methods(table);
     let methods = methods
         .iter()
@@ -376,7 +380,7 @@ fn difference_figures(table: &Table) -> Vec<Figure> {
                 note: "Mean difference over the pairs of the same data set and seed, in points of a per cent."
                     .to_string(),
                 key: key.map(|(at, column)| (Colour::Series(at), Shape::Bar, column.title())).collect(),
-                chart: bars(&rows, (-end, end), "", 11),
+                chart: bars(&rows, range, "", 12),
                 table: numbers,
                 size: Size::Column,
             })

@@ -40,7 +40,7 @@ pub fn training_log(events: &[Event], unreadable: usize, config: &MethodConfig) 
             .collect(),
         ..Log::default()
     };
-    let known = events.iter().filter_map(|event| match event {
+    let mut known = events.iter().filter_map(|event| match event {
         Event::Start { steps, .. } => Some(*steps),
         _ => None,
     });
@@ -48,7 +48,7 @@ pub fn training_log(events: &[Event], unreadable: usize, config: &MethodConfig) 
         Event::Step { step, .. } => Some(*step),
         _ => None,
     });
-    log.steps = known.last().unwrap_or(0).max(seen.max().unwrap_or(0));
+    log.steps = known.next_back().unwrap_or(0).max(seen.max().unwrap_or(0));
     let (mut damaged, mut fit) = (unreadable, Vec::new());
     for event in events {
         match event {
@@ -227,7 +227,7 @@ impl Log {
         for line in &self.epochs {
             let mut row = vec![
                 line.epoch.to_string(),
-                (line.epoch * self.steps).to_string(),
+                line.epoch.saturating_mul(self.steps).to_string(),
             ];
             row.extend(line.losses.iter().map(|value| loss(*value)));
             row.push(format!("{:.1}", line.seconds));

@@ -58,7 +58,7 @@ fn judged(names: &[String], images: usize) -> Judged {
 fn measured(classes: &str, names: &[String], images: [usize; 2]) -> Measured {
     Measured {
         classes: classes.to_string(),
-        trained: classes != "novel",
+        trained: if classes == "novel" { 0 } else { names.len() },
         learned: judged(names, images[0]),
         zero_shot: judged(names, images[1]),
         templates: vec![format!("{} of a {{}}.", names[0])],

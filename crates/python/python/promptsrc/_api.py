@@ -594,7 +594,7 @@ def report(
     """Write a page (HTML, one file) of runs side by side, or of a sweep, as ``promptsrc report``; what was
     written."""
     paths = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
-    arguments = ["report", *map(os.fspath, paths), "--out", os.fspath(out)]
+    arguments = ["report", *[os.fspath(path) for path in paths], "--out", os.fspath(out)]
     return dict(_answer([*arguments, *_arguments(options)]))
 
 

@@ -73,12 +73,9 @@ impl Measurer {
             adapter: loaded.adapter,
             clip: loaded.clip,
         };
-        let learned = opened.adapter.meta.data.classes.clone();
         for classes in measuring.classes.clone() {
-            let trained = classes.to_string() == learned;
-            let measured = self.on_classes(
-                &measuring, &opened, &dataset, classes, trained, &run.name, printer,
-            )?;
+            let measured =
+                self.on_classes(&measuring, &opened, &dataset, classes, &run.name, printer)?;
             run.measured.push(measured);
         }
         if let [only] = measuring.classes.as_slice()
@@ -93,14 +90,12 @@ impl Measurer {
         Ok(opened)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call")]
     fn on_classes(
         &mut self,
         measuring: &Measuring,
         Opened { adapter, clip }: &Opened,
         dataset: &Dataset,
         classes: Classes,
-        trained: bool,
         run: &str,
         printer: &Printer,
     ) -> Result<Measured, Failure> {
@@ -170,9 +165,10 @@ impl Measurer {
                 judged
             }
         };
+        let known = &adapter.meta.class_names;
         Ok(Measured {
             classes: classes.to_string(),
-            trained,
+            trained: names.iter().filter(|name| known.contains(name)).count(),
             learned,
             zero_shot,
             templates,
