@@ -99,7 +99,11 @@ fn calibration(data: &[u8]) -> Outcome {
                 assert_eq!(notes.is_ok(), answer.is_ok());
                 let Ok(answer) = answer else { continue };
                 assert!(answer.probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
-                assert!(answer.set.is_some_and(|set| set.iter().all(|of| *of < classes)));
+                assert!(
+                    answer
+                        .set
+                        .is_some_and(|set| set.iter().all(|of| *of < classes))
+                );
             }
         }
     }

@@ -409,7 +409,7 @@ impl Measuring<'_> {
         }
         if let Some(file) = file {
             let paths = predictions.iter().map(|predicted| predicted.path.as_path());
-            report::write_logits(&file, classifier.names(), paths, &logits)?;
+            evaluation_files::write_logits(&file, classifier.names(), paths, &logits)?;
         }
         let calibrated = match &in_use {
             Some(of) => Some(Calibrated {
