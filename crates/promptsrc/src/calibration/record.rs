@@ -148,7 +148,9 @@ impl CalibrationRecord {
         let temperature = Temperature::new(self.temperature.value).map_err(numbers)?;
         if !self.temperature.fitted && temperature != Temperature::OWN {
             let value = temperature.value();
-            return Err(format!("its temperature is {value}, although none was fitted"));
+            return Err(format!(
+                "its temperature is {value}, although none was fitted"
+            ));
         }
         for rate in [self.coverage, self.unknown.keep] {
             check_rate(rate).map_err(numbers)?;
