@@ -72,13 +72,9 @@ pub fn start_with_token(token: &str) -> Running {
 /// A service with these settings that is ready.
 pub fn start_with(settings: ServiceSettings) -> Running {
     let (ready, is_ready) = channel();
-    let running = start_loading(
-        settings,
-        || served(),
-        move || {
-            let _ = ready.send(());
-        },
-    );
+    let running = start_loading(settings, served, move || {
+        let _ = ready.send(());
+    });
     is_ready
         .recv_timeout(Duration::from_secs(60))
         .expect("the service is ready");
