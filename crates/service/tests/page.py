@@ -203,6 +203,7 @@ def click_through(page, promptsrc, address, folder):
     page.call("Log.disable")
     page.call("DOM.setFileInputFiles", nodeId=field, files=[str(circle), str(broken)])
     found = {answer["file"]: answer for answer in page.settled(3)}
+    page.call("Log.clear")
     page.call("Log.enable")
     page.errors.clear()
     assert found[circle.name]["classes"] == predicted(promptsrc, circle, others), found
@@ -222,6 +223,7 @@ def click_through(page, promptsrc, address, folder):
     page.click("#clear")
     page.wait("document.querySelectorAll('#list > li').length === 0", "everything is removed")
     page.errors.clear()
+    page.call("Log.clear")
     page.call("Log.enable")
 
     # By keyboard alone: the button is reached and pressed.
@@ -286,6 +288,7 @@ def token_is_asked_for(page, promptsrc, shots):
         page.click("#token-form button")
         page.wait("document.querySelector('#token-form').hidden", "the token is taken")
         page.errors.clear()
+        page.call("Log.clear")
         page.call("Log.enable")
         page.drop(IMAGES / "red_circle/red_circle_01.jpg")
         [answer] = page.settled(1)

@@ -179,7 +179,8 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
     }
-    if method == "POST" && !headers.iter().any(|(name, _)| *name == "transfer-encoding") {
+    let framed = |(name, _): &(&str, &str)| ["transfer-encoding", "content-length"].contains(name);
+    if method == "POST" && !headers.iter().any(framed) {
         text += &format!("content-length: {}\r\n", body.len());
     }
     text += "\r\n";
