@@ -190,6 +190,8 @@ async function answer(image) {
       if (isOld()) return;
       problem("");
       show(image, found.predictions[0]);
+      element("notes").textContent = (found.notes || []).join(" ");
+      element("notes").hidden = !found.notes;
     } catch (error) {
       if (isOld()) return;
       // Too many at once: a little later there is room.

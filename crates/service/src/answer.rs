@@ -12,6 +12,9 @@ pub(crate) struct Predictions<'m> {
     pub model: ModelName<'m>,
     /// In the order of the request's images.
     pub predictions: Vec<Predicted>,
+    /// What the person should know of the sets, such as that the calibration images were too few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The answer of `/v1/embed`.

@@ -78,7 +78,7 @@ pub(crate) async fn predict(Shared(state): Shared<Arc<State>>, request: Request)
             names::check(names, &state.settings.bounds)?;
         }
         let wanted = asked.wanted;
-        card.check_wanted(&wanted, asked.names.as_deref())?;
+        let notes = card.check_wanted(&wanted, asked.names.as_deref())?;
         let top_k = asked.top_k.unwrap_or(state.settings.top_k);
         let names = asked.names.take().map(Arc::from);
         let question = Question::Predict { names, wanted };
@@ -98,6 +98,7 @@ pub(crate) async fn predict(Shared(state): Shared<Arc<State>>, request: Request)
         let answer = Predictions {
             model: card.name(),
             predictions: predicted.collect::<Result<_, Problem>>()?,
+            notes,
         };
         Ok(response::json(StatusCode::OK, &answer))
     })

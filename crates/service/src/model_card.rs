@@ -90,13 +90,18 @@ impl ModelCard {
         }
     }
 
-    /// Fails if the calibration cannot promise what is wanted for these names.
+    /// Fails if the calibration cannot promise what is wanted for these names. What a person should know of it
+    /// otherwise.
     ///
     /// # Errors
     /// 422 if there is none, it is for other names, or it does not have what is wanted.
-    pub fn check_wanted(&self, wanted: &Wanted, names: Option<&[String]>) -> Result<(), Problem> {
+    pub fn check_wanted(
+        &self,
+        wanted: &Wanted,
+        names: Option<&[String]>,
+    ) -> Result<Vec<String>, Problem> {
         if *wanted == Wanted::default() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let refused = |why: &str| {
             let message = format!("coverage, sets and unknown need a calibration, and {why}");
@@ -111,7 +116,7 @@ impl ModelCard {
             );
         }
         let checked = calibration.notes(wanted);
-        checked.map(|_| ()).map_err(|error| of_calibration(&error))
+        checked.map_err(|error| of_calibration(&error))
     }
 
     pub fn description(&self, top_k: usize, bounds: &Bounds) -> Description<'_> {

@@ -5,7 +5,11 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{NAMES, TEMPLATE, bytes_of, example, form, served, start};
-use promptsrc::{Classifier, Clip};
+use promptsrc::calibration::{
+    Calibration, CalibrationImages, CalibrationOptions, CalibrationSubject, DataOfCalibration,
+    LabelledLogits, Wanted,
+};
+use promptsrc::{Classes, Classifier, Clip, Parts, TrainedImages};
 use promptsrc_clip::values;
 use promptsrc_service::{Bounds, OPENAPI, ROUTES};
 use serde_json::{Value, json};
@@ -335,4 +339,102 @@ fn has_the_form_of(value: &Value, schema: &Value, document: &Value, place: &str)
         Some("boolean") => assert!(value.is_boolean(), "{place}: {value}"),
         other => panic!("{place}: type {other:?}"),
     }
+}
+
+/// A calibration of the served model from all example images, each class shown under its own name.
+fn calibration() -> Calibration {
+    let served = served();
+    let classifier =
+        Classifier::zero_shot(&served.clip, &NAMES, &[TEMPLATE]).expect("a classifier");
+    let mut logits = LabelledLogits::new(NAMES.len());
+    for (label, name) in NAMES.iter().enumerate() {
+        let images: Vec<_> = (1..=12)
+            .map(|n| example(&format!("{}_{n:02}", name.replace(' ', "_"))))
+            .collect();
+        for prediction in classifier.predict(&images).expect("predictions") {
+            logits.push(label, &prediction.logits).expect("numbers");
+        }
+    }
+    let hashes: Vec<u64> = (0..logits.len() as u64).collect();
+    let data = DataOfCalibration {
+        name: "examples".to_string(),
+        part: Parts::All,
+        classes: Classes::All,
+        images: logits.len(),
+        trained_on: 0,
+        unreadable: 0,
+        exif: false,
+        hashes: TrainedImages::with_hashes(hashes.clone()),
+    };
+    let images = CalibrationImages {
+        logits: &logits,
+        hashes: &hashes,
+        data,
+    };
+    let subject = CalibrationSubject::zero_shot(&served.clip, &NAMES, &[TEMPLATE]);
+    Calibration::fit(subject, images, &CalibrationOptions::default()).expect("a calibration")
+}
+
+#[test]
+fn sets_and_unknown_classes_are_those_of_the_calibration_and_what_it_cannot_promise_is_said() {
+    let calibration = std::sync::Arc::new(calibration());
+    let with = calibration.clone();
+    let service = common::start_serving(move || promptsrc_service::Served {
+        calibration: Some(with),
+        ..served()
+    });
+    let logits = {
+        let served = served();
+        let classifier =
+            Classifier::zero_shot(&served.clip, &NAMES, &[TEMPLATE]).expect("a classifier");
+        let images = IMAGES.map(example);
+        let found = classifier.predict(&images).expect("predictions");
+        found.into_iter().map(|of| of.logits).collect::<Vec<_>>()
+    };
+    let ask = |more: Value| {
+        let mut body = json!({"images": encoded(&IMAGES)});
+        body.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        service.post(
+            "/v1/predict",
+            "application/json",
+            body.to_string().as_bytes(),
+        )
+    };
+    // Of 48 images, 47 are enough for 95 % and not for 99 %.
+    for (coverage, is_enough) in [(0.8, true), (0.95, true), (0.99, false)] {
+        let answer = ask(json!({"coverage": coverage, "sets": "lac", "unknown": true}));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let found = answer.json();
+        let wanted = Wanted {
+            coverage: Some(coverage),
+            sets: Some(promptsrc::calibration::SetMethod::Lac),
+            unknown: true,
+        };
+        for (place, logits) in logits.iter().enumerate() {
+            let expected = calibration.answer(logits, &wanted).expect("an answer");
+            let prediction = &found["predictions"][place];
+            let set = prediction["set"].as_array().expect("a set");
+            let set: Vec<&str> = set
+                .iter()
+                .map(|of| of["name"].as_str().expect("a name"))
+                .collect();
+            let named: Vec<&str> = expected
+                .set
+                .expect("a set")
+                .iter()
+                .map(|of| NAMES[*of])
+                .collect();
+            assert_eq!(set, named);
+            let unknown = expected.unknown.expect("a verdict");
+            assert_eq!(prediction["unknown"]["unknown"], unknown.unknown);
+            assert_eq!(prediction["unknown"]["threshold"], unknown.threshold);
+        }
+        let notes = found["notes"].as_array().map_or(0, Vec::len);
+        assert_eq!(notes, usize::from(!is_enough), "{found}");
+    }
+    // It promises nothing of other names.
+    let other = ask(json!({"coverage": 0.9, "names": ["teapot", "house"]}));
+    assert_eq!(other.status, 422, "{other:?}");
 }

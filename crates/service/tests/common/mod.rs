@@ -60,6 +60,11 @@ pub fn start(bounds: Bounds) -> Running {
     start_with(settings(bounds))
 }
 
+/// A service of a model that is ready.
+pub fn start_serving(model: impl FnOnce() -> Served + Send + 'static) -> Running {
+    start_model(settings(Bounds::default()), model)
+}
+
 /// As [`start`], with a token.
 pub fn start_with_token(token: &str) -> Running {
     let token = Token::new(token).expect("a token");
@@ -71,8 +76,15 @@ pub fn start_with_token(token: &str) -> Running {
 
 /// A service with these settings that is ready.
 pub fn start_with(settings: ServiceSettings) -> Running {
+    start_model(settings, served)
+}
+
+fn start_model(
+    settings: ServiceSettings,
+    model: impl FnOnce() -> Served + Send + 'static,
+) -> Running {
     let (ready, is_ready) = channel();
-    let running = start_loading(settings, served, move || {
+    let running = start_loading(settings, model, move || {
         let _ = ready.send(());
     });
     is_ready
