@@ -59,6 +59,12 @@ fn a_calibration_is_used_by_eval_and_predict_and_says_so() {
         images
     );
 
+    let file = below(&run, "calibration.json");
+    let described = promptsrc(&["inspect", &file, "--json"]).done().json();
+    assert_eq!(described["kind"], "calibration");
+    assert_eq!(described["temperature"], record["temperature"]);
+    assert_eq!(described["images"], images);
+
     let base = ["--classes", "base"];
     let ending = eval(&run, &[&base[..], &["--unknown-classes", "novel"]].concat()).done();
     assert!(ending.stderr.contains("calibrated by"), "{ending}");

@@ -326,3 +326,36 @@ fn what_is_neither_a_run_nor_a_sweep_says_so() {
     promptsrc(&args).fails(2, &["at most 20"]);
     assert!(!Path::new(&out).exists());
 }
+
+#[test]
+fn a_calibration_of_the_run_is_said_with_the_numbers_of_eval() {
+    let folder = scratch();
+    let run = below(&folder, "run");
+    train(&run, &["--epochs", "2", "--classes", "base"]).done();
+    let data = images();
+    let calibrate = [
+        "calibrate",
+        &run,
+        "--data",
+        &data,
+        "--classes",
+        "base",
+        "--sets",
+        "lac",
+    ];
+    promptsrc(&calibrate).done();
+    let eval = ["eval", &run, "--data", &data, "--classes", "base", "--json"];
+    let own = promptsrc(&eval).done().json();
+    let (page, _) = page(&[&run], &below(&folder, "report.html"), &["--images", "0"]);
+    let expected = format!(
+        "the expected calibration error is {} % instead of {} %",
+        percent(&own["calibrated"]["calibration_error"]),
+        percent(&own["calibration_error"])
+    );
+    assert!(page.contains(&expected), "{expected}");
+    // A damaged one is not passed over in silence.
+    fs::write(Path::new(&run).join("calibration.json"), "{}").expect("a file");
+    let (page, _) = self::page(&[&run], &below(&folder, "again.html"), &["--images", "0"]);
+    assert!(page.contains("calibration was not used"));
+    assert!(!page.contains("expected calibration error is"));
+}

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// Rows of a block of [`in_equal_blocks`].
+/// Rows of the equal blocks in which the answers of images are computed, so that they do not depend on how many there are.
 pub const BLOCK: usize = 8;
 
 /// Rows divided by their Euclidean length.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use promptsrc::calibration::Calibration;
 use promptsrc::records::PreprocessingRecord;
 use promptsrc::{Adapter, Parameters, is_mini, run_folder};
 use promptsrc_clip::ClipWeights;
@@ -49,6 +50,10 @@ fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
     if path.extension().is_some_and(|e| e == "toml") {
         let config = run_folder::read_config(path)?;
         return Ok(json!({ "kind": "run configuration", "config": config }));
+    }
+    let name = path.file_name().unwrap_or_default();
+    if name.to_string_lossy().ends_with(run_folder::CALIBRATION) {
+        return calibration(path);
     }
     // A safetensors file starts with the length of its JSON header.
     if start.get(8) == Some(&b'{') {
@@ -96,6 +101,29 @@ fn inspect(path: &Path, options: &WeightOptions) -> Result<Value, Failure> {
         }
         Err(_) => weights(path, options),
     }
+}
+
+/// A calibration, but for its scores and the hashes of its images.
+fn calibration(path: &Path) -> Result<Value, Failure> {
+    let found = Calibration::load(path)?;
+    let record = found.record();
+    let sets = record.sets.iter();
+    let sets =
+        sets.map(|of| json!({ "method": of.method, "raps": of.raps, "chosen_on": of.chosen_on }));
+    Ok(json!({
+        "kind": "calibration",
+        "program": record.program,
+        "data": record.data.name,
+        "part": record.data.part,
+        "classes": record.data.classes,
+        "images": record.data.images,
+        "temperature": record.temperature,
+        "coverage": record.coverage,
+        "class_conditional": record.class_conditional,
+        "sets": sets.collect::<Vec<_>>(),
+        "unknown": record.unknown,
+        "subject": record.subject,
+    }))
 }
 
 fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {

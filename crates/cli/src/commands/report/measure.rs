@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use promptsrc::calibration::{Calibration, CalibrationBins, CalibrationSubject, LabelledLogits};
 use promptsrc::metrics::ReliabilityBin;
 use promptsrc::provenance::DataProvenance;
 use promptsrc::{
@@ -54,6 +55,8 @@ struct Answers {
     reliability: Vec<ReliabilityBin>,
     answers: Vec<Answer>,
     warning: Option<String>,
+    /// The calibration error with a calibration.
+    calibrated: Option<f64>,
 }
 
 impl Measurer {
@@ -124,13 +127,30 @@ impl Measurer {
         let data = DataProvenance::of(&dataset.name, measuring.part, classes, &subset, items);
 
         let classifier = adapter.classifier(clip, names)?.cached(clip);
+        let (calibration, unused) = calibration_of(measuring, adapter, clip, names, items);
+        if let Some(note) = unused {
+            printer.warning(&format!("{run}: {note}"));
+            notes.push(note);
+        }
         let found = answers(
             &classifier,
             items,
             measuring,
             &format!("{run}, {classes} "),
+            calibration.as_ref(),
             printer,
         )?;
+        if let (Some(calibration), Some(error)) = (&calibration, found.calibrated) {
+            let record = calibration.record();
+            notes.push(format!(
+                "With the run's calibration (temperature {:.4}, from {} images), the expected calibration error is \
+                 {:.2} % instead of {:.2} %. The answers below are without it.",
+                record.temperature.value,
+                record.data.images,
+                100.0 * error,
+                100.0 * found.evaluation.calibration_error
+            ));
+        }
         notes.extend(found.warning.clone());
         if let Some(warning) = &found.warning {
             printer.warning(warning);
@@ -153,7 +173,7 @@ impl Measurer {
             None => {
                 let classifier = Classifier::zero_shot(clip, names, &templates)?.cached(clip);
                 let title = format!("zero-shot, {classes} ");
-                let found = answers(&classifier, items, measuring, &title, printer)?;
+                let found = answers(&classifier, items, measuring, &title, None, printer)?;
                 // Its images are not shown.
                 let judged = Judged {
                     evaluation: found.evaluation,
@@ -193,11 +213,13 @@ fn answers(
     items: &[Item],
     measuring: &Measuring,
     title: &str,
+    calibration: Option<&Calibration>,
     printer: &Printer,
 ) -> Result<Answers, Failure> {
     let bar = printer.bar(items.len() as u64, "images");
     bar.set_message(title.to_string());
     let mut answers = Vec::with_capacity(items.len());
+    let mut logits = LabelledLogits::new(classifier.names().len());
     let found = classifier.evaluate_rows(
         items,
         decoding_threads(),
@@ -209,6 +231,10 @@ fn answers(
                 label: items[place].label,
                 top: top(answer, &probabilities(row)),
             });
+            if calibration.is_some() {
+                // Rows are of these classes and finite, or the evaluation ends with an error.
+                let _ = logits.push(items[place].label, row);
+            }
         },
     )?;
     bar.finish_and_clear();
@@ -217,7 +243,44 @@ fn answers(
         reliability: found.reliability.to_vec(),
         answers,
         warning: found.warning,
+        calibrated: calibration
+            .and_then(|of| CalibrationBins::of(&logits, of.temperature()).error()),
     })
+}
+
+/// The calibration beside an adapter, if it is one of this classifier and was made from other images than these;
+/// or what a page says of why not.
+fn calibration_of(
+    measuring: &Measuring,
+    adapter: &Adapter,
+    clip: &Clip,
+    names: &[String],
+    items: &[Item],
+) -> (Option<Calibration>, Option<String>) {
+    let file = measuring.source.file();
+    let path = Calibration::path_beside(file);
+    if path.symlink_metadata().is_err() {
+        return (None, None);
+    }
+    let unused = |why: &str| {
+        let note = format!("The run's calibration was not used: {why}.");
+        (None, Some(note))
+    };
+    let Ok(calibration) = Calibration::load(&path) else {
+        return unused("its file cannot be read, or is damaged");
+    };
+    // One for other class names says nothing of these.
+    if calibration.class_names() != names {
+        return (None, None);
+    }
+    let subject = CalibrationSubject::of_adapter(file, &adapter.meta, clip, names);
+    if !subject.is_ok_and(|subject| calibration.check_for(&subject).is_ok()) {
+        return unused("it was made for another adapter, CLIP or precision");
+    }
+    match calibration.record().data.hashes.count_in(items) {
+        0 => (Some(calibration), None),
+        n => unused(&format!("it was made from {n} of these images")),
+    }
 }
 
 /// The most probable answers, the given one first; of equal ones, in the order of the classes.
