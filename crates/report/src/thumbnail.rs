@@ -30,14 +30,14 @@ pub enum ThumbnailError {
 ///
 /// # Errors
 /// [`ThumbnailError`].
-pub fn thumbnail(picture: &Image) -> Result<String, ThumbnailError> {
-    let longest = picture.width().max(picture.height());
+pub fn thumbnail(image: &Image) -> Result<String, ThumbnailError> {
+    let longest = image.width().max(image.height());
     let (kind, bytes) = if longest <= SMALL {
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes).write_image(
-            picture.pixels(),
-            picture.width(),
-            picture.height(),
+            image.pixels(),
+            image.width(),
+            image.height(),
             ExtendedColorType::Rgb8,
         )?;
         ("png", bytes)
@@ -48,10 +48,10 @@ pub fn thumbnail(picture: &Image) -> Result<String, ThumbnailError> {
                     let scaled = u64::from(length) * u64::from(THUMBNAIL) / u64::from(longest);
                     u32::try_from(scaled).unwrap_or(THUMBNAIL).max(1)
                 };
-                let (width, height) = (side(picture.width()), side(picture.height()));
-                &resize(picture, Interpolation::Bicubic, None, width, height)?
+                let (width, height) = (side(image.width()), side(image.height()));
+                &resize(image, Interpolation::Bicubic, None, width, height)?
             }
-            false => picture,
+            false => image,
         };
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, QUALITY).write_image(
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn a_small_image_keeps_its_pixels() {
         let pixels: Vec<u8> = (0..3 * 48 * 48).map(|i| (i % 251) as u8).collect();
-        let picture = Image::new(48, 48, pixels).expect("an image");
-        let uri = thumbnail(&picture).expect("a thumbnail");
+        let image = Image::new(48, 48, pixels).expect("an image");
+        let uri = thumbnail(&image).expect("a thumbnail");
         assert!(uri.starts_with("data:image/png;base64,"));
-        assert!(decoded(&uri) == picture);
+        assert!(decoded(&uri) == image);
     }
 }

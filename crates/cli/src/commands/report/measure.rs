@@ -336,7 +336,7 @@ fn answered(
 ) -> Result<Answered, Failure> {
     let name = |class: usize| names.get(class).cloned().unwrap_or_default();
     let item = items.get(answer.item);
-    let picture = match item {
+    let thumbnail = match item {
         Some(item) => {
             let failed = |e: &dyn std::fmt::Display| {
                 Failure::failed(format!("{}: {e}", item.path.display()))
@@ -356,7 +356,7 @@ fn answered(
             .iter()
             .map(|(class, p)| (name(*class), *p))
             .collect(),
-        thumbnail: picture,
+        thumbnail,
     })
 }
 
