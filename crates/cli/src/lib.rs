@@ -6,6 +6,7 @@ mod commands;
 mod evaluation_files;
 mod failure;
 mod host;
+mod labelled_evaluation;
 mod output;
 mod reference_files;
 mod settings;

@@ -13,8 +13,9 @@ use promptsrc_datasets::content_hashes;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::labelled_evaluation;
 use crate::output::Printer;
-use crate::settings::{CalibrateSettings, Evaluated as What, decoding_threads, part_name};
+use crate::settings::{CalibrateSettings, Evaluated as What, part_name};
 
 /// What was made.
 #[derive(Serialize)]
@@ -226,28 +227,19 @@ fn fit(
     printer: &Printer,
 ) -> Result<(Calibration, LabelledLogits), Failure> {
     let items = &chosen.items;
-    let bar = printer.bar(items.len() as u64, "images");
-    let mut logits = LabelledLogits::new(subject.class_names.len());
-    let mut places = Vec::with_capacity(items.len());
-    let mut wrong = None;
-    let found = classifier.evaluate_rows(
+    let (found, logits) = labelled_evaluation::evaluate(
+        classifier,
         items,
-        decoding_threads(),
         chosen.allow_unreadable,
-        &mut |done| bar.set_position(done as u64),
-        &mut |place, _, row| match logits.push(items[place].label, row) {
-            Ok(()) => places.push(place),
-            Err(error) => wrong = Some(error),
-        },
+        printer,
+        &mut |_, _, _| (),
     )?;
-    bar.finish_and_clear();
-    if let Some(error) = wrong {
-        return Err(error.into());
-    }
-    if let Some(warning) = &found.warning {
-        printer.warning(warning);
-    }
-    let counted: Vec<Item> = places.iter().map(|place| items[*place].clone()).collect();
+    let counted: Vec<Item> = items
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !found.unreadable.contains(place))
+        .map(|(_, item)| item.clone())
+        .collect();
     let hashes: Option<Vec<u64>> = content_hashes(&counted).into_iter().collect();
     let Some(hashes) = hashes else {
         return Err(Failure::failed(

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::evaluation_files::{self, Predicted};
 use crate::failure::Failure;
+use crate::labelled_evaluation;
 use crate::output::Printer;
 use crate::settings::{
     CalibrationSettings, EvalSettings, Evaluated as What, InUse, UnknownImages, UsedCalibration,
@@ -378,20 +379,14 @@ impl Measuring<'_> {
             logits: file,
             printer,
         } = self;
-        let bar = printer.bar(items.len() as u64, "images");
         let mut predictions = Vec::with_capacity(items.len());
-        let mut logits = LabelledLogits::new(classifier.names().len());
-        let mut wrong = None;
-        let found = classifier.evaluate_rows(
+        let (found, logits) = labelled_evaluation::evaluate(
+            classifier,
             items,
-            decoding_threads(),
             left_out.allow_unreadable,
-            &mut |done| bar.set_position(done as u64),
+            printer,
             &mut |place, answer, row| {
                 let item = &items[place];
-                if let Err(error) = logits.push(item.label, row) {
-                    wrong = Some(error);
-                }
                 predictions.push(Predicted {
                     path: item.path.clone(),
                     label: item.label,
@@ -400,13 +395,6 @@ impl Measuring<'_> {
                 });
             },
         )?;
-        bar.finish_and_clear();
-        if let Some(error) = wrong {
-            return Err(error.into());
-        }
-        if let Some(warning) = &found.warning {
-            printer.warning(warning);
-        }
         if let Some(file) = file {
             let paths = predictions.iter().map(|predicted| predicted.path.as_path());
             evaluation_files::write_logits(&file, classifier.names(), paths, &logits)?;

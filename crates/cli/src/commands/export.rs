@@ -31,13 +31,7 @@ pub fn run(settings: ExportSettings, printer: &Printer) -> Result<(), Failure> {
             let path = source.path().display().to_string();
             let loaded = source.load(printer)?;
             let meta = &loaded.adapter.meta;
-            let names = names.unwrap_or_else(|| meta.class_names.clone());
-            if names.is_empty() {
-                return Err(Failure::usage(format!(
-                    "{path} does not record which classes it was trained on: give class names with \
-                     --names or --names-file"
-                )));
-            }
+            let names = loaded.names(names, &path)?;
             create_folder(&out)?;
             let files = export_onnx(&loaded.clip, &loaded.adapter, &names, &out, &options)?;
             let what = format!("classifier ({})", meta.method);

@@ -96,13 +96,7 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
             let path = source.path().display().to_string();
             let file = source.file().to_path_buf();
             let loaded = source.load(printer)?;
-            let names = names.unwrap_or_else(|| loaded.adapter.meta.class_names.clone());
-            if names.is_empty() {
-                return Err(Failure::usage(format!(
-                    "{path} does not record which classes it was trained on: give class names with \
-                     --names or --names-file"
-                )));
-            }
+            let names = loaded.names(names, &path)?;
             let classifier = loaded
                 .adapter
                 .classifier(&loaded.clip, &names)?

@@ -99,13 +99,7 @@ fn load(
             let file = source.file().to_path_buf();
             let loaded = source.load(printer)?;
             let meta = &loaded.adapter.meta;
-            let names = names.unwrap_or_else(|| meta.class_names.clone());
-            if names.is_empty() {
-                return Err(Failure::usage(format!(
-                    "{path} does not record which classes it was trained on: give class names with \
-                     --names or --names-file"
-                )));
-            }
+            let names = loaded.names(names, &path)?;
             let subject = CalibrationSubject::of_adapter(&file, meta, &loaded.clip, &names)?;
             let served = Served {
                 clip: loaded.clip,

@@ -35,6 +35,23 @@ pub struct LoadedAdapter {
     pub clip: Clip,
 }
 
+impl LoadedAdapter {
+    /// The class names that are given, or else those of the training. `path`: what the adapter is called in a message.
+    ///
+    /// # Errors
+    /// Wrong usage, if there are none.
+    pub fn names(&self, given: Option<Vec<String>>, path: &str) -> Result<Vec<String>, Failure> {
+        let names = given.unwrap_or_else(|| self.adapter.meta.class_names.clone());
+        match names.is_empty() {
+            true => Err(Failure::usage(format!(
+                "{path} does not record which classes it was trained on: give class names with --names or \
+                 --names-file"
+            ))),
+            false => Ok(names),
+        }
+    }
+}
+
 impl AdapterSource {
     /// The adapter of a run folder or file, or of a checkpoint of the reference; its CLIP is
     /// `clip`, or the one that the run recorded.
