@@ -8,7 +8,7 @@ use crate::block::{Block, Blocks, Form, Projected};
 use crate::layers::LayerNorm;
 use crate::reader::Reader;
 use crate::rows::Rows;
-use crate::tensors::in_equal_blocks;
+use crate::tensors::{BLOCK, in_equal_blocks};
 use crate::weights::{ClipConfig, WeightError};
 
 /// CLIP's frozen image tower.
@@ -36,6 +36,9 @@ pub struct VisionTower {
     resolution: usize,
     width: usize,
 }
+
+/// Most images that are put through the tower at a time where more wait.
+const MOST_IMAGES: usize = 4 * BLOCK;
 
 /// What the first layer makes of images alone: class and patch tokens after `ln_pre`, and their
 /// queries, keys and values in block 0. No learned value enters here.
@@ -162,6 +165,16 @@ impl VisionTower {
             .reshape([batch, side * side, self.width]) // [batch, patches, width]
     }
 
+    /// Images to put through the tower at a time where more wait, 8 to 32: on a processor as many as keep its
+    /// threads busy, because the memory of a pass goes on growing with its images and its speed does not.
+    pub fn images_at_a_time(&self) -> usize {
+        let side = self.resolution / self.patch_size;
+        match self.blocks.frozen() {
+            Some(_) => images_of_pass(side * side + 1, rayon::current_num_threads()),
+            None => MOST_IMAGES,
+        }
+    }
+
     /// Image features `[batch, embed_dim]`, not normalised.
     ///
     /// `prompts[l]` `[n_ctx, width]` enters at block `l`; prompt tokens follow the patches.
@@ -229,6 +242,15 @@ impl VisionTower {
             prompt
         })
     }
+}
+
+/// Images of `tokens` tokens each that keep these threads busy, 8 to 32.
+fn images_of_pass(tokens: usize, threads: usize) -> usize {
+    /// More take more memory and are not faster: measured with ViT-B/16 and passes of 4 to 32 images.
+    const TOKENS_OF_A_THREAD: usize = 400;
+    (TOKENS_OF_A_THREAD * threads)
+        .div_ceil(tokens.max(1))
+        .clamp(BLOCK, MOST_IMAGES)
 }
 
 /// Each image's tokens `[batch * length, width]` with the prompt tokens `[n_ctx, width]` after

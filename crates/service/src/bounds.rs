@@ -19,7 +19,7 @@ pub struct Bounds {
     pub max_pixels: u64,
     /// Images that are being decoded, wait or are being answered: 429.
     pub queue: usize,
-    /// Images that go through the image tower at a time.
+    /// Images that are answered at a time. They go through the image tower in passes of at most so many.
     pub max_batch: usize,
     /// How long a batch waits for more images; zero: what waits becomes the batch.
     pub batch_delay: Duration,

@@ -22,7 +22,8 @@ pub(crate) struct ServedEngine<'s> {
     /// That of the model's own names.
     own: Classifier<'s>,
     others: ClassCache<Classifier<'s>>,
-    max_batch: usize,
+    /// Images of a pass through the image tower.
+    pass: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -47,7 +48,12 @@ impl<'s> ServedEngine<'s> {
             own: served.classifier(&served.names)?,
             served,
             others: ClassCache::new(bounds.class_cache),
-            max_batch: bounds.max_batch.max(1),
+            pass: served
+                .clip
+                .vision()
+                .images_at_a_time()
+                .min(bounds.max_batch)
+                .max(1),
             metrics: metrics.clone(),
         })
     }
@@ -58,7 +64,7 @@ impl<'s> ServedEngine<'s> {
         let width = clip.config().embed_dim.max(1);
         let preprocess = clip.preprocess();
         let mut rows = Vec::with_capacity(images.len());
-        for images in images.chunks(self.max_batch) {
+        for images in images.chunks(self.pass) {
             let mut batch = Vec::new();
             for image in images {
                 preprocess.normalise_onto(image, &mut batch);

@@ -88,7 +88,7 @@ pub struct BoundArgs {
     /// Most images that are decoded, wait or are being answered: 429.
     #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
     pub queue: usize,
-    /// Most images that go through the image tower at a time; answers do not depend on it.
+    /// Most images that are answered at a time; answers do not depend on it.
     #[arg(long, value_name = "N", default_value = "32", value_parser = positive)]
     pub max_batch: usize,
     /// Milliseconds for which a batch waits for more images.
