@@ -95,13 +95,13 @@ def main():
             cells.append(f"{mean(r[0]['calibrated']['sets'][place]['mean_size'] for r in runs):.2f}")
         print(f"| {title} | {' | '.join(cells)} |")
 
-    print("\n| set | | MCM: AUROC | FPR | max logit: AUROC | FPR | energy: AUROC | FPR |")
-    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    print("\n| set | | MCM: AUROC | FPR | MCM, unscaled: AUROC | FPR | max logit: AUROC | FPR | energy: AUROC | FPR |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name in [*SETS, "average"]:
         for method, title in METHODS.items():
             runs = of(name, method)
             cells = []
-            for place in range(3):
+            for place in range(4):
                 for key in ("auroc", "fpr_at_95"):
                     cells.append(percent(r[0]["unknown"]["scores"][place][key] for r in runs))
             print(f"| {name if method == 'zero-shot' else ''} | {title} | {' | '.join(cells)} |")

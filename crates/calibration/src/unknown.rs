@@ -14,10 +14,13 @@ use crate::softmax::{greatest, log_sum_exp, softmax};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownScore {
-    /// The greatest probability at CLIP's own temperature (Ming et al., "Delving into Out-of-Distribution
-    /// Detection with Vision-Language Representations", NeurIPS 2022, equation 1, where the temperature is a
-    /// setting; its published results take the cosines without CLIP's scale).
+    /// The greatest probability at CLIP's own temperature: maximum concept matching (Ming et al., "Delving into
+    /// Out-of-Distribution Detection with Vision-Language Representations", NeurIPS 2022, equation 1, where the
+    /// temperature is a setting).
     Mcm,
+    /// The same at temperature 1, of the cosines without CLIP's scale, as in that paper's published results: of
+    /// logits divided by the scale.
+    McmUnscaled,
     /// The greatest logit (Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World
     /// Settings", ICML 2022).
     MaxLogit,
@@ -28,37 +31,49 @@ pub enum UnknownScore {
 
 /// A name that is not that of an [`UnknownScore`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no score of unknown classes, expected mcm, max-logit or energy")]
+#[error("{name:?} is no score of unknown classes, expected {all}", name = .0, all = names())]
 pub struct UnknownUnknownScore(pub String);
 
 impl UnknownScore {
     /// All.
-    pub const ALL: [Self; 3] = [Self::Mcm, Self::MaxLogit, Self::Energy];
+    pub const ALL: [Self; 4] = [Self::Mcm, Self::McmUnscaled, Self::MaxLogit, Self::Energy];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mcm => "mcm",
+            Self::McmUnscaled => "mcm-unscaled",
             Self::MaxLogit => "max-logit",
             Self::Energy => "energy",
         }
     }
 
-    /// The score of a row of logits.
+    /// The score of a row of logits. `logit_scale`: CLIP's scale, by which its cosines became logits.
     ///
     /// # Errors
     /// [`NumbersError`] if there is no logit, or one is not finite.
-    pub fn score(self, row: &[f32]) -> Result<f64, NumbersError> {
+    pub fn score(self, row: &[f32], logit_scale: f32) -> Result<f64, NumbersError> {
         if row.is_empty() {
             return Err(NumbersError::Empty);
         }
         check_row(row, row.len())?;
         Ok(match self {
-            Self::Mcm => softmax(row, 1.0).into_iter().fold(0.0, f64::max),
+            Self::Mcm => greatest_probability(row, 1.0),
+            Self::McmUnscaled => greatest_probability(row, 1.0 / f64::from(logit_scale)),
             Self::MaxLogit => greatest(row),
             Self::Energy => log_sum_exp(row, 1.0),
         })
     }
+}
+
+fn greatest_probability(row: &[f32], inverse_temperature: f64) -> f64 {
+    let probabilities = softmax(row, inverse_temperature);
+    probabilities.into_iter().fold(0.0, f64::max)
+}
+
+/// The names of all scores.
+fn names() -> String {
+    UnknownScore::ALL.map(UnknownScore::name).join(", ")
 }
 
 impl fmt::Display for UnknownScore {

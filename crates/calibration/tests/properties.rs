@@ -217,7 +217,7 @@ fn numbers_that_are_none_are_refused_and_not_counted() {
         let threshold = Threshold::Marginal(0.5);
         assert!(SetScore::Lac.set(&[0.0, wrong], &threshold).is_err());
         for score in UnknownScore::ALL {
-            assert!(score.score(&[0.0, wrong]).is_err());
+            assert!(score.score(&[0.0, wrong], 100.0).is_err());
         }
     }
     assert!(matches!(

@@ -110,7 +110,7 @@ fn auroc_and_fpr_at_95_are_those_of_scikit_learn_with_ties() {
         .map(row)
         .collect();
     for score in UnknownScore::ALL {
-        let of = |row: &[f32]| score.score(row).unwrap();
+        let of = |row: &[f32]| score.score(row, 50.0).unwrap();
         let kept: Vec<f64> = test.rows().map(|(_, row)| of(row)).collect();
         let other: Vec<f64> = unknown.iter().map(|row| of(row)).collect();
         let expected = &known["told"][score.name()];

@@ -340,6 +340,11 @@ impl<'a> Classifier<'a> {
         &self.prompts.vision
     }
 
+    /// CLIP's scale, by which cosines became logits.
+    pub fn logit_scale(&self) -> f32 {
+        self.clip.logit_scale()
+    }
+
     /// Logits of images, row-major `[batch, classes]`. `images`: `batch` normalised images
     /// `[3, resolution, resolution]`, one after another. No image's numbers depend on the other images.
     pub fn logits(&self, images: Vec<f32>, batch: usize) -> Vec<f32> {

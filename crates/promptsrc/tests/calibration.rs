@@ -48,6 +48,7 @@ fn fitted(count: usize, options: &CalibrationOptions) -> Result<Calibration, Cal
     };
     let images = CalibrationImages {
         logits: &logits,
+        logit_scale: 100.0,
         hashes: &hashes,
         data,
     };
@@ -222,7 +223,7 @@ fn unknown_classes_are_judged_by_each_score_and_the_threshold() {
     let known: Vec<&[f32]> = known.rows().map(|(_, row)| row).collect();
     let unknown = [[0.1_f32, 0.2, 0.15]; 20];
     let unknown: Vec<&[f32]> = unknown.iter().map(|row| &row[..]).collect();
-    let found = unknown_figures(&known, &unknown, Some(&made)).unwrap();
+    let found = unknown_figures(&known, &unknown, 100.0, Some(&made)).unwrap();
     assert_eq!((found.known, found.unknown), (60, 20));
     assert!(
         found
@@ -235,7 +236,7 @@ fn unknown_classes_are_judged_by_each_score_and_the_threshold() {
         (threshold.score, threshold.unknown_found),
         (UnknownScore::Mcm, 1.0)
     );
-    assert!(unknown_figures(&known, &[], None).is_err());
+    assert!(unknown_figures(&known, &[], 100.0, None).is_err());
     let nan: [&[f32]; 1] = [&[f32::NAN, 0.0, 0.0]];
-    assert!(unknown_figures(&known, &nan, None).is_err());
+    assert!(unknown_figures(&known, &nan, 100.0, None).is_err());
 }

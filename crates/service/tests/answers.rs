@@ -368,6 +368,7 @@ fn calibration() -> Calibration {
     };
     let images = CalibrationImages {
         logits: &logits,
+        logit_scale: served.clip.logit_scale(),
         hashes: &hashes,
         data,
     };

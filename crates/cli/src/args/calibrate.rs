@@ -72,7 +72,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "K", requires = "raps_lambda")]
     pub raps_k: Option<usize>,
     /// Score that tells images of unknown classes: mcm (greatest probability at CLIP's own temperature),
-    /// max-logit, energy.
+    /// mcm-unscaled (of the cosines without CLIP's scale, as MCM was published), max-logit, energy.
     #[arg(long, value_name = "NAME", default_value = "mcm", value_parser = unknown_score)]
     pub unknown_score: UnknownScore,
     /// Rate of images of known classes that are not to be called unknown.

@@ -57,7 +57,7 @@ pub fn set_method(name: &str) -> Result<SetMethod, String> {
 /// A score of unknown classes.
 pub fn unknown_score(name: &str) -> Result<UnknownScore, String> {
     name.parse()
-        .map_err(|_| "expected mcm, max-logit or energy".to_string())
+        .map_err(|_| "expected mcm, mcm-unscaled, max-logit or energy".to_string())
 }
 
 /// A method that learns.

@@ -271,6 +271,7 @@ fn fit(
     };
     let images = CalibrationImages {
         logits: &logits,
+        logit_scale: classifier.logit_scale(),
         hashes: &hashes,
         data,
     };

@@ -466,6 +466,7 @@ fn judge(
     let figures = unknown_figures(
         &known.rows().map(|(_, row)| row).collect::<Vec<_>>(),
         &rows.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        classifier.logit_scale(),
         calibration.map(|of| &of.calibration),
     )?;
     Ok(OfUnknown {

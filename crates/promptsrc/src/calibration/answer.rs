@@ -177,7 +177,7 @@ impl Calibration {
         let unknown = match wanted.unknown {
             true => {
                 let (of, threshold) = self.unknown_threshold()?;
-                let score = of.score(logits)?;
+                let score = of.score(logits, self.record.unknown.logit_scale)?;
                 let unknown = score < threshold;
                 Some(UnknownAnswer {
                     score,

@@ -138,21 +138,24 @@ pub fn calibrated_figures(
     })
 }
 
-/// How well each score tells images of unknown classes from those of known ones. `calibration`: the one whose
-/// threshold is judged too, if it has one.
+/// How well each score tells images of unknown classes from those of known ones. `logit_scale`: CLIP's scale of the
+/// logits; `calibration`: the one whose threshold is judged too, if it has one.
 ///
 /// # Errors
 /// [`NumbersError`] without images of either kind, or if a logit is not finite.
 pub fn unknown_figures(
     known: &[&[f32]],
     unknown: &[&[f32]],
+    logit_scale: f32,
     calibration: Option<&Calibration>,
 ) -> Result<UnknownFigures, NumbersError> {
     let mut scores = Vec::new();
     let mut judged = None;
     for score in UnknownScore::ALL {
         let scores_of = |rows: &[&[f32]]| -> Result<Vec<f64>, NumbersError> {
-            rows.iter().map(|row| score.score(row)).collect()
+            rows.iter()
+                .map(|row| score.score(row, logit_scale))
+                .collect()
         };
         let (known, unknown) = (scores_of(known)?, scores_of(unknown)?);
         scores.push(ScoreFigures {

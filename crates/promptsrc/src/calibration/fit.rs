@@ -52,6 +52,8 @@ impl Default for CalibrationOptions {
 pub struct CalibrationImages<'a> {
     /// Their logits and classes.
     pub logits: &'a LabelledLogits,
+    /// CLIP's scale of the logits.
+    pub logit_scale: f32,
     /// Hash of each ([`content_hashes`](promptsrc_datasets::content_hashes)).
     pub hashes: &'a [u64],
     /// What is recorded of them.
@@ -70,6 +72,7 @@ impl Calibration {
     ) -> Result<Self, CalibrationError> {
         let CalibrationImages {
             logits,
+            logit_scale,
             hashes,
             data,
         } = images;
@@ -90,7 +93,7 @@ impl Calibration {
         }
         let mut scores = Vec::new();
         for (_, row) in logits.rows() {
-            scores.push(options.unknown.score(row)?);
+            scores.push(options.unknown.score(row, logit_scale)?);
         }
         let record = CalibrationRecord {
             format_version: CalibrationRecord::FORMAT_VERSION,
@@ -109,6 +112,7 @@ impl Calibration {
             sets,
             unknown: UnknownRecord {
                 score: options.unknown,
+                logit_scale,
                 keep: options.keep,
                 threshold: known_threshold(&scores, options.keep)?,
             },

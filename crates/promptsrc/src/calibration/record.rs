@@ -93,6 +93,8 @@ pub struct SetRecord {
 pub struct UnknownRecord {
     /// The score.
     pub score: UnknownScore,
+    /// CLIP's scale of the logits.
+    pub logit_scale: f32,
     /// The wanted rate of known images that are kept.
     pub keep: f64,
     /// The threshold, below which an image is unknown; `None` where the images are too few.
@@ -154,6 +156,10 @@ impl CalibrationRecord {
         }
         for rate in [self.coverage, self.unknown.keep] {
             check_rate(rate).map_err(numbers)?;
+        }
+        let scale = self.unknown.logit_scale;
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(format!("its logit scale is {scale}"));
         }
         let classes = self.subject.class_names.len();
         let (images, hashes) = (self.data.images, self.data.hashes.len());
