@@ -40,16 +40,18 @@ pub fn check(folder: &Path, force: bool) -> Result<(), Failure> {
     }
 }
 
-/// Writes the files.
+/// Writes the files. `trust`: how far the probabilities can be trusted, as text.
 pub fn write(
     folder: &Path,
     evaluation: &Evaluation,
+    trust: &str,
     predictions: &[Predicted],
     result: &impl Serialize,
 ) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|e| Failure::failed(format!("--report-dir {}: {e}", folder.display())))?;
-    save(&folder.join(TEXT), text(evaluation).as_bytes())?;
+    let text = format!("{}\n{trust}", text(evaluation));
+    save(&folder.join(TEXT), text.as_bytes())?;
     table(&folder.join(CONFUSION), &confusion(evaluation))?;
     table(&folder.join(PER_CLASS), &per_class(evaluation))?;
     table(&folder.join(PREDICTIONS), &answers(evaluation, predictions))?;

@@ -34,7 +34,7 @@ pub fn stop_when_told(printer: &Printer) -> Result<(), Failure> {
             }
             stop::request();
             printer.note(&format!(
-                "{}: stopping after the step under way; a second one ends at once",
+                "{}: stopping when what is under way is done; a second one ends at once",
                 signal_name(signal).unwrap_or("signal")
             ));
             let printer = printer.clone();

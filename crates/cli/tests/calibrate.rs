@@ -91,7 +91,7 @@ fn a_calibration_is_used_by_eval_and_predict_and_says_so() {
         assert!(set["mean_size"].as_f64().unwrap() < 15.0, "{set}");
     }
     let unknown = &found["unknown"];
-    assert_eq!(unknown["scores"].as_array().unwrap().len(), 3);
+    assert_eq!(unknown["scores"].as_array().unwrap().len(), 4);
     assert!(
         unknown["threshold"]["known_kept"].as_f64().unwrap() > 0.9,
         "{unknown}"

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::Item;
 
-/// A hash of each image's content: the first 64 bits of the BLAKE3 hash of its file, or of the name
-/// of a drawn image. `None` where the file cannot be read, which loading it reports. The files are
+/// A hash of each image's content: the first 64 bits of the BLAKE3 hash of its file; of an image in memory, of the PNG
+/// file that it would be saved as. `None` where the file cannot be read, which loading it reports. The files are
 /// read on all threads.
 pub fn content_hashes(items: &[Item]) -> Vec<Option<u64>> {
     items
@@ -19,9 +19,8 @@ pub fn content_hashes(items: &[Item]) -> Vec<Option<u64>> {
 fn content_hash(item: &Item) -> io::Result<u64> {
     let mut hasher = blake3::Hasher::new();
     match &item.drawing {
-        Some(_) => {
-            hasher.update(b"drawn:");
-            hasher.update(item.path.as_os_str().as_encoded_bytes());
+        Some(drawing) => {
+            hasher.update(&drawing.draw().png()?);
         }
         None => {
             hasher.update_reader(promptsrc_files::open_regular(&item.path)?)?;

@@ -23,6 +23,7 @@ mod interpolation;
 mod jpeg;
 mod limits;
 mod nearest;
+mod png;
 mod preprocess;
 mod resample;
 mod rgb;

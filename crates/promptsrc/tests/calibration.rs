@@ -234,7 +234,7 @@ fn unknown_classes_are_judged_by_each_score_and_the_threshold() {
     let threshold = found.threshold.unwrap();
     assert_eq!(
         (threshold.score, threshold.unknown_found),
-        (UnknownScore::Mcm, 1.0)
+        (UnknownScore::McmUnscaled, 1.0)
     );
     assert!(unknown_figures(&known, &[], 100.0, None).is_err());
     let nan: [&[f32]; 1] = [&[f32::NAN, 0.0, 0.0]];

@@ -107,12 +107,16 @@ pub(crate) fn room_for<'t>(labels: impl IntoIterator<Item = &'t str>, most: u32)
     (width as u32).min(most)
 }
 
-/// A label of at most so many characters.
+/// A label of at most so many characters. Its middle is left out, since names of one data set often begin alike.
 pub(crate) fn shortened(label: &str, most: usize) -> String {
-    match label.chars().count() > most {
+    let count = label.chars().count();
+    match count > most {
         true => {
-            let kept: String = label.chars().take(most.saturating_sub(1)).collect();
-            format!("{}…", kept.trim_end())
+            let end = most.saturating_sub(1) / 2;
+            let start = most.saturating_sub(1) - end;
+            let head: String = label.chars().take(start).collect();
+            let tail: String = label.chars().skip(count - end).collect();
+            format!("{}…{}", head.trim_end(), tail.trim_start())
         }
         false => label.to_string(),
     }
@@ -388,6 +392,17 @@ impl Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_that_differ_at_their_end_still_do_when_they_are_shortened() {
+        assert_eq!(shortened("a fish", 6), "a fish");
+        let of = |end: &str| shortened(&format!("a blue fish with a {end} tail"), 16);
+        assert_eq!(
+            (of("long").as_str(), of("short").as_str()),
+            ("a blue f…ng tail", "a blue f…rt tail")
+        );
+        assert_eq!(shortened("αβγδεζ", 4), "αβ…ζ");
+    }
 
     #[test]
     fn ticks_are_round_and_within_the_range() {

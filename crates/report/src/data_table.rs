@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use crate::limits::TABLE_ROWS;
 use crate::number::shown;
 
+/// Rows from which on a table has a box of its own height.
+const LONG: usize = 40;
+
 /// A table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DataTable {
@@ -37,8 +40,10 @@ impl DataTable {
     /// As HTML, in a box of its own that scrolls.
     pub(crate) fn html(&self) -> Markup {
         let left_out = self.rows.len().saturating_sub(TABLE_ROWS);
+        // A short table is seen whole: what a box hides is overlooked.
+        let is_long = self.rows.len() > LONG;
         html! {
-            div.scroll tabindex="0" {
+            div.scroll.long[is_long] tabindex="0" {
                 table {
                     thead { tr {
                         @for (heading, number) in &self.columns {

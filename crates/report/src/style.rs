@@ -47,8 +47,9 @@ ul.key svg{width:24px;height:12px;flex:none}
 ul.key line{stroke-width:8}
 details{margin-top:8px;font-size:14px}
 summary{cursor:pointer;color:var(--accent);padding:4px 0}
-.scroll{overflow:auto;max-height:min(70vh,560px);border:1px solid var(--line);border-radius:8px;margin:8px 0;
+.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;margin:8px 0;
 background:var(--paper);width:fit-content;max-width:100%}
+.scroll.long{overflow:auto;max-height:min(80vh,640px)}
 table{border-collapse:collapse;font-size:14px}
 th,td{padding:5px 11px;text-align:left;vertical-align:top;unicode-bidi:isolate;overflow-wrap:normal}
 td{border-top:1px solid var(--line)}
@@ -79,5 +80,5 @@ dl.made dt{color:var(--muted)}
 dl.made dd{margin:0;min-width:0}
 ol.vectors{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));gap:12px}
 footer{color:var(--muted);font-size:13px;padding-top:28px;padding-bottom:40px}
-@media print{figure.plot,ul.images>li{break-inside:avoid}}
+@media print{.scroll,.scroll.long{max-height:none;overflow:visible}figure.plot,ul.images>li{break-inside:avoid}}
 ";

@@ -1,7 +1,7 @@
 //! What is answered where nothing is wrong.
 
 use promptsrc::Prediction;
-use promptsrc::calibration::CalibratedAnswer;
+use promptsrc::calibration::{CalibratedAnswer, SetPromise};
 use serde::Serialize;
 
 use crate::problem::BadImage;
@@ -51,6 +51,9 @@ pub(crate) enum Predicted {
         /// The classes of the set, the most probable first.
         #[serde(skip_serializing_if = "Option::is_none")]
         set: Option<Vec<Named>>,
+        /// What the set promises.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        promise: Option<SetPromise>,
         #[serde(skip_serializing_if = "Option::is_none")]
         unknown: Option<Unknown>,
     },
@@ -114,6 +117,7 @@ impl Predicted {
             top: order.iter().take(top_k).map(named).collect(),
             calibrated: calibrated.is_some(),
             set: set.map(|set| set.iter().map(named).collect()),
+            promise: calibrated.and_then(|of| of.promise),
             unknown: unknown.map(|of| Unknown {
                 unknown: of.unknown,
                 score: of.score,

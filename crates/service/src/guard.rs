@@ -116,6 +116,8 @@ fn is_own(host: &HeaderValue, allowed: &[String]) -> bool {
         Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
+    // A full name may end with the dot of the root.
+    let name = name.strip_suffix('.').unwrap_or(name);
     let is_loopback = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     is_loopback
         || name.eq_ignore_ascii_case("localhost")

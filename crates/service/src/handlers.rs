@@ -167,7 +167,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         |message: String| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", message);
     if headers
         .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
         return Err(unsupported(
             "Content-Encoding: send the body as it is".to_string(),
@@ -233,7 +233,7 @@ async fn intake(
                 }],
                 ..Asked::default()
             };
-            asked.set_all(query)?;
+            asked.set_all(query, bounds)?;
             (asked, received)
         }
     };

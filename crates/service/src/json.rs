@@ -8,7 +8,9 @@ use promptsrc::calibration::Wanted;
 use serde::Deserialize;
 
 use crate::bounds::Bounds;
-use crate::names::trimmed;
+use crate::count::Count;
+use crate::names::{self, trimmed};
+use crate::object::Object;
 use crate::problem::Problem;
 use crate::request::{Asked, Upload, set_method};
 
@@ -16,17 +18,23 @@ use crate::request::{Asked, Upload, set_method};
 #[serde(deny_unknown_fields)]
 struct Document<'d> {
     #[serde(borrow, default)]
-    images: Vec<EncodedImage<'d>>,
+    images: Vec<Object<EncodedImage<'d>>>,
     names: Option<Vec<String>>,
     #[serde(default)]
     texts: Vec<String>,
     top_k: Option<usize>,
     coverage: Option<f64>,
     sets: Option<String>,
-    #[serde(default)]
-    unknown: bool,
-    #[serde(default)]
-    allow_unreadable: bool,
+    unknown: Option<bool>,
+    allow_unreadable: Option<bool>,
+}
+
+/// The lengths of its lists.
+#[derive(Deserialize)]
+struct Counts {
+    images: Option<Count>,
+    names: Option<Count>,
+    texts: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -42,17 +50,23 @@ struct EncodedImage<'d> {
 /// The request of a body.
 ///
 /// # Errors
-/// 400 if it is no JSON, 422 if it is another document than that of a request, 413 if it has too many images.
+/// 400 if it is no JSON, 422 if it is another document than that of a request, 413 if it has too many images or
+/// names.
 pub(crate) fn parse(body: &[u8], bounds: &Bounds) -> Result<Asked, Problem> {
-    let document: Document = serde_json::from_slice(body).map_err(|error| {
+    let wrong = |error: serde_json::Error| {
         let message = format!("JSON: {error}");
         match error.classify() {
             serde_json::error::Category::Data => Problem::invalid(message),
             _ => Problem::malformed(message),
         }
-    })?;
-    check_count(document.images.len(), bounds)?;
-    let image = |(place, image): (usize, EncodedImage)| {
+    };
+    let Object(counts): Object<Counts> = serde_json::from_slice(body).map_err(wrong)?;
+    let count = |of: Option<Count>| of.unwrap_or_default().0;
+    check_count(count(counts.images), bounds)?;
+    names::check_count("names", count(counts.names), bounds)?;
+    names::check_count("texts", count(counts.texts), bounds)?;
+    let Object(document): Object<Document> = serde_json::from_slice(body).map_err(wrong)?;
+    let image = |(place, Object(image)): (usize, Object<EncodedImage>)| {
         let name = image.name.map(Cow::into_owned);
         let name = name.unwrap_or_else(|| default_name(place));
         let bytes = STANDARD.decode(image.data.as_bytes()).map_err(|error| {
@@ -73,9 +87,10 @@ pub(crate) fn parse(body: &[u8], bounds: &Bounds) -> Result<Asked, Problem> {
         wanted: Wanted {
             coverage: document.coverage,
             sets: document.sets.as_deref().map(set_method).transpose()?,
-            unknown: document.unknown,
+            unknown: document.unknown.unwrap_or_default(),
         },
-        allow_unreadable: document.allow_unreadable,
+        allow_unreadable: document.allow_unreadable.unwrap_or_default(),
+        given: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use crate::bounds::Bounds;
+use crate::fields;
 use crate::json::{check_count, default_name};
 use crate::problem::Problem;
 use crate::request::{Asked, Upload};
@@ -16,7 +17,7 @@ const MOST_FIELDS: usize = 64;
 /// The request of a body.
 ///
 /// # Errors
-/// 400 if it is no form, 422 if it has other fields than a request, 413 if it has too many images.
+/// 400 if it is no form, 422 if it has other fields than a request, 413 if it has too many images or names.
 pub(crate) async fn parse(
     body: Bytes,
     content_type: &str,
@@ -50,9 +51,10 @@ pub(crate) async fn parse(
                 "multipart: more than {MOST_FIELDS} fields beside the images"
             )));
         }
+        fields::check(&name)?;
         let text = std::str::from_utf8(&value)
             .map_err(|_| Problem::invalid(format!("{name}: the value is not UTF-8")))?;
-        asked.set(&name, text)?;
+        asked.set(&name, text, bounds)?;
     }
     Ok(asked)
 }

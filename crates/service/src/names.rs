@@ -3,6 +3,7 @@
 use promptsrc_datasets::same_names;
 
 use crate::bounds::Bounds;
+use crate::count::Count;
 use crate::problem::Problem;
 
 /// Fails unless these are at least two names that CLIP can tell apart, within the bounds.
@@ -31,16 +32,7 @@ pub(crate) fn check(names: &[String], bounds: &Bounds) -> Result<(), Problem> {
 
 /// Fails unless there are at most as many texts as allowed, none of them empty or too long.
 pub(crate) fn check_texts(what: &str, texts: &[String], bounds: &Bounds) -> Result<(), Problem> {
-    if texts.len() > bounds.max_names {
-        return Err(Problem::too_large(
-            "too_many_names",
-            format!(
-                "{what}: {} are more than the {} that a request may have",
-                texts.len(),
-                bounds.max_names
-            ),
-        ));
-    }
+    check_count(what, texts.len(), bounds)?;
     if texts.iter().any(|text| text.trim().is_empty()) {
         return Err(Problem::invalid(format!("{what}: one of them is empty")));
     }
@@ -54,19 +46,36 @@ pub(crate) fn check_texts(what: &str, texts: &[String], bounds: &Bounds) -> Resu
     }
 }
 
+/// Fails if these are more names or texts than a request may have.
+pub(crate) fn check_count(what: &str, count: usize, bounds: &Bounds) -> Result<(), Problem> {
+    match count > bounds.max_names {
+        true => Err(Problem::too_large(
+            "too_many_names",
+            format!(
+                "{what}: {count} are more than the {} that a request may have",
+                bounds.max_names
+            ),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The names of a text: a JSON list of strings, or one on each line; blank lines are left out.
-pub(crate) fn of_text(what: &str, text: &str) -> Result<Vec<String>, Problem> {
-    let names = match text.trim_start().starts_with('[') {
-        true => serde_json::from_str(text).map_err(|error| {
+///
+/// # Errors
+/// 422 if it begins as a list and is none, 413 if there are too many.
+pub(crate) fn of_text(what: &str, text: &str, bounds: &Bounds) -> Result<Vec<String>, Problem> {
+    if text.trim_start().starts_with('[') {
+        let wrong = |error: serde_json::Error| {
             Problem::invalid(format!("{what}: no JSON list of strings: {error}"))
-        })?,
-        false => text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(str::to_string)
-            .collect(),
-    };
-    Ok(trimmed(names))
+        };
+        let Count(count) = serde_json::from_str(text).map_err(wrong)?;
+        check_count(what, count, bounds)?;
+        return serde_json::from_str(text).map(trimmed).map_err(wrong);
+    }
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    check_count(what, lines().count(), bounds)?;
+    Ok(trimmed(lines().map(str::to_string).collect()))
 }
 
 /// Without white space around names, as the command has them.
@@ -84,13 +93,22 @@ mod tests {
 
     #[test]
     fn names_are_a_json_list_or_lines() {
-        let names = |text: &str| of_text("names", text).ok();
+        let bounds = Bounds {
+            max_names: 2,
+            ..Bounds::default()
+        };
+        let names = |text: &str| of_text("names", text, &bounds).ok();
         let two = Some(vec!["a cat".to_string(), "dog, small".to_string()]);
         assert_eq!(names("a cat\r\n\n dog, small \n"), two);
         assert_eq!(names(" [\"a cat\", \"dog, small \"]"), two);
         assert_eq!(names("[1]"), None);
         assert_eq!(names("[\"a\""), None);
+        assert_eq!(names("[\"a\"] b"), None);
         assert_eq!(names(""), Some(vec![]));
+        for many in ["a\nb\n\nc", "[\"a\", \"b\", \"c\"]"] {
+            let status = of_text("names", many, &bounds).map_err(|problem| problem.status.as_u16());
+            assert_eq!(status, Err(413), "{many:?}");
+        }
     }
 
     #[test]

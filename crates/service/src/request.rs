@@ -37,4 +37,6 @@ pub(crate) struct Asked {
     pub wanted: Wanted,
     /// Whether images that cannot be read are answered as such instead of failing the request.
     pub allow_unreadable: bool,
+    /// Fields with one value that a form or an address has given.
+    pub given: Vec<&'static str>,
 }

@@ -118,6 +118,8 @@ fn what_cannot_be_answered() {
         ("/v1/predict?names=%5B1%5D", bytes_of(IMAGE)),
         ("/v1/predict?file=/etc/passwd", bytes_of(IMAGE)),
         ("/v1/predict?allow_unreadable=perhaps", bytes_of(IMAGE)),
+        ("/v1/predict?top_k=1&top_k=2", bytes_of(IMAGE)),
+        ("/v1/predict?names=caf%E9&names=tea", bytes_of(IMAGE)),
     ] {
         service
             .post(path, "image/jpeg", &body)
@@ -126,6 +128,14 @@ fn what_cannot_be_answered() {
     let (media_type, body) = form(&[
         ("image", None, &bytes_of(IMAGE)),
         ("names", None, b"\xff\xfe"),
+    ]);
+    service
+        .post("/v1/predict", &media_type, &body)
+        .refuses(422, "invalid");
+    let (media_type, body) = form(&[
+        ("image", None, &bytes_of(IMAGE)),
+        ("top_k", None, b"1"),
+        ("top_k", None, b"2"),
     ]);
     service
         .post("/v1/predict", &media_type, &body)
@@ -237,6 +247,15 @@ fn what_is_over_a_bound() {
     let path = "/v1/predict?names=a%0Ab%0Ac%0Ad";
     service
         .post(path, "image/jpeg", &bytes_of(IMAGE))
+        .refuses(413, "too_many_names");
+    // Counted before anything else is done with them: a body may hold millions.
+    let (media_type, body) = form(&[("names", None, "a\n".repeat(40_000).as_bytes())]);
+    service
+        .post("/v1/predict", &media_type, &body)
+        .refuses(413, "too_many_names");
+    let body = json!({"names": vec!["a"; 20_000]}).to_string();
+    service
+        .post("/v1/predict", "application/json", body.as_bytes())
         .refuses(413, "too_many_names");
     let body = json!({"texts": ["a", "b", "c", "d"]}).to_string();
     service

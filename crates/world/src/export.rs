@@ -4,8 +4,6 @@ use std::fs;
 use std::io::Error;
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 use promptsrc_datasets::Part;
 use promptsrc_image::Image;
 use serde_json::{Map, Value, json};
@@ -92,15 +90,7 @@ fn save(image: &Image, path: &Path) -> Result<(), WorldError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|e| write_error(parent, e))?;
     }
-    let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
-        .write_image(
-            image.pixels(),
-            image.width(),
-            image.height(),
-            ExtendedColorType::Rgb8,
-        )
-        .map_err(|e| write_error(path, Error::other(e)))?;
+    let bytes = image.png().map_err(|e| write_error(path, e))?;
     fs::write(path, bytes).map_err(|e| write_error(path, e))
 }
 

@@ -71,9 +71,9 @@ pub struct CalibrateArgs {
     /// Ranks that RAPS does not penalise.
     #[arg(long, value_name = "K", requires = "raps_lambda")]
     pub raps_k: Option<usize>,
-    /// Score that tells images of unknown classes: mcm (greatest probability at CLIP's own temperature),
-    /// mcm-unscaled (of the cosines without CLIP's scale, as MCM was published), max-logit, energy.
-    #[arg(long, value_name = "NAME", default_value = "mcm", value_parser = unknown_score)]
+    /// Score that tells images of unknown classes: mcm-unscaled (greatest softmax of the cosines without CLIP's
+    /// scale, as MCM was published), mcm (at CLIP's own temperature), max-logit, energy.
+    #[arg(long, value_name = "NAME", default_value = "mcm-unscaled", value_parser = unknown_score)]
     pub unknown_score: UnknownScore,
     /// Rate of images of known classes that are not to be called unknown.
     #[arg(long, value_name = "R", default_value = "0.95", value_parser = rate, allow_negative_numbers = true)]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::checkpoint::UsedCheckpointArgs;
 use super::exif::ExifArg;
-use super::values::positive;
+use super::values::{address, positive};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "promptsrc serve [OPTIONS] <RUN>\n       \
@@ -43,7 +43,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub no_calibration: bool,
     /// Address to listen on. One that other machines reach needs a token, or --no-token.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = address)]
     pub host: IpAddr,
     /// Port to listen on; 0: one that is free.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]

@@ -1,5 +1,7 @@
 //! Parsers of option values.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use promptsrc::calibration::{SetMethod, UnknownScore, check_rate};
 use promptsrc_clip::Activation;
 
@@ -52,6 +54,16 @@ pub fn rate(text: &str) -> Result<f64, String> {
 pub fn set_method(name: &str) -> Result<SetMethod, String> {
     name.parse()
         .map_err(|_| "expected lac, aps or raps".to_string())
+}
+
+/// An IP address, or `localhost`.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    match text.eq_ignore_ascii_case("localhost") {
+        true => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        false => text
+            .parse()
+            .map_err(|_| "expected an IP address of this machine, or localhost".to_string()),
+    }
 }
 
 /// A score of unknown classes.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::labelled_evaluation;
 use crate::output::Printer;
-use crate::settings::{CalibrateSettings, Evaluated as What, part_name};
+use crate::settings::{CalibrateSettings, Evaluated as What, images_of};
 
 /// What was made.
 #[derive(Serialize)]
@@ -202,16 +202,16 @@ impl Chosen<'_> {
         let left_out = before - self.items.len();
         if self.items.is_empty() {
             return Err(Failure::failed(format!(
-                "the adapter was trained on all {before} {} images of {}: it can only be calibrated on others",
-                part_name(self.part),
+                "the adapter was trained on all {before} {} of {}: it can only be calibrated on others",
+                images_of(self.part),
                 self.dataset.name
             )));
         }
         if left_out > 0 {
             printer.warning(&format!(
-                "{left_out} of {before} {} images of {} are left out, because the adapter was trained on them or \
+                "{left_out} of {before} {} of {} are left out, because the adapter was trained on them or \
                  chose settings on them",
-                part_name(self.part),
+                images_of(self.part),
                 self.dataset.name
             ));
         }
@@ -371,10 +371,10 @@ impl Summary {
     fn text(&self, calibration: &Calibration) -> String {
         let data = &calibration.record().data;
         let mut text = format!(
-            "{} images of {} classes ({} of {})\n\n",
+            "{} images of {} classes (of the {} of {})\n\n",
             self.images,
             self.classes,
-            part_name(data.part),
+            images_of(data.part),
             data.name
         );
         let temperature = match self.temperature_fitted {

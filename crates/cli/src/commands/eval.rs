@@ -18,7 +18,7 @@ use crate::labelled_evaluation;
 use crate::output::Printer;
 use crate::settings::{
     CalibrationSettings, EvalSettings, Evaluated as What, InUse, UnknownImages, UsedCalibration,
-    decoding_threads, part_name,
+    decoding_threads, images_of,
 };
 
 /// An evaluation, how many images it does not cover, and how it was computed.
@@ -74,7 +74,13 @@ pub fn run(settings: EvalSettings, printer: &Printer) -> Result<(), Failure> {
     let evaluated = evaluate(settings, printer)?;
     let evaluation = &evaluated.evaluation;
     if let Some(folder) = report_dir {
-        evaluation_files::write(&folder, evaluation, &evaluated.predictions, &evaluated)?;
+        evaluation_files::write(
+            &folder,
+            evaluation,
+            &evaluated.trust(),
+            &evaluated.predictions,
+            &evaluated,
+        )?;
     }
     // A table of more classes is too long to be useful.
     const TABLE: usize = 50;
@@ -144,7 +150,7 @@ impl Evaluated {
             let of = &unknown.figures;
             text += &format!(
                 "\nunknown classes: {} of {} ({} images; {} of known classes)\n\
-                 score      AUROC    FPR at 95 % of the known kept\n",
+                 score         AUROC    FPR at 95 % of the known kept\n",
                 unknown.classes.len(),
                 unknown.data,
                 of.unknown,
@@ -152,7 +158,7 @@ impl Evaluated {
             );
             for score in &of.scores {
                 let (auroc, fpr) = (percent(score.auroc), percent(score.fpr_at_95));
-                text += &format!("{:<9}  {auroc:>7}  {fpr:>7}\n", score.score);
+                text += &format!("{:<12}  {auroc:>7}  {fpr:>7}\n", score.score);
             }
             if let Some(at) = &of.threshold {
                 text += &format!(
@@ -324,8 +330,8 @@ fn unknown_images(
     };
     if items.is_empty() {
         return Err(Failure::failed(format!(
-            "{data} has no {} images of unknown classes{}",
-            part_name(settings.part),
+            "{data} has no {} of unknown classes{}",
+            images_of(settings.part),
             if before > 0 {
                 ": all its classes are among the known ones"
             } else {
@@ -391,7 +397,10 @@ impl Measuring<'_> {
                     path: item.path.clone(),
                     label: item.label,
                     answer,
-                    probability: promptsrc::probability(row, answer),
+                    probability: match &in_use {
+                        Some(of) => of.calibration.probabilities(row)[answer],
+                        None => promptsrc::probability(row, answer),
+                    },
                 });
             },
         )?;

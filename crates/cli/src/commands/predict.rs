@@ -1,6 +1,6 @@
 //! `promptsrc predict`: classifies images and prints the probabilities of class names.
 
-use promptsrc::calibration::{CalibratedAnswer, CalibrationSubject};
+use promptsrc::calibration::{CalibratedAnswer, CalibrationSubject, SetPromise};
 use promptsrc::{Classifier, Item, Prediction, PredictionResult};
 use promptsrc_clip::templates;
 use serde::Serialize;
@@ -23,6 +23,9 @@ pub struct Predicted {
     /// The classes of the set, the most probable first.
     #[serde(skip_serializing_if = "Option::is_none")]
     set: Option<Vec<Named>>,
+    /// What the set promises.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<SetPromise>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown: Option<Unknown>,
     /// Rank of each class of the set, from 1.
@@ -244,6 +247,7 @@ impl Shown<'_> {
         if of.temperature_only {
             return Ok(Some(CalibratedAnswer {
                 probabilities: of.calibration.probabilities(&prediction.logits),
+                promise: None,
                 set: None,
                 unknown: None,
             }));
@@ -268,6 +272,7 @@ impl Predicted {
                 top: None,
                 calibrated: false,
                 set: None,
+                promise: None,
                 unknown: None,
                 ranks: Vec::new(),
                 error: Some(with_causes(&error)),
@@ -286,6 +291,7 @@ impl Predicted {
             top: Some(prediction.top(top_k).iter().map(named).collect()),
             calibrated: false,
             set: None,
+            promise: None,
             unknown: None,
             ranks: Vec::new(),
             error: None,
@@ -308,6 +314,7 @@ impl Predicted {
             top: Some(order.iter().take(top_k).map(named).collect()),
             calibrated: true,
             set: set.map(|set| set.iter().map(named).collect()),
+            promise: answer.promise,
             ranks: set
                 .into_iter()
                 .flatten()

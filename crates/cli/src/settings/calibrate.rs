@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use promptsrc::calibration::{Calibration, CalibrationOptions, Raps};
+use promptsrc::calibration::{Calibration, CalibrationOptions, Raps, SetMethod};
 use promptsrc::{Classes, Parts};
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
@@ -41,14 +41,18 @@ impl CalibrateSettings {
         }
         let mut data = DataSettings::new(&args.data, common)?;
         data.parts_as_one = args.part == Parts::All;
-        let mut sets = args.sets.clone();
-        sets.dedup();
+        let sets = args.sets.clone();
         if let Some(twice) = sets
             .iter()
             .enumerate()
             .find(|(at, m)| sets[..*at].contains(m))
         {
             return Err(Failure::usage(format!("--sets names {} twice", twice.1)));
+        }
+        if args.raps_lambda.is_some() && !sets.contains(&SetMethod::Raps) {
+            return Err(Failure::usage(
+                "--raps-lambda and --raps-k are settings of RAPS, which --sets does not name",
+            ));
         }
         let raps = match args.raps_lambda.zip(args.raps_k) {
             Some((lambda, k)) => {

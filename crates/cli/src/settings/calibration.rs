@@ -88,10 +88,7 @@ impl CalibrationSettings {
         };
         let calibration = Calibration::load(&path).map_err(|error| match args.calibration {
             Some(_) => Failure::from(error),
-            None => Failure::failed(format!(
-                "{} (--no-calibration goes on without it)",
-                crate::failure::with_causes(&error)
-            )),
+            None => without_it(&error),
         })?;
         calibration
             .notes(&wanted)
@@ -146,11 +143,11 @@ impl CalibrationSettings {
         }
         let data = &record.data;
         printer.note(&format!(
-            "calibrated by {}: temperature {:.4}, from {} {} images of {} (--no-calibration turns it off)",
+            "calibrated by {}: temperature {:.4}, from {} {} of {} (--no-calibration turns it off)",
             path.display(),
             record.temperature.value,
             data.images,
-            part(data.part),
+            images_of(data.part),
             data.name
         ));
         if self.temperature_only && calibration.check_for(subject).is_err() {
@@ -210,11 +207,20 @@ impl InUse {
     }
 }
 
+/// Why the calibration that lies beside an adapter cannot be used.
+pub fn without_it(error: &CalibrationError) -> Failure {
+    Failure::failed(format!(
+        "{} (--no-calibration goes on without it)",
+        crate::failure::with_causes(error)
+    ))
+}
+
 fn of(path: &Path, error: &CalibrationError) -> Failure {
     Failure::failed(format!("{}: {error}", path.display()))
 }
 
-/// A part's name before "images".
-pub fn part(part: promptsrc::Parts) -> String {
-    part.one().map_or_else(String::new, |part| part.to_string())
+/// The images of a part, or of all, in a sentence.
+pub fn images_of(part: promptsrc::Parts) -> String {
+    let named = part.one().map(|part| format!("{part} images"));
+    named.unwrap_or_else(|| "images".to_string())
 }

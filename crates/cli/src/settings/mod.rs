@@ -26,7 +26,7 @@ mod train;
 pub use adapter::{check_for, warn_of_other_weights};
 pub use bench::{BenchSettings, SweepSettings};
 pub use calibrate::CalibrateSettings;
-pub use calibration::{CalibrationSettings, InUse, UsedCalibration, part as part_name};
+pub use calibration::{CalibrationSettings, InUse, UsedCalibration, images_of};
 pub use clip::ClipSettings;
 pub use convert::{Conversion, ConvertSettings, occupied};
 pub use data::DataFiles;

@@ -7,6 +7,7 @@ use promptsrc::calibration::Calibration;
 use promptsrc_service::{Bounds, ServiceSettings, Token};
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
+use super::calibration::without_it;
 use super::clip::ClipSettings;
 use super::decoding_threads;
 use super::files::lines;
@@ -115,7 +116,10 @@ fn calibration(
     let Some(path) = args.calibration.clone().or(beside) else {
         return Ok(None);
     };
-    let calibration = Calibration::load(&path)?;
+    let calibration = Calibration::load(&path).map_err(|error| match args.calibration {
+        Some(_) => Failure::from(error),
+        None => without_it(&error),
+    })?;
     Ok(Some((path, calibration)))
 }
 
@@ -170,7 +174,8 @@ fn token(args: &ServeArgs) -> Result<Option<Token>, Failure> {
 
 /// The only line of a file.
 fn of_file(file: &Path) -> Result<String, Failure> {
-    match lines(file)?.as_slice() {
+    let lines = lines(file).map_err(|error| Failure::failed(format!("--token-file {error}")))?;
+    match lines.as_slice() {
         [line] => Ok(line.clone()),
         several => Err(Failure::usage(format!(
             "--token-file {}: expected one line, found {}",

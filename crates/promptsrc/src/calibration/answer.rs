@@ -7,6 +7,8 @@ use promptsrc_calibration::{
     images_needed, softmax,
 };
 
+use serde::Serialize;
+
 use super::error::CalibrationError;
 use super::record::CalibrationRecord;
 use super::subject::CalibrationSubject;
@@ -40,11 +42,24 @@ pub struct Wanted {
 pub struct CalibratedAnswer {
     /// Probability of each class at the fitted temperature.
     pub probabilities: Vec<f32>,
+    /// What the set promises.
+    pub promise: Option<SetPromise>,
     /// Indices of the classes in the set, the most probable first. A set of LAC can be empty: no class is as
     /// probable as the true ones of the calibration.
     pub set: Option<Vec<usize>>,
     /// Whether the class is a known one.
     pub unknown: Option<UnknownAnswer>,
+}
+
+/// What prediction sets promise: with which probability they hold the true class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SetPromise {
+    /// Their kind.
+    pub sets: SetMethod,
+    /// The probability.
+    pub coverage: f64,
+    /// Whether it is that of each class, and not of all together.
+    pub class_conditional: bool,
 }
 
 /// Whether an image shows a class that is not among the names.
@@ -189,6 +204,7 @@ impl Calibration {
         };
         Ok(CalibratedAnswer {
             probabilities: self.probabilities(logits),
+            promise: self.promise(wanted),
             set,
             unknown,
         })
@@ -238,6 +254,19 @@ impl Calibration {
         })
     }
 
+    /// What the sets that are wanted promise; `None` if none are.
+    pub fn promise(&self, wanted: &Wanted) -> Option<SetPromise> {
+        if wanted.coverage.is_none() && wanted.sets.is_none() {
+            return None;
+        }
+        let method = wanted.sets.or(self.set_methods().first().copied());
+        Some(SetPromise {
+            sets: method.unwrap_or(SetMethod::Lac),
+            coverage: wanted.coverage.unwrap_or(self.record.coverage),
+            class_conditional: self.record.class_conditional,
+        })
+    }
+
     /// The scores of a kind of sets.
     fn scores(&self, method: SetMethod) -> Result<&(SetScore, ConformalScores), CalibrationError> {
         let found = self.sets.iter().find(|(score, _)| score.method() == method);
@@ -252,15 +281,13 @@ impl Calibration {
         &self,
         wanted: &Wanted,
     ) -> Result<Option<(SetScore, Threshold)>, CalibrationError> {
-        if wanted.coverage.is_none() && wanted.sets.is_none() {
+        let Some(promise) = self.promise(wanted) else {
             return Ok(None);
-        }
-        let coverage = wanted.coverage.unwrap_or(self.record.coverage);
-        let method = wanted.sets.or(self.set_methods().first().copied());
-        let (score, scores) = self.scores(method.unwrap_or(SetMethod::Lac))?;
-        let threshold = match self.record.class_conditional {
-            true => scores.thresholds_by_class(coverage)?,
-            false => scores.threshold(coverage)?,
+        };
+        let (score, scores) = self.scores(promise.sets)?;
+        let threshold = match promise.class_conditional {
+            true => scores.thresholds_by_class(promise.coverage)?,
+            false => scores.threshold(promise.coverage)?,
         };
         Ok(Some((*score, threshold)))
     }

@@ -41,7 +41,7 @@ impl Default for CalibrationOptions {
             raps: None,
             coverage: 0.95,
             class_conditional: false,
-            unknown: UnknownScore::Mcm,
+            unknown: UnknownScore::McmUnscaled,
             keep: 0.95,
         }
     }

@@ -29,7 +29,7 @@ mod fit;
 mod record;
 mod subject;
 
-pub use answer::{CalibratedAnswer, Calibration, UnknownAnswer, Wanted};
+pub use answer::{CalibratedAnswer, Calibration, SetPromise, UnknownAnswer, Wanted};
 pub use error::CalibrationError;
 pub use figures::{
     CalibratedFigures, ScoreFigures, SetFigures, ThresholdFigures, UnknownFigures,

@@ -161,6 +161,16 @@ impl CalibrationRecord {
         if !(scale.is_finite() && scale > 0.0) {
             return Err(format!("its logit scale is {scale}"));
         }
+        let is_probability = matches!(
+            self.unknown.score,
+            UnknownScore::Mcm | UnknownScore::McmUnscaled
+        );
+        if let Some(threshold) = self.unknown.threshold
+            && (!threshold.is_finite() || is_probability && !(0.0..=1.0).contains(&threshold))
+        {
+            let score = self.unknown.score;
+            return Err(format!("its threshold of {score} is {threshold}"));
+        }
         let classes = self.subject.class_names.len();
         let (images, hashes) = (self.data.images, self.data.hashes.len());
         if classes == 0 || images == 0 || hashes == 0 || hashes > images {
@@ -201,8 +211,14 @@ impl CalibrationRecord {
                     set.chosen_on
                 ));
             }
-            if set.scores.iter().flatten().any(|score| *score < 0.0) {
-                return Err(format!("a score of its {method} sets is below 0"));
+            // Those of LAC and APS are sums of probabilities.
+            let greatest = match method {
+                SetMethod::Lac | SetMethod::Aps => 1.0 + 1e-9,
+                SetMethod::Raps => f64::INFINITY,
+            };
+            let is_sound = |score: &f64| (0.0..=greatest).contains(score);
+            if let Some(score) = set.scores.iter().flatten().find(|score| !is_sound(score)) {
+                return Err(format!("a score of its {method} sets is {score}"));
             }
             checked.push((score, scores));
         }

@@ -124,7 +124,7 @@ impl CalibrationSubject {
         let described = |of: &Self| match &of.adapter {
             Some(adapter) => {
                 let start: String = adapter.file.chars().take(16).collect();
-                format!("of {} with the hash {start}", adapter.method)
+                format!("{} with the hash {start}", adapter.method)
             }
             None => "none (zero-shot CLIP)".to_string(),
         };

@@ -333,8 +333,7 @@ class Adapter:
         """Make a calibration from labelled images, as ``promptsrc calibrate``, and write it beside the adapter:
         ``data`` as for :func:`train`, ``part="train"``, ``keep=0.99``, ``force=True``.
 
-        Of images in memory all are taken; that the adapter was trained on one is only known where it is at the same
-        place of the list.
+        Of images in memory all are taken, but those that the adapter was trained on: they are known by their pixels.
         """
         arguments = ["calibrate", self.path]
         return dict(_evaluated(arguments, clip, data, labels, class_names, options))
