@@ -93,12 +93,37 @@ fn bare_answer(bytes: &[u8]) -> Option<(&[u8], StatusCode)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    const BARE: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\
+                        date: Sun, 29 Nov 2026 19:00:00 GMT\r\n\r\n";
+
+    #[test]
+    fn what_is_before_a_bare_answer_is_written_however_little_is_taken_at_a_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let (read, kept_back) = runtime.expect("a runtime").block_on(async {
+            let (near, mut far) = tokio::io::duplex(3);
+            let mut connection = WithoutBareAnswers::new(near);
+            let all = format!("an answer before{BARE}");
+            let mut read = String::new();
+            let write = async {
+                connection.write_all(all.as_bytes()).await.expect("room");
+                connection.shutdown().await.expect("an end");
+                connection.kept_back
+            };
+            let (kept_back, _) =
+                futures_util::future::join(write, far.read_to_string(&mut read)).await;
+            (read, kept_back)
+        });
+        assert_eq!(read, "an answer before");
+        assert_eq!(kept_back, Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
 
     #[test]
     fn only_an_answer_that_says_nothing_is_bare() {
-        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\
-                    date: Sun, 29 Nov 2026 19:00:00 GMT\r\n\r\n";
+        let bare = BARE;
         let found = |text: &str| {
             let (before, status) = bare_answer(text.as_bytes())?;
             Some((before.len(), status.as_u16()))
