@@ -5,10 +5,11 @@
 # cargo does not know of this list: remove fuzz/target after a change.
 set -euo pipefail
 
-parsers=" base64 csv csv_core fax fdeflate flate2 gif httparse image image_webp miniz_oxide png promptsrc promptsrc_clip
-    promptsrc_datasets promptsrc_files promptsrc_fuzz promptsrc_heads promptsrc_image promptsrc_pickle promptsrc_protocols
-    promptsrc_reference safetensors serde_json spm_precompiled tiff tokenizers toml toml_datetime toml_parser ureq_proto url
-    weezl winnow zlib_rs "
+parsers=" base64 csv csv_core fax fdeflate flate2 form_urlencoded gif http httparse hyper image image_webp miniz_oxide multer
+    percent_encoding png promptsrc promptsrc_cli promptsrc_clip promptsrc_datasets promptsrc_files promptsrc_fuzz
+    promptsrc_heads promptsrc_image promptsrc_pickle promptsrc_protocols promptsrc_reference promptsrc_service
+    safetensors serde_json spm_precompiled tiff tokenizers toml toml_datetime toml_parser ureq_proto url weezl
+    winnow zlib_rs "
 
 coverage=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table

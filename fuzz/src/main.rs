@@ -7,12 +7,14 @@ mod data_sets;
 mod hub;
 mod images;
 mod memory;
+mod options;
 mod panics;
 mod pickles;
 mod repository;
 mod scratch;
 mod sections;
 mod seeds;
+mod service;
 mod target;
 mod tensors;
 mod trained;
@@ -32,6 +34,8 @@ fn targets() -> impl Iterator<Item = Target> {
         trained::TARGETS,
         data_sets::TARGETS,
         hub::TARGETS,
+        options::TARGETS,
+        service::TARGETS,
     ];
     all.into_iter().flatten().copied()
 }

@@ -231,6 +231,26 @@ fn a_stopped_command_says_how_to_go_on_and_a_second_signal_ends_it_at_once() {
 
 #[cfg(unix)]
 #[test]
+fn a_fit_told_to_stop_ends_at_its_next_step() {
+    let folder = scratch();
+    let run = below(&folder, "run");
+    for again in ["", "--resume"] {
+        // Until this process has written of its fit.
+        let script = "touch \"$3.before\"; \
+                      \"$0\" train --method clip-adapter --clip \"$1\" --data \"$2\" --out \"$3\" --shots 2 \
+                      --epochs 1000000 --quiet $4 & child=$!; \
+                      until [ \"$3/log.jsonl\" -nt \"$3.before\" ] && \
+                      tail -n 1 \"$3/log.jsonl\" | grep -q '\"fit\"'; do \
+                      kill -0 $child || exit 1; sleep 0.02; done; \
+                      kill -TERM $child; wait $child";
+        let ending = shell(script, &[&clip(), &images(), &run, again]);
+        let ending = ending.fails(75, &["--resume", "after the features of"]);
+        assert!(!ending.stderr.contains("takes too long"), "{ending}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_sweep_told_to_stop_goes_on_where_it_was() {
     let folder = scratch();
     let (whole, part) = (below(&folder, "whole"), below(&folder, "part"));

@@ -18,7 +18,7 @@ use crate::cross_entropy::{cross_entropy_backward, softmax};
 use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, TrainFeatures, check_rows, check_scale};
-use crate::fitted::{Fitted, Progress};
+use crate::fitted::{Fitted, Observer};
 use crate::head::{Head, check_subset};
 use crate::product::{columns_by_columns, rows_by_rows};
 use crate::sgd::{SgdSettings, sgd_step};
@@ -120,17 +120,17 @@ impl Prototypes {
     /// (an incomplete last batch is dropped, unless it is the only one). No figures.
     ///
     /// # Errors
-    /// For bad input, and where the training diverges. CLAP needs a training row of every class, ZS-LP does not:
+    /// For bad input, where the training diverges, and where it is stopped. CLAP needs a training row of every class, ZS-LP does not:
     /// a class without rows starts at its text and is only pushed away.
     pub fn fit(
         settings: &ClapSettings,
         data: &FewShot<'_>,
         seed: u64,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let (images, passes) = (data.train.rows(), data.train.passes());
         let order = Shuffled::from_all_passes(seed, images, passes, settings.sgd.batch_size);
-        Self::fit_in_order(settings, data, &order, observe)
+        Self::fit_in_order(settings, data, &order, observer)
     }
 
     /// [`Prototypes::fit`] with the batches given.
@@ -141,7 +141,7 @@ impl Prototypes {
         settings: &ClapSettings,
         data: &FewShot<'_>,
         order: &dyn BatchOrder,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         data.check()?;
         let train = data.train;
@@ -166,7 +166,7 @@ impl Prototypes {
                 training.step(settings.sgd.learning_rate(epoch), &rows, &labels)
             },
             ClapTraining::is_finite,
-            observe,
+            observer,
         )?;
         Ok(Fitted {
             head: training.head,

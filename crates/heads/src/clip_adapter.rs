@@ -15,7 +15,7 @@ use crate::cross_entropy::cross_entropy_backward;
 use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, check_batch, check_rows, check_scale};
-use crate::fitted::{Fitted, Progress};
+use crate::fitted::{Fitted, Observer};
 use crate::product::{columns_by_columns, rows_by_columns, rows_by_rows};
 use crate::sgd::{SgdSettings, at_least_one, sgd_step};
 use crate::tensors::{NamedTensor, Reader, tensor};
@@ -153,16 +153,16 @@ impl ClipAdapter {
     /// incomplete last batch is dropped, unless it is the only one. No figures.
     ///
     /// # Errors
-    /// For bad input, and where the training diverges. A class may be without training rows.
+    /// For bad input, where the training diverges, and where it is stopped. A class may be without training rows.
     pub fn fit(
         settings: &ClipAdapterSettings,
         data: &FewShot<'_>,
         seed: u64,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let start = Self::initial(settings, data.train.dim, data.logit_scale, seed)?;
         let order = Shuffled::whole_batches(seed, data.train.rows(), settings.sgd.batch_size);
-        Self::fit_from(settings, data, start, &order, observe)
+        Self::fit_from(settings, data, start, &order, observer)
     }
 
     /// [`ClipAdapter::fit`] from these weights, with the batches given.
@@ -174,7 +174,7 @@ impl ClipAdapter {
         data: &FewShot<'_>,
         start: Self,
         order: &dyn BatchOrder,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         data.check()?;
         let train = data.train;
@@ -188,7 +188,7 @@ impl ClipAdapter {
                 training.step(settings.sgd.learning_rate(epoch), &rows, &labels)
             },
             ClipAdapterTraining::is_finite,
-            observe,
+            observer,
         )?;
         Ok(Fitted {
             head: training.head,

@@ -114,6 +114,9 @@ pub enum HeadError {
         /// Epoch, from 1.
         epoch: usize,
     },
+    /// The [`Observer`](crate::Observer) has said so.
+    #[error("the fit was stopped before its end")]
+    Stopped,
     /// A subset names a class that is not there, or twice.
     #[error("class {class} of the subset {problem}")]
     Subset {

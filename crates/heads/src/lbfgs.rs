@@ -41,12 +41,15 @@ struct Correction {
 }
 
 /// Minimises `function`, which gives value and gradient, from `x`.
-pub(crate) fn minimise(
+///
+/// # Errors
+/// Those of the function.
+pub(crate) fn minimise<E>(
     mut x: Vec<f64>,
     limits: Limits,
-    mut function: impl FnMut(&[f64]) -> (f64, Vec<f64>),
-) -> Minimum {
-    let (mut value, mut gradient) = function(&x);
+    mut function: impl FnMut(&[f64]) -> Result<(f64, Vec<f64>), E>,
+) -> Result<Minimum, E> {
+    let (mut value, mut gradient) = function(&x)?;
     let mut evaluations = 1;
     let mut iterations = 0;
     let mut memory: VecDeque<Correction> = VecDeque::new();
@@ -68,7 +71,7 @@ pub(crate) fn minimise(
                 limits,
                 &mut evaluations,
                 &mut function,
-            )
+            )?
         } else {
             None
         };
@@ -112,11 +115,11 @@ pub(crate) fn minimise(
             });
         }
     }
-    Minimum {
+    Ok(Minimum {
         x,
         value,
         iterations,
-    }
+    })
 }
 
 /// The point that a line search took.
@@ -129,31 +132,31 @@ struct Taken {
 }
 
 /// Searches along a direction; none where the search has no end.
-fn along(
+fn along<E>(
     x: &[f64],
     direction: &[f64],
     mut search: LineSearch,
     limits: Limits,
     evaluations: &mut usize,
-    function: &mut impl FnMut(&[f64]) -> (f64, Vec<f64>),
-) -> Option<Taken> {
+    function: &mut impl FnMut(&[f64]) -> Result<(f64, Vec<f64>), E>,
+) -> Result<Option<Taken>, E> {
     for _ in 0..limits.line_search {
         let step = search.step();
         let at: Vec<f64> = x.iter().zip(direction).map(|(x, d)| step * d + x).collect();
-        let (value, gradient) = function(&at);
+        let (value, gradient) = function(&at)?;
         *evaluations += 1;
         let slope = dot(direction, &gradient);
         if search.judge(value, slope) == Verdict::Taken {
-            return Some(Taken {
+            return Ok(Some(Taken {
                 x: at,
                 value,
                 gradient,
                 slope,
                 step,
-            });
+            }));
         }
     }
-    None
+    Ok(None)
 }
 
 /// Minus the inverse of the approximate Hessian times the gradient; `scale` is the Hessian's before corrections.
@@ -199,6 +202,8 @@ fn largest(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -221,15 +226,19 @@ mod tests {
                 gradient[i] += -400.0 * a * x[i] - 2.0 * b;
                 gradient[i + 1] += 200.0 * a;
             }
-            (value, gradient)
+            Ok::<_, Infallible>((value, gradient))
         });
+        let Ok(found) = found;
         assert!(found.value < 1e-15, "{found:?}");
         assert!(found.x.iter().all(|x| (x - 1.0).abs() < 1e-7), "{found:?}");
     }
 
     #[test]
     fn it_ends_at_once_where_the_gradient_is_small() {
-        let found = minimise(vec![0.0; 3], LIMITS, |_| (5.0, vec![0.0; 3]));
+        let found = minimise(vec![0.0; 3], LIMITS, |_| {
+            Ok::<_, Infallible>((5.0, vec![0.0; 3]))
+        });
+        let Ok(found) = found;
         assert_eq!((found.iterations, found.value), (0, 5.0));
     }
 }

@@ -9,7 +9,7 @@
 //! number depends on how many there are; random numbers come from (seed, name) or (seed, epoch) alone.
 //!
 //! ```
-//! use promptsrc_heads::{FewShot, Head, Prototypes, ClapSettings, TrainFeatures};
+//! use promptsrc_heads::{FewShot, Head, Prototypes, ClapSettings, Progress, TrainFeatures};
 //!
 //! let train = TrainFeatures {
 //!     dim: 2,
@@ -22,7 +22,7 @@
 //!     validation: None,
 //!     logit_scale: 100.0,
 //! };
-//! let fitted = Prototypes::fit(&ClapSettings::zs_lp(), &data, 1, &mut |_| {})?;
+//! let fitted = Prototypes::fit(&ClapSettings::zs_lp(), &data, 1, &mut |_: Progress| {})?;
 //! let logits = fitted.head.logits(&[2.0, 0.0])?;
 //! assert!(logits[0] > logits[1]);
 //! # Ok::<(), promptsrc_heads::HeadError>(())
@@ -63,7 +63,7 @@ pub use clip_adapter::{
 };
 pub use error::HeadError;
 pub use features::{Features, FewShot, TrainFeatures};
-pub use fitted::{Fitted, Progress};
+pub use fitted::{Fitted, Observer, Progress};
 pub use head::Head;
 pub use linear_probe::{LinearProbe, LinearProbeSettings, Solved, Visit};
 pub use lpp::{Lpp, LppGradient, LppSettings, LppTraining};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::accuracy::{percent, right_rows};
 use crate::error::HeadError;
 use crate::features::{Features, TrainFeatures};
-use crate::fitted::{Fitted, Progress};
+use crate::fitted::{Fitted, Observer, Progress};
 use crate::head::{Head, check_subset};
 use crate::lbfgs::Limits;
 use crate::logistic::Objective;
@@ -126,15 +126,16 @@ impl LinearProbe {
     /// `validation_accuracy` (percent). Progress counts fits, the loss is that at the end of each.
     ///
     /// # Errors
-    /// For bad input, fewer than two classes, a class without a training row, and a search without validation features.
+    /// For bad input, fewer than two classes, a class without a training row, a search without validation features, and
+    /// where it is stopped.
     pub fn fit(
         settings: &LinearProbeSettings,
         classes: usize,
         train: &TrainFeatures,
         validation: Option<&Features>,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
-        Ok(Self::fit_visiting(settings, classes, train, validation, observe)?.0)
+        Ok(Self::fit_visiting(settings, classes, train, validation, observer)?.0)
     }
 
     /// [`LinearProbe::fit`], and all that the search visited in its order.
@@ -146,12 +147,12 @@ impl LinearProbe {
         classes: usize,
         train: &TrainFeatures,
         validation: Option<&Features>,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<(Fitted<Self>, Vec<Visit>), HeadError> {
         settings.check()?;
         if let Some(c) = settings.c {
-            let solved = Self::solve(settings, classes, train, c)?;
-            observe(Progress {
+            let solved = Self::solve_watched(settings, classes, train, c, observer)?;
+            observer.progress(Progress {
                 epoch: 1,
                 epochs: 1,
                 loss: solved.objective,
@@ -167,7 +168,7 @@ impl LinearProbe {
             classes,
             train,
             validation,
-            observe,
+            observer,
             visits: Vec::new(),
             known: Vec::new(),
         };
@@ -193,6 +194,16 @@ impl LinearProbe {
         train: &TrainFeatures,
         c: f64,
     ) -> Result<Solved, HeadError> {
+        Self::solve_watched(settings, classes, train, c, &|_: Progress| ())
+    }
+
+    fn solve_watched(
+        settings: &LinearProbeSettings,
+        classes: usize,
+        train: &TrainFeatures,
+        c: f64,
+        observer: &dyn Observer,
+    ) -> Result<Solved, HeadError> {
         let settings = LinearProbeSettings {
             c: Some(c),
             ..settings.clone()
@@ -205,13 +216,14 @@ impl LinearProbe {
         train.every_class(classes, "the linear probe")?;
         let features: Vec<f64> = train.view(0).iter().map(|v| f64::from(*v)).collect();
         let objective = Objective::new(&features, &train.labels, classes, c);
-        let minimum = objective.minimum(Limits {
+        let limits = Limits {
             gradient: settings.tol,
             decrease: 64.0 * f64::EPSILON,
             iterations: settings.max_iter,
             line_search: 50,
             evaluations: 15_000,
-        });
+        };
+        let minimum = objective.minimum(limits, observer)?;
         let (weight, bias) = objective.split(&minimum.x);
         let narrow = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
         let (mut weight, mut bias) = (narrow(weight), narrow(bias));
@@ -285,7 +297,7 @@ struct Search<'a> {
     classes: usize,
     train: &'a TrainFeatures,
     validation: &'a Features,
-    observe: &'a mut dyn FnMut(Progress),
+    observer: &'a mut dyn Observer,
     visits: Vec<Visit>,
     /// Right rows of each C already fitted: a round's winner is an end of the next.
     known: Vec<(f64, usize, Solved)>,
@@ -326,7 +338,13 @@ impl Search<'_> {
         let at = match known {
             Some(at) => at,
             None => {
-                let solved = LinearProbe::solve(self.settings, self.classes, self.train, c)?;
+                let solved = LinearProbe::solve_watched(
+                    self.settings,
+                    self.classes,
+                    self.train,
+                    c,
+                    self.observer,
+                )?;
                 let logits = solved.head.logits_of_checked(&self.validation.values);
                 let right = right_rows(&logits, &self.validation.labels, self.classes);
                 self.known.push((c, right, solved));
@@ -339,7 +357,7 @@ impl Search<'_> {
             accuracy: percent(*right, self.validation.rows()),
             iterations: solved.iterations,
         });
-        (self.observe)(Progress {
+        self.observer.progress(Progress {
             epoch: self.visits.len(),
             epochs: self.settings.c_grid.len() + 2 * self.settings.search_steps,
             loss: solved.objective,

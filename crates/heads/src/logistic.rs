@@ -5,6 +5,8 @@
 
 use rayon::prelude::*;
 
+use crate::error::HeadError;
+use crate::fitted::{Observer, go_on};
 use crate::lbfgs::{Limits, Minimum, minimise};
 use crate::product::{columns_by_columns, rows_by_rows};
 
@@ -33,9 +35,19 @@ impl<'a> Objective<'a> {
     }
 
     /// Minimises it from zero; the variables are rows of weights, each with its intercept at the end.
-    pub(crate) fn minimum(&self, limits: Limits) -> Minimum {
+    ///
+    /// # Errors
+    /// [`HeadError::Stopped`].
+    pub(crate) fn minimum(
+        &self,
+        limits: Limits,
+        observer: &dyn Observer,
+    ) -> Result<Minimum, HeadError> {
         let start = vec![0.0; self.outputs * (self.dim + 1)];
-        minimise(start, limits, |x| self.value_and_gradient(x))
+        minimise(start, limits, |x| {
+            go_on(observer)?;
+            Ok(self.value_and_gradient(x))
+        })
     }
 
     /// Weights `[outputs, dim]` and intercepts.

@@ -18,7 +18,7 @@ use crate::accuracy::{percent, right_rows};
 use crate::cross_entropy::cross_entropy_backward;
 use crate::error::HeadError;
 use crate::features::{Features, FewShot, check_rows, check_unit};
-use crate::fitted::{Fitted, Progress};
+use crate::fitted::{Fitted, Observer, Progress, go_on};
 use crate::head::{Head, check_subset};
 use crate::largest_eigenvalue::largest_eigenvalue_of_gram;
 use crate::product::{columns_by_columns, rows_by_rows};
@@ -108,15 +108,15 @@ impl Lpp {
     /// where there are validation features. `logit_scale` is not used.
     ///
     /// # Errors
-    /// For bad input, a class without a training row, and where the training diverges.
+    /// For bad input, a class without a training row, where the training diverges, and where it is stopped.
     pub fn fit(
         settings: &LppSettings,
         data: &FewShot<'_>,
         seed: u64,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let bias = Self::initial_bias(seed, data.classes(), data.train.dim);
-        Self::fit_from(settings, data, &bias, observe)
+        Self::fit_from(settings, data, &bias, observer)
     }
 
     /// [`Lpp::fit`] from this bias.
@@ -127,7 +127,7 @@ impl Lpp {
         settings: &LppSettings,
         data: &FewShot<'_>,
         bias: &[f32],
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let mut training = LppTraining::new(settings, data, bias)?;
         let validation = data
@@ -135,6 +135,7 @@ impl Lpp {
             .map(|features| Validation::new(features, &training.head));
         let mut best: Option<(usize, usize, Self)> = None;
         for epoch in 1..=settings.epochs {
+            go_on(observer)?;
             let loss = training.epoch();
             if !loss.is_finite() {
                 return Err(HeadError::Diverged { epoch });
@@ -145,7 +146,7 @@ impl Lpp {
                     best = Some((right, epoch, training.head.clone()));
                 }
             }
-            observe(Progress {
+            observer.progress(Progress {
                 epoch,
                 epochs: settings.epochs,
                 loss,

@@ -15,7 +15,7 @@ use crate::cross_entropy::cross_entropy_backward;
 use crate::epochs::run_epochs;
 use crate::error::HeadError;
 use crate::features::{FewShot, check_batch};
-use crate::fitted::{Fitted, Progress};
+use crate::fitted::{Fitted, Observer};
 use crate::head::Head;
 use crate::product::columns_by_columns;
 use crate::sgd::at_least_one;
@@ -76,15 +76,15 @@ impl TipAdapter {
     /// [`TipAdapter::fit`].
     ///
     /// # Errors
-    /// For bad input, and where the training diverges. A class may be without training rows.
+    /// For bad input, where the training diverges, and where it is stopped. A class may be without training rows.
     pub fn fit_keys(
         settings: &TipAdapterFSettings,
         data: &FewShot<'_>,
         seed: u64,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let order = Shuffled::all_rows(seed, data.train.rows(), settings.batch_size);
-        Self::fit_keys_from(settings, data, None, &order, observe)
+        Self::fit_keys_from(settings, data, None, &order, observer)
     }
 
     /// [`TipAdapter::fit_keys`] from a given cache, where there is one, with the batches given.
@@ -96,7 +96,7 @@ impl TipAdapter {
         data: &FewShot<'_>,
         start: Option<Self>,
         order: &dyn BatchOrder,
-        observe: &mut dyn FnMut(Progress),
+        observer: &mut dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let cache = Self::cache(&settings.tip_adapter, data)?;
         let train = data.train;
@@ -114,9 +114,11 @@ impl TipAdapter {
                 training.step(&rows, &labels)
             },
             |training| training.head.keys.iter().all(|v| v.is_finite()),
-            observe,
+            observer,
         )?;
-        training.head.selected(&settings.tip_adapter, data)
+        training
+            .head
+            .selected(&settings.tip_adapter, data, observer)
     }
 }
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::accuracy::percent;
 use crate::error::HeadError;
 use crate::features::{Features, FewShot};
-use crate::fitted::Fitted;
+use crate::fitted::{Fitted, Observer, go_on};
 use crate::head::Head;
 use crate::tip_adapter::{TipAdapter, TipAdapterSettings, affinities_to_weights};
 use crate::unit::unit_rows;
@@ -17,12 +17,13 @@ impl TipAdapter {
     /// Figures: `alpha`, `beta`, and with validation features `validation_accuracy` (percent).
     ///
     /// # Errors
-    /// For bad input. A class may be without training rows.
+    /// For bad input, and where it is stopped. A class may be without training rows.
     pub fn fit(
         settings: &TipAdapterSettings,
         data: &FewShot<'_>,
+        observer: &dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
-        Self::cache(settings, data)?.selected(settings, data)
+        Self::cache(settings, data)?.selected(settings, data, observer)
     }
 
     /// The cache with alpha and beta chosen.
@@ -30,11 +31,13 @@ impl TipAdapter {
         self,
         settings: &TipAdapterSettings,
         data: &FewShot<'_>,
+        observer: &dyn Observer,
     ) -> Result<Fitted<Self>, HeadError> {
         let mut figures = Vec::new();
         let (mut alpha, mut beta) = (settings.init_alpha, settings.init_beta);
         if let Some(features) = data.validation
-            && let Some(found) = search(&self, &settings.betas(), &settings.alphas(), features)
+            && let (betas, alphas) = (settings.betas(), settings.alphas())
+            && let Some(found) = search(&self, &betas, &alphas, features, observer)?
         {
             (alpha, beta) = (found.alpha, found.beta);
             figures.push(("validation_accuracy", found.accuracy));
@@ -57,31 +60,46 @@ struct Found {
 
 /// Validation rows that one task takes.
 const ROWS: usize = 32;
+/// Validation rows between two looks whether the search shall end; as many tasks as most machines have threads.
+const PART: usize = 64 * ROWS;
 
 /// The first pair with the highest accuracy, betas outside and alphas inside; none where there is no pair.
 ///
 /// Cosines are computed once, the sums over the cache once for each beta, and the rows are counted for all pairs while
 /// their cosines are at hand, so that memory does not grow with the validation features.
-fn search(head: &TipAdapter, betas: &[f64], alphas: &[f64], features: &Features) -> Option<Found> {
+///
+/// # Errors
+/// [`HeadError::Stopped`].
+fn search(
+    head: &TipAdapter,
+    betas: &[f64],
+    alphas: &[f64],
+    features: &Features,
+    observer: &dyn Observer,
+) -> Result<Option<Found>, HeadError> {
     let dim = head.dim();
-    let chunks = features
-        .values
-        .par_chunks(ROWS * dim)
-        .zip(features.labels.par_chunks(ROWS));
     let none = || vec![0usize; betas.len() * alphas.len()];
-    let right = chunks
-        .map(|(values, labels)| right_rows_of_pairs(head, betas, alphas, values, labels))
-        .reduce(none, |mut sum, counts| {
-            sum.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
-            sum
-        });
-    let most = *right.iter().max()?;
-    let at = right.iter().position(|n| *n == most)?;
-    Some(Found {
+    let sum = |mut sum: Vec<usize>, counts: Vec<usize>| {
+        sum.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+        sum
+    };
+    let mut right = none();
+    let parts = features.values.chunks(PART * dim);
+    for (values, labels) in parts.zip(features.labels.chunks(PART)) {
+        go_on(observer)?;
+        let chunks = values
+            .par_chunks(ROWS * dim)
+            .zip(labels.par_chunks(ROWS))
+            .map(|(values, labels)| right_rows_of_pairs(head, betas, alphas, values, labels));
+        right = sum(right, chunks.reduce(none, sum));
+    }
+    let most = right.iter().max();
+    let at = right.iter().position(|n| Some(n) == most);
+    Ok(most.zip(at).map(|(most, at)| Found {
         beta: betas[at / alphas.len()],
         alpha: alphas[at % alphas.len()],
-        accuracy: percent(most, features.rows()),
-    })
+        accuracy: percent(*most, features.rows()),
+    }))
 }
 
 /// Number of right rows for each pair, `[betas, alphas]`.

@@ -1,11 +1,13 @@
 //! What holds for every head: gradients, files, subsets, threads, seeds and bad input.
 
+use std::cell::Cell;
+
 use promptsrc_goldens::{noise, relative_distance};
 use promptsrc_heads::{
     ClapSettings, ClapTraining, ClipAdapter, ClipAdapterSettings, ClipAdapterTraining, Constraint,
     Features, FewShot, Fitted, Head, HeadError, LinearProbe, LinearProbeSettings, Lpp, LppSettings,
-    LppTraining, NamedTensor, Progress, Prototypes, Recorded, TipAdapter, TipAdapterFSettings,
-    TipAdapterSettings, TipAdapterTraining, TrainFeatures,
+    LppTraining, NamedTensor, Observer, Progress, Prototypes, Recorded, TipAdapter,
+    TipAdapterFSettings, TipAdapterSettings, TipAdapterTraining, TrainFeatures,
 };
 
 const DIM: usize = 24;
@@ -153,7 +155,7 @@ fn lpp(data: &Data, seed: u64) -> Fitted<Lpp> {
 }
 
 fn tip(data: &Data) -> Fitted<TipAdapter> {
-    TipAdapter::fit(&tip_settings().tip_adapter, &data.unit()).unwrap()
+    TipAdapter::fit(&tip_settings().tip_adapter, &data.unit(), &silent).unwrap()
 }
 
 fn tip_f(data: &Data, seed: u64) -> Fitted<TipAdapter> {
@@ -409,16 +411,100 @@ fn training_lowers_the_loss_and_reports_each_epoch() {
     let data = Data::new();
     let mut seen: Vec<Progress> = Vec::new();
     let settings = clap_settings(Constraint::None);
-    Prototypes::fit(&settings, &data.raw(), 1, &mut |p| seen.push(p)).unwrap();
+    Prototypes::fit(&settings, &data.raw(), 1, &mut |p: Progress| seen.push(p)).unwrap();
     let epochs: Vec<usize> = seen.iter().map(|p| p.epoch).collect();
     assert_eq!(epochs, [1, 2, 3, 4, 5, 6]);
     assert!(seen.iter().all(|p| p.epochs == 6));
     assert!(seen[5].loss < 0.8 * seen[0].loss, "{seen:?}");
     let settings = lpp_settings();
     let mut losses = Vec::new();
-    Lpp::fit(&settings, &data.unit(), 1, &mut |p| losses.push(p.loss)).unwrap();
+    Lpp::fit(&settings, &data.unit(), 1, &mut |p: Progress| {
+        losses.push(p.loss)
+    })
+    .unwrap();
     assert_eq!(losses.len(), settings.epochs);
     assert!(losses[24] < 0.8 * losses[0], "{losses:?}");
+}
+
+/// Lets a fit make so many steps.
+struct Steps {
+    asked: Cell<usize>,
+    allowed: usize,
+    epochs: usize,
+}
+
+impl Steps {
+    fn new(allowed: usize) -> Self {
+        let (asked, epochs) = (Cell::new(0), 0);
+        Self {
+            asked,
+            allowed,
+            epochs,
+        }
+    }
+}
+
+impl Observer for Steps {
+    fn progress(&mut self, _: Progress) {
+        self.epochs += 1;
+    }
+
+    fn should_stop(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.asked.get() > self.allowed
+    }
+}
+
+#[test]
+fn a_fit_ends_at_the_step_at_which_it_is_stopped_and_looking_changes_nothing() {
+    let data = Data::new();
+    type Fit<'a> = &'a dyn Fn(&mut Steps) -> Result<Vec<NamedTensor<'static>>, HeadError>;
+    let validation = Some(&data.validation);
+    let probe_settings = LinearProbeSettings::default();
+    let fits: [(&str, Fit); 6] = [
+        ("probe", &|steps| {
+            let fitted =
+                LinearProbe::fit(&probe_settings, CLASSES, &data.train, validation, steps)?;
+            Ok(fitted.head.tensors())
+        }),
+        ("clap", &|steps| {
+            let settings = clap_settings(Constraint::L2);
+            let fitted = Prototypes::fit(&settings, &data.raw(), 1, steps)?;
+            Ok(fitted.head.tensors())
+        }),
+        ("lpp", &|steps| {
+            let fitted = Lpp::fit(&lpp_settings(), &data.unit(), 1, steps)?;
+            Ok(fitted.head.tensors())
+        }),
+        ("tip", &|steps| {
+            let fitted = TipAdapter::fit(&tip_settings().tip_adapter, &data.unit(), steps)?;
+            Ok(fitted.head.tensors())
+        }),
+        ("tip_f", &|steps| {
+            let fitted = TipAdapter::fit_keys(&tip_settings(), &data.unit(), 1, steps)?;
+            Ok(fitted.head.tensors())
+        }),
+        ("clip_adapter", &|steps| {
+            let fitted = ClipAdapter::fit(&adapter_settings(), &data.raw(), 1, steps)?;
+            Ok(fitted.head.tensors())
+        }),
+    ];
+    let expected = all_heads(&data, 1);
+    for (name, fit) in fits {
+        let mut all = Steps::new(usize::MAX);
+        let tensors = fit(&mut all).unwrap();
+        let (_, same, _) = expected.iter().find(|(other, ..)| *other == name).unwrap();
+        assert!(tensors == *same, "{name}");
+        let steps = all.asked.get();
+        // Tip-Adapter is a search alone; the others look within their epochs, not only at their ends.
+        assert!(steps > 0 && steps >= all.epochs, "{name}: {steps}");
+        for allowed in [0, steps / 2, steps - 1] {
+            let mut some = Steps::new(allowed);
+            assert_eq!(fit(&mut some).unwrap_err(), HeadError::Stopped, "{name}");
+            assert_eq!(some.asked.get(), allowed + 1, "{name}");
+            assert!(some.epochs <= allowed, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -428,7 +514,7 @@ fn without_validation_features_the_first_values_and_the_last_epoch_stay() {
         validation: None,
         ..data.unit()
     };
-    let fitted = TipAdapter::fit(&TipAdapterSettings::published("DTD"), &blind).unwrap();
+    let fitted = TipAdapter::fit(&TipAdapterSettings::published("DTD"), &blind, &silent).unwrap();
     assert_eq!(
         (fitted.figure("alpha"), fitted.figure("beta")),
         (Some(2.0), Some(1.0))
@@ -459,7 +545,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong() {
             )
             .err(),
             Lpp::fit(&lpp_settings(), &changed.unit(), 1, &mut silent).err(),
-            TipAdapter::fit(&tip_settings().tip_adapter, &changed.unit()).err(),
+            TipAdapter::fit(&tip_settings().tip_adapter, &changed.unit(), &silent).err(),
             ClipAdapter::fit(&adapter_settings(), &changed.raw(), 1, &mut silent).err(),
             LinearProbe::fit(
                 &LinearProbeSettings::default(),
@@ -519,7 +605,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong() {
     }
     let raw_text = Lpp::fit(&lpp_settings(), &data.raw(), 1, &mut silent).unwrap_err();
     assert!(matches!(raw_text, HeadError::NotUnit { .. }), "{raw_text}");
-    let raw_text = TipAdapter::fit(&tip_settings().tip_adapter, &data.raw()).unwrap_err();
+    let raw_text = TipAdapter::fit(&tip_settings().tip_adapter, &data.raw(), &silent).unwrap_err();
     assert!(matches!(raw_text, HeadError::NotUnit { .. }), "{raw_text}");
     let one = LinearProbe::solve(&LinearProbeSettings::default(), 1, &data.train, 1.0);
     assert_eq!(one.unwrap_err(), HeadError::FewClasses { found: 1 });

@@ -9,11 +9,13 @@ use promptsrc_goldens::{
 use promptsrc_heads::{
     AdamWSettings, ClapSettings, ClapTraining, ClipAdapter, ClipAdapterSettings,
     ClipAdapterTraining, Constraint, Features, FewShot, Fitted, Head, LinearProbe,
-    LinearProbeSettings, Lpp, LppSettings, LppTraining, Prototypes, Recorded, SgdSettings,
-    TipAdapter, TipAdapterFSettings, TipAdapterSettings, TipAdapterTraining, TrainFeatures,
-    right_rows,
+    LinearProbeSettings, Lpp, LppSettings, LppTraining, Progress, Prototypes, Recorded,
+    SgdSettings, TipAdapter, TipAdapterFSettings, TipAdapterSettings, TipAdapterTraining,
+    TrainFeatures, right_rows,
 };
 use serde_json::Value;
+
+fn silent(_: Progress) {}
 
 fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
@@ -276,7 +278,7 @@ fn prototypes(name: &str) {
         validation: None,
         logit_scale: scale,
     };
-    let fitted = Prototypes::fit_in_order(&settings, &data, &order, &mut |_| {}).unwrap();
+    let fitted = Prototypes::fit_in_order(&settings, &data, &order, &mut silent).unwrap();
     case.group
         .equal("the whole fit", &fitted.head, &training.head);
     case.finish(2 * losses.len() + 5);
@@ -380,7 +382,7 @@ fn parity_lpp_equals_the_published_program() {
             );
         }
     }
-    let fitted = Lpp::fit_from(&settings, &data, &bias, &mut |_| {}).unwrap();
+    let fitted = Lpp::fit_from(&settings, &data, &bias, &mut silent).unwrap();
     let selected = selected.expect("the selected epoch is one of them");
     case.group
         .equal("the selected head", &fitted.head, &selected);
@@ -451,7 +453,7 @@ fn parity_tip_adapter_equals_the_published_program() {
     let logits = cache.logits(&test.values).unwrap();
     case.check("test_logits_init", &logits, "logits");
     case.check_logits_accuracy("test_acc_init", &logits, "test");
-    let fitted = TipAdapter::fit(&settings, &data).unwrap();
+    let fitted = TipAdapter::fit(&settings, &data, &silent).unwrap();
     check_selected(&mut case, &fitted, &validation, &test);
     case.finish(11);
 }
@@ -493,7 +495,7 @@ fn parity_tip_adapter_f_equals_the_published_program() {
         &data(&train),
         Some(cache.clone()),
         &order,
-        &mut |_| {},
+        &mut silent,
     )
     .unwrap();
     let losses = numbers(&case.json["losses_per_step"]);
@@ -616,7 +618,7 @@ fn parity_clip_adapter_equals_the_published_program() {
         validation: None,
         logit_scale: scale,
     };
-    let fitted = ClipAdapter::fit_from(&settings, &data, start, &order, &mut |_| {}).unwrap();
+    let fitted = ClipAdapter::fit_from(&settings, &data, start, &order, &mut silent).unwrap();
     case.group
         .equal("the whole fit", &fitted.head, &training.head);
     case.finish(losses.len() + 10);
@@ -642,7 +644,7 @@ fn parity_linear_probe_searches_as_the_published_program() {
         labels: train.labels,
     };
     let (fitted, visits) =
-        LinearProbe::fit_visiting(&settings, classes, &train, Some(&validation), &mut |_| {})
+        LinearProbe::fit_visiting(&settings, classes, &train, Some(&validation), &mut silent)
             .unwrap();
     let visited = numbers(&case.json["visited_C"]);
     let found: Vec<f64> = visits.iter().map(|v| v.c).collect();

@@ -6,8 +6,8 @@ use promptsrc_clip::values;
 use promptsrc_datasets::{Augment, DataError, Item, LoaderOptions, TrainLoader};
 use promptsrc_files::SaveError;
 use promptsrc_heads::{
-    ClipAdapter, Features, FewShot, Fitted, HeadError, LinearProbe, Lpp, Progress, Prototypes,
-    TipAdapter, TrainFeatures,
+    ClipAdapter, Features, FewShot, Fitted, HeadError, LinearProbe, Lpp, Observer, Progress,
+    Prototypes, TipAdapter, TrainFeatures,
 };
 
 use crate::class_texts::{
@@ -148,18 +148,16 @@ impl FeatureTraining<'_> {
             validation: validation.as_ref(),
             logit_scale: self.clip.logit_scale(),
         };
-        let fit = &mut |progress: Progress| {
-            observe(&Event::Fit {
-                epoch: progress.epoch,
-                epochs: progress.epochs,
-                loss: progress.loss,
-            });
-        };
-        let Fitted { head, figures } =
-            self.fit(&data, fit).map_err(|source| FeatureError::Head {
+        let (done, images) = (encoded.done, encoded.total);
+        let fit = &mut Watch { observe };
+        let Fitted { head, figures } = self.fit(&data, fit).map_err(|source| match source {
+            // A head has no state of its own: it starts again from the features.
+            HeadError::Stopped => FeatureError::Stopped { done, images },
+            source => FeatureError::Head {
                 method: config.method.clone(),
                 source,
-            })?;
+            },
+        })?;
         let figures = figures
             .into_iter()
             .map(|(name, value)| (name.to_string(), value));
@@ -169,11 +167,7 @@ impl FeatureTraining<'_> {
         })
     }
 
-    fn fit(
-        &self,
-        data: &FewShot,
-        observe: &mut dyn FnMut(Progress),
-    ) -> Result<Fitted<Head>, HeadError> {
+    fn fit(&self, data: &FewShot, observer: &mut dyn Observer) -> Result<Fitted<Head>, HeadError> {
         fn of<H>(fitted: Fitted<H>, head: fn(H) -> Head) -> Fitted<Head> {
             Fitted {
                 head: head(fitted.head),
@@ -183,23 +177,23 @@ impl FeatureTraining<'_> {
         let (seed, classes) = (self.config.seed, self.names.len());
         Ok(match &self.config.head {
             HeadSettings::LinearProbe(settings) => of(
-                LinearProbe::fit(settings, classes, data.train, data.validation, observe)?,
+                LinearProbe::fit(settings, classes, data.train, data.validation, observer)?,
                 Head::LinearProbe,
             ),
             HeadSettings::Prototypes(settings) => of(
-                Prototypes::fit(settings, data, seed, observe)?,
+                Prototypes::fit(settings, data, seed, observer)?,
                 Head::Prototypes,
             ),
-            HeadSettings::Lpp(settings) => of(Lpp::fit(settings, data, seed, observe)?, Head::Lpp),
+            HeadSettings::Lpp(settings) => of(Lpp::fit(settings, data, seed, observer)?, Head::Lpp),
             HeadSettings::TipAdapter(settings) => {
-                of(TipAdapter::fit(settings, data)?, Head::TipAdapter)
+                of(TipAdapter::fit(settings, data, observer)?, Head::TipAdapter)
             }
             HeadSettings::TipAdapterF(settings) => of(
-                TipAdapter::fit_keys(settings, data, seed, observe)?,
+                TipAdapter::fit_keys(settings, data, seed, observer)?,
                 Head::TipAdapter,
             ),
             HeadSettings::ClipAdapter(settings) => of(
-                ClipAdapter::fit(settings, data, seed, observe)?,
+                ClipAdapter::fit(settings, data, seed, observer)?,
                 Head::ClipAdapter,
             ),
         })
@@ -254,6 +248,25 @@ fn name_form(config: &FeatureConfig) -> NameForm {
     match config.names_as_given {
         true => NameForm::AsGiven,
         false => NameForm::Cleaned,
+    }
+}
+
+/// Reports the progress of a fit, and ends it where it was asked to [stop].
+struct Watch<'a> {
+    observe: &'a mut dyn FnMut(&Event),
+}
+
+impl Observer for Watch<'_> {
+    fn progress(&mut self, progress: Progress) {
+        (self.observe)(&Event::Fit {
+            epoch: progress.epoch,
+            epochs: progress.epochs,
+            loss: progress.loss,
+        });
+    }
+
+    fn should_stop(&self) -> bool {
+        stop::is_requested()
     }
 }
 

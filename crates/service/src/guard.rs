@@ -10,7 +10,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -45,7 +45,21 @@ pub(crate) async fn guard(
             problem.into_response()
         }
     };
-    let headers = response.headers_mut();
+    protect(response.headers_mut());
+    let status = response.status().as_u16();
+    let seconds = start.elapsed().as_secs_f64();
+    state.metrics.request(&route, status, seconds);
+    if let Some(log) = &state.settings.log {
+        log(&format!(
+            "{method} {route} {status} {:.1} ms",
+            1e3 * seconds
+        ));
+    }
+    response
+}
+
+/// Adds what every answer carries.
+pub(crate) fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -58,16 +72,6 @@ pub(crate) async fn guard(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let status = response.status().as_u16();
-    let seconds = start.elapsed().as_secs_f64();
-    state.metrics.request(&route, status, seconds);
-    if let Some(log) = &state.settings.log {
-        log(&format!(
-            "{method} {route} {status} {:.1} ms",
-            1e3 * seconds
-        ));
-    }
-    response
 }
 
 /// # Errors

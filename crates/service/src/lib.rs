@@ -6,6 +6,7 @@
 //! and no answer names a file of the machine.
 
 mod answer;
+mod bare_answers;
 mod body;
 mod bounds;
 mod class_cache;
@@ -34,6 +35,7 @@ mod service;
 mod settings;
 mod state;
 mod token;
+mod unreadable;
 mod worker;
 
 pub use bounds::Bounds;

@@ -185,6 +185,13 @@ impl Metrics {
             .observe(seconds);
     }
 
+    /// Counts a request whose head could not be read, and so has no route.
+    pub fn unreadable(&self, status: u16) {
+        let route = "unreadable".to_string();
+        let labels = RequestLabels { route, status };
+        self.requests.get_or_create(&labels).inc();
+    }
+
     /// Counts a list of names.
     pub fn class_lists(&self, known: bool) {
         let result = if known { "hit" } else { "miss" };

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use axum::http::StatusCode;
 use promptsrc::ClassifierError;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -71,6 +72,14 @@ impl State {
     pub fn model(&self) -> Result<(&ModelCard, &Arc<Preparation>), Problem> {
         let model = self.model.get().ok_or_else(Problem::loading)?;
         Ok((&model.0, &model.1))
+    }
+
+    /// Counts a request whose head could not be read.
+    pub fn unreadable(&self, status: StatusCode) {
+        self.metrics.unreadable(status.as_u16());
+        if let Some(log) = &self.settings.log {
+            log(&format!("unreadable {}", status.as_u16()));
+        }
     }
 
     /// From now on it says that it is not ready.

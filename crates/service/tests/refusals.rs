@@ -53,16 +53,92 @@ fn what_is_not_written_as_it_should_be() {
         .expect("a socket");
     let found = read(&mut stream);
     assert!([0, 400].contains(&found.status), "{found:?}");
-    for junk in [
-        &b"\x16\x03\x01\x02\x00\x01"[..],
-        b"\r\n\r\n\r\n",
-        b"GET\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-    ] {
-        let found = service.send(junk);
-        assert!([0, 400].contains(&found.status), "{found:?}");
-    }
     good(&service);
+}
+
+#[test]
+fn what_is_no_request_of_http() {
+    let service = start(Bounds::default());
+    let long = "x".repeat(1_000_000);
+    let many: String = (0..65).map(|n| format!("x-{n}: y\r\n")).collect();
+    let large: String = (0..40)
+        .map(|n| format!("x-{n}: {}\r\n", "y".repeat(2000)))
+        .collect();
+    let refusals = [
+        ("\0\x01\x02", 400, "malformed"),
+        ("GET\r\n\r\n", 400, "malformed"),
+        ("GET / HTTP/9.9\r\n\r\n", 400, "malformed"),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed"),
+        (
+            "POST /v1/predict HTTP/1.1\r\ncontent-length: many\r\n\r\n",
+            400,
+            "malformed",
+        ),
+        (
+            "POST /v1/predict HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
+            400,
+            "malformed",
+        ),
+        (
+            &format!("GET /{long} HTTP/1.1\r\n\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            &format!("GET / HTTP/1.1\r\n{many}\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            &format!("GET / HTTP/1.1\r\n{large}\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            &format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(3_000_000)),
+            431,
+            "headers_too_large",
+        ),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http_version"),
+    ];
+    for (bytes, status, code) in refusals {
+        let found = service.send(bytes.as_bytes());
+        found.refuses(status, code);
+        ends_the_connection(&found);
+    }
+    // The handshake of a client that speaks TLS.
+    let found = service.send(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\xb9\xff");
+    found.refuses(400, "malformed");
+    assert!(found.body.contains("TLS"), "{found:?}");
+    ends_the_connection(&found);
+    // After a request that was answered, on the same connection.
+    let asked = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let found = service.send(format!("{asked}\0\0").as_bytes());
+    assert_eq!(found.status, 200, "{found:?}");
+    let (alive, refusal) = found.body.split_once("HTTP/1.1 ").expect("two answers");
+    assert_eq!(alive, r#"{"status":"alive"}"#);
+    assert!(refusal.starts_with("400 Bad Request\r\n"), "{refusal}");
+    assert!(refusal.ends_with("}}"), "{refusal}");
+    // Nothing but line ends is nothing.
+    let mut silent = service.connect();
+    silent.write_all(b"\r\n\r\n\r\n").expect("a connection");
+    silent
+        .shutdown(std::net::Shutdown::Write)
+        .expect("a socket");
+    assert_eq!(read(&mut silent).status, 0);
+    let counted = "promptsrc_requests_total{route=\"unreadable\",status=\"431\"}";
+    assert_eq!(service.metric(counted), 4.0);
+    good(&service);
+}
+
+fn ends_the_connection(found: &common::Answer) {
+    for header in [
+        "connection: close".to_string(),
+        format!("content-length: {}", found.body.len()),
+        "x-content-type-options: nosniff".to_string(),
+    ] {
+        assert!(found.headers.contains(&header), "{header}: {found:?}");
+    }
 }
 
 #[test]
@@ -467,12 +543,16 @@ fn what_takes_too_long() {
     }
     read(&mut slow).refuses(408, "slow_body");
     // The headers, and a connection that says nothing.
-    for beginning in [&b"GET /healthz HTTP/1.1\r\nhost: loc"[..], b""] {
+    let beginning = b"GET /healthz HTTP/1.1\r\nhost: loc";
+    for (beginning, status) in [(&beginning[..], 408), (b"", 0)] {
         let mut silent = service.connect();
         silent.write_all(beginning).expect("a connection");
         let start = Instant::now();
         let found = read(&mut silent);
-        assert!([0, 408].contains(&found.status), "{found:?}");
+        assert_eq!(found.status, status, "{found:?}");
+        if status != 0 {
+            found.refuses(status, "slow_headers");
+        }
         assert!(
             start.elapsed() < Duration::from_secs(10),
             "{:?}",
@@ -484,7 +564,11 @@ fn what_takes_too_long() {
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .expect("a connection");
     let start = Instant::now();
-    assert_eq!(read(&mut idle).status, 200);
+    let found = read(&mut idle);
+    assert_eq!(found.status, 200);
+    // Without another word.
+    assert!(found.body.ends_with('}'), "{found:?}");
+    assert!(!found.body.contains("HTTP"), "{found:?}");
     assert!(
         start.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -510,6 +594,7 @@ fn more_connections_than_it_takes() {
     }
     let found = service.get("/healthz");
     found.refuses(503, "busy");
+    ends_the_connection(&found);
     drop(held);
     let start = Instant::now();
     while service.get("/healthz").status != 200 {
