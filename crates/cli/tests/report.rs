@@ -272,6 +272,23 @@ fn a_page_of_a_sweep_has_its_tables_and_takes_results_as_they_are() {
     // Side by side, the average and two sets over shots, one method less zero-shot.
     assert_eq!(whole.matches("<figure").count(), 1 + 3 + 1);
     assert!(whole.contains("CoOp less CLIP"), "no differences");
+    // Two sets with two numbers of shots are trained; zero-shot CLIP, once for each set, is only evaluated.
+    let rows = |page: &str| -> Vec<Vec<String>> {
+        let section = page.split_once("id=\"machines\"").expect("a section").1;
+        let body = section.split_once("<tbody>").expect("a table").1;
+        let body = body.split_once("</tbody>").expect("an end").0;
+        let rows = body.split("<tr>").skip(1).map(|row| {
+            let cells = row.split("</td>").filter_map(|cell| cell.rsplit_once('>'));
+            cells.map(|(_, text)| text.to_string()).collect::<Vec<_>>()
+        });
+        rows.collect()
+    };
+    let machines = rows(&whole);
+    let [machine] = machines.as_slice() else {
+        panic!("{machines:?}");
+    };
+    assert!(machine[0].contains(" thread on "), "{machine:?}");
+    assert_eq!(machine[1..3], ["4", "6"], "{machine:?}");
     let (tested, _) = page(&[&sweep], &out, &["--force", "--baseline", "coop"]);
     assert!(tested.contains("p over pairs") && tested.contains("CLIP less CoOp"));
     promptsrc(&[
@@ -286,6 +303,45 @@ fn a_page_of_a_sweep_has_its_tables_and_takes_results_as_they_are() {
     .fails(2, &["maple", "coop"]);
     promptsrc(&["report", &sweep, "--out", &out, "--force", "--clip", "mini"])
         .fails(2, &["--clip", "is a sweep"]);
+
+    // Another machine measured one of the runs, and an earlier version made another.
+    let of = |run: &str| below(&sweep, &format!("few-shot/{run}/machines.json"));
+    let file = of("coop/scenes/shots_2/seed_1");
+    let text = fs::read_to_string(&file).expect("machines");
+    let mut moved: Value = serde_json::from_str(&text).expect("JSON");
+    moved["evaluated_on"][0]["processor"] = "Other CPU".into();
+    fs::write(&file, moved.to_string()).expect("room");
+    fs::remove_file(of("coop/scenes/shots_1/seed_1")).expect("machines");
+    let (page_of_two, _) = page(&[&sweep], &out, &["--force"]);
+    let mut counts: Vec<(bool, bool, String, String)> = rows(&page_of_two)
+        .into_iter()
+        .map(|row| {
+            let (other, none) = (row[0].starts_with("Other CPU"), row[0] == "not recorded");
+            (other, none, row[1].clone(), row[2].clone())
+        })
+        .collect();
+    counts.sort();
+    let row = |other, none, trained: &str, evaluated: &str| {
+        (other, none, trained.to_string(), evaluated.to_string())
+    };
+    assert_eq!(
+        counts,
+        [
+            row(false, false, "3", "4"),
+            row(false, true, "1", "1"),
+            row(true, false, "0", "1")
+        ]
+    );
+    // A repeated sweep changes nothing of it; a damaged file is named.
+    promptsrc(&args).done();
+    assert_eq!(
+        fs::read_to_string(&file).expect("machines"),
+        moved.to_string()
+    );
+    fs::write(&file, "[").expect("room");
+    promptsrc(&["report", &sweep, "--out", &out, "--force"])
+        .fails(1, &["machines.json", "remove it"]);
+    fs::write(&file, text).expect("room");
 
     // A folder of a run within the sweep is a run; a sweep beside a run is an error.
     let inner = below(&sweep, "few-shot/coop/objects/shots_1/seed_1");

@@ -10,8 +10,8 @@ use promptsrc_protocols::{
     compare_with, tables,
 };
 use promptsrc_report::{
-    Answered, Fact, Judged, Log, Measured, Run, RunPage, SweepPage, Words, run_page, sweep_page,
-    training_log,
+    Answered, Fact, Judged, Log, Measured, Run, RunPage, SweepMachine, SweepPage, Words, run_page,
+    sweep_page, training_log,
 };
 
 const HOSTILE: [&str; 6] = [
@@ -88,6 +88,7 @@ fn events() -> Vec<Event> {
         epochs: 3,
         steps: 4,
         finished: 0,
+        machine: None,
     }];
     for epoch in 1..=3 {
         all.extend((1..=4).map(|step| Event::Step {
@@ -386,6 +387,11 @@ fn a_sweep_shows_its_tables_curves_and_differences() {
         name: "</title><script>".to_string(),
         tables: tables.clone(),
         tests: false,
+        machines: vec![SweepMachine {
+            name: Some("</td><script>".to_string()),
+            trained: 7,
+            evaluated: 8,
+        }],
         program: "promptsrc 0.0.0".to_string(),
     };
     let page = sweep_page(&content).expect("a page");
@@ -400,6 +406,7 @@ fn a_sweep_shows_its_tables_curves_and_differences() {
         "PromptSRC less CLIP",
         "shots per class",
         "standard deviation",
+        "&lt;/td&gt;&lt;script&gt;</td><td class=\"n\">7</td><td class=\"n\">8</td>",
     ] {
         assert!(page.contains(text), "no {text}");
     }
