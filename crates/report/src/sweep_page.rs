@@ -95,7 +95,7 @@ pub fn sweep_page(content: &SweepPage) -> Result<String, PlotError> {
 
 /// The machines with the numbers of their runs; `None` if there are none.
 fn machines(machines: &[SweepMachine]) -> Option<DataTable> {
-    let mut table = DataTable::new(&["machine", "#runs trained on it", "#runs evaluated on it"]);
+    let mut table = DataTable::new(&["machine", "#trained", "#evaluated"]);
     for machine in machines {
         table.row(vec![
             machine.name.clone().unwrap_or("not recorded".to_string()),
@@ -103,6 +103,7 @@ fn machines(machines: &[SweepMachine]) -> Option<DataTable> {
             machine.evaluated.to_string(),
         ]);
     }
+    table.note = "Runs that were trained and evaluated on each machine.".to_string();
     (!machines.is_empty()).then_some(table)
 }
 
