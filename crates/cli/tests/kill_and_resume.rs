@@ -301,3 +301,18 @@ fn a_sweep_told_to_stop_goes_on_where_it_was() {
     assert!(found.status.success());
     assert_eq!(found.stdout, expected.stdout);
 }
+
+#[test]
+fn a_run_that_is_continued_elsewhere_names_both_machines() {
+    let folder = scratch();
+    let run = below(&folder, "run");
+    let start = |threads: &str| start(&run, EPOCHS, &["--resume", "--threads", threads]);
+    assert!(kill_when(start("1"), || has_state(&run)));
+    assert!(start("2").wait().expect("an end").success());
+    // Nothing is left to do here.
+    assert!(start("3").wait().expect("an end").success());
+    let found = promptsrc(&["inspect", &run, "--json"]).done().json();
+    let machines = found["trained_on"].as_array().expect("machines");
+    let threads: Vec<&Value> = machines.iter().map(|of| &of["threads"]).collect();
+    assert_eq!(threads, [1, 2]);
+}

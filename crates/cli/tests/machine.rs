@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::fs;
+
 use common::*;
 use promptsrc_clip::InstructionSet;
+use serde_json::Value;
 
 /// The command with `PROMPTSRC_CPU`.
 fn limited(set: &str, args: &[&str]) -> Ending {
@@ -69,4 +72,81 @@ fn what_the_processor_does_not_have_is_refused() {
     }
     let bf16 = [&args[..], &["--precision", "bf16"]].concat();
     limited("portable", &bf16).fails(2, &["bf16", "portable", "f32"]);
+}
+
+/// The log of a run, with the machine of each start replaced.
+fn with_machine(run: &str, machine: Option<&str>) {
+    let file = below(run, "log.jsonl");
+    let text = fs::read_to_string(&file).expect("a log");
+    let lines = text.lines().map(|line| {
+        let mut event: Value = serde_json::from_str(line).expect("an event");
+        if event["event"] == "start" {
+            match machine {
+                Some(name) => event["machine"]["processor"] = name.into(),
+                None => drop(event.as_object_mut().expect("an object").remove("machine")),
+            }
+        }
+        event.to_string() + "\n"
+    });
+    let changed: String = lines.collect();
+    assert_ne!(text, changed);
+    fs::write(&file, changed).expect("room");
+}
+
+#[test]
+fn a_run_says_what_it_was_trained_on_and_not_whose_machine_that_is() {
+    let folder = scratch();
+    let run = below(&folder, "run");
+    train(&run, &["--threads", "1"]).done();
+    let here = promptsrc(&["inspect", "--machine", "--threads", "1", "--json"]);
+    let here = here.done().json();
+    let found = promptsrc(&["inspect", &run, "--json"]).done().json();
+    let machines = found["trained_on"].as_array().expect("machines");
+    assert_eq!(machines.len(), 1);
+    let machine = &machines[0];
+    for key in ["processor", "architecture", "system", "cores", "threads"] {
+        assert_eq!(machine[key], here[key], "{key}");
+    }
+    assert_eq!(machine["instructions"], here["instructions"]["used"]);
+    assert_eq!(machine["threads"], 1);
+    assert_eq!(machine.as_object().expect("an object").len(), 6);
+
+    let line = |run: &str| {
+        let text = promptsrc(&["inspect", run]).done().stdout;
+        let line = text.lines().find(|line| line.starts_with("trained_on: "));
+        line.expect("a line").to_string()
+    };
+    assert!(line(&run).contains("1 thread on "), "{}", line(&run));
+    with_machine(&run, Some("Other CPU"));
+    assert!(
+        line(&run).starts_with("trained_on: Other CPU, 1 thread on "),
+        "{}",
+        line(&run)
+    );
+
+    // On the page, where it was trained and where it is evaluated.
+    let page = || {
+        let out = below(&folder, "report.html");
+        let args = ["report", &run, "--out", &out, "--force", "--images", "0"];
+        promptsrc(&[&args[..], &["--threads", "2"]].concat()).done();
+        fs::read_to_string(&out).expect("a page")
+    };
+    let of = |page: &str, what: &str| {
+        let rest = page.split_once(&format!("<dt>{what}</dt><dd>"));
+        let value = rest.and_then(|(_, rest)| rest.split_once("</dd>"));
+        value.expect("a fact").0.to_string()
+    };
+    let whole = page();
+    assert!(of(&whole, "trained on").starts_with("Other CPU, 1 thread on "));
+    let evaluated = of(&whole, "evaluated on");
+    assert!(evaluated.contains(", 2 threads on "), "{evaluated}");
+    assert!(!evaluated.contains("Other CPU"), "{evaluated}");
+
+    // A log of an earlier version.
+    with_machine(&run, None);
+    assert_eq!(line(&run), "trained_on: not recorded");
+    assert_eq!(of(&page(), "trained on"), "not recorded");
+    fs::remove_file(below(&run, "log.jsonl")).expect("a log");
+    assert_eq!(line(&run), "trained_on: not recorded");
+    assert_eq!(of(&page(), "trained on"), "not recorded");
 }

@@ -272,6 +272,23 @@ fn a_page_of_a_sweep_has_its_tables_and_takes_results_as_they_are() {
     // Side by side, the average and two sets over shots, one method less zero-shot.
     assert_eq!(whole.matches("<figure").count(), 1 + 3 + 1);
     assert!(whole.contains("CoOp less CLIP"), "no differences");
+    // Two sets with two numbers of shots are trained; zero-shot CLIP, once for each set, is only evaluated.
+    let rows = |page: &str| -> Vec<Vec<String>> {
+        let section = page.split_once("id=\"machines\"").expect("a section").1;
+        let body = section.split_once("<tbody>").expect("a table").1;
+        let body = body.split_once("</tbody>").expect("an end").0;
+        let rows = body.split("<tr>").skip(1).map(|row| {
+            let cells = row.split("</td>").filter_map(|cell| cell.rsplit_once('>'));
+            cells.map(|(_, text)| text.to_string()).collect::<Vec<_>>()
+        });
+        rows.collect()
+    };
+    let machines = rows(&whole);
+    let [machine] = machines.as_slice() else {
+        panic!("{machines:?}");
+    };
+    assert!(machine[0].contains(" thread on "), "{machine:?}");
+    assert_eq!(machine[1..3], ["4", "6"], "{machine:?}");
     let (tested, _) = page(&[&sweep], &out, &["--force", "--baseline", "coop"]);
     assert!(tested.contains("p over pairs") && tested.contains("CLIP less CoOp"));
     promptsrc(&[
@@ -286,6 +303,45 @@ fn a_page_of_a_sweep_has_its_tables_and_takes_results_as_they_are() {
     .fails(2, &["maple", "coop"]);
     promptsrc(&["report", &sweep, "--out", &out, "--force", "--clip", "mini"])
         .fails(2, &["--clip", "is a sweep"]);
+
+    // Another machine measured one of the runs, and an earlier version made another.
+    let of = |run: &str| below(&sweep, &format!("few-shot/{run}/machines.json"));
+    let file = of("coop/scenes/shots_2/seed_1");
+    let text = fs::read_to_string(&file).expect("machines");
+    let mut moved: Value = serde_json::from_str(&text).expect("JSON");
+    moved["evaluated_on"][0]["processor"] = "Other CPU".into();
+    fs::write(&file, moved.to_string()).expect("room");
+    fs::remove_file(of("coop/scenes/shots_1/seed_1")).expect("machines");
+    let (page_of_two, _) = page(&[&sweep], &out, &["--force"]);
+    let mut counts: Vec<(bool, bool, String, String)> = rows(&page_of_two)
+        .into_iter()
+        .map(|row| {
+            let (other, none) = (row[0].starts_with("Other CPU"), row[0] == "not recorded");
+            (other, none, row[1].clone(), row[2].clone())
+        })
+        .collect();
+    counts.sort();
+    let row = |other, none, trained: &str, evaluated: &str| {
+        (other, none, trained.to_string(), evaluated.to_string())
+    };
+    assert_eq!(
+        counts,
+        [
+            row(false, false, "3", "4"),
+            row(false, true, "1", "1"),
+            row(true, false, "0", "1")
+        ]
+    );
+    // A repeated sweep changes nothing of it; a damaged file is named.
+    promptsrc(&args).done();
+    assert_eq!(
+        fs::read_to_string(&file).expect("machines"),
+        moved.to_string()
+    );
+    fs::write(&file, "[").expect("room");
+    promptsrc(&["report", &sweep, "--out", &out, "--force"])
+        .fails(1, &["machines.json", "remove it"]);
+    fs::write(&file, text).expect("room");
 
     // A folder of a run within the sweep is a run; a sweep beside a run is an error.
     let inner = below(&sweep, "few-shot/coop/objects/shots_1/seed_1");
@@ -327,35 +383,126 @@ fn what_is_neither_a_run_nor_a_sweep_says_so() {
     assert!(!Path::new(&out).exists());
 }
 
-#[test]
-fn a_calibration_of_the_run_is_said_with_the_numbers_of_eval() {
-    let folder = scratch();
-    let run = below(&folder, "run");
-    train(&run, &["--epochs", "2", "--classes", "base"]).done();
-    let data = images();
-    let calibrate = [
-        "calibrate",
-        &run,
-        "--data",
-        &data,
-        "--classes",
-        "base",
-        "--sets",
-        "lac",
+/// Images of a bin, those that are right, and the sum of their confidences.
+type Bin = (u64, u64, f64);
+
+/// The bins of rows of logits with their classes, at a temperature.
+fn bins(rows: &[(usize, Vec<f64>)], temperature: f64) -> Vec<Bin> {
+    let mut bins = vec![(0, 0, 0.0); 15];
+    for (label, row) in rows {
+        let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let answer = row.iter().position(|logit| *logit == greatest);
+        let sum: f64 = row
+            .iter()
+            .map(|logit| ((logit - greatest) / temperature).exp())
+            .sum();
+        let confidence = 1.0 / sum;
+        let bin = (1..=15).find(|bin| confidence <= f64::from(*bin) / 15.0);
+        let (total, right, confidences) = &mut bins[bin.expect("a probability") as usize - 1];
+        *total += 1;
+        *right += u64::from(answer == Some(*label));
+        *confidences += confidence;
+    }
+    bins
+}
+
+fn cells((total, right, confidences): Bin) -> String {
+    let of = |value: f64| match total {
+        0 => "-".to_string(),
+        total => format!("{:.2}", 100.0 * value / total as f64),
+    };
+    let cells = [
+        total.to_string(),
+        right.to_string(),
+        of(confidences),
+        of(right as f64),
     ];
-    promptsrc(&calibrate).done();
-    let eval = ["eval", &run, "--data", &data, "--classes", "base", "--json"];
+    cells
+        .map(|cell| format!("<td class=\"n\">{cell}</td>"))
+        .concat()
+}
+
+#[test]
+fn a_calibration_of_the_run_is_shown_with_the_numbers_of_eval() {
+    let folder = scratch();
+    let (run, logits) = (below(&folder, "run"), below(&folder, "logits.csv"));
+    let of = ["--data", "world:objects", "--classes", "base"];
+    let more = ["--classes", "base", "--method", "ivlp", "--shots", "1"];
+    train_on("mini", "world:objects", &run, &more).done();
+    promptsrc(&[&["calibrate", &run, "--sets", "lac"][..], &of].concat()).done();
+    let eval = [&["eval", &run, "--json", "--logits", &logits][..], &of].concat();
     let own = promptsrc(&eval).done().json();
-    let (page, _) = page(&[&run], &below(&folder, "report.html"), &["--images", "0"]);
+    let (page, _) = page(&[&run], &below(&folder, "report.html"), &["--images", "2"]);
+    let after = &own["calibrated"];
+    assert_ne!(after["calibration_error"], own["calibration_error"]);
     let expected = format!(
         "the expected calibration error is {} % instead of {} %",
-        percent(&own["calibrated"]["calibration_error"]),
+        percent(&after["calibration_error"]),
         percent(&own["calibration_error"])
     );
     assert!(page.contains(&expected), "{expected}");
-    // A damaged one is not passed over in silence.
+    for (name, key) in [
+        ("negative log-likelihood", "negative_log_likelihood"),
+        ("Brier score", "brier_score"),
+    ] {
+        let [before, after] = [&own, after].map(|of| of[key].as_f64().expect("a number"));
+        let row = format!(
+            "<td>{name}</td><td class=\"n\">{before:.4}</td><td class=\"n\">{after:.4}</td>"
+        );
+        assert!(page.contains(&row), "no {row}");
+    }
+
+    // The bins of both, from the logits that eval wrote.
+    let mut reader = csv::Reader::from_path(&logits).expect("logits");
+    let names: Vec<String> = reader
+        .headers()
+        .expect("a head")
+        .iter()
+        .skip(2)
+        .map(str::to_string)
+        .collect();
+    let rows: Vec<(usize, Vec<f64>)> = reader
+        .records()
+        .map(|row| {
+            let row = row.expect("a row");
+            let label = names.iter().position(|name| *name == row[1]);
+            let numbers = row.iter().skip(2);
+            let numbers = numbers.map(|text| f64::from(text.parse::<f32>().expect("a number")));
+            (label.expect("a class"), numbers.collect())
+        })
+        .collect();
+    let temperature = after["temperature"].as_f64().expect("a number");
+    assert!((temperature - 1.0).abs() > 0.01, "{temperature}");
+    let figure = page
+        .split("<figure")
+        .find(|figure| figure.contains("<h4>Reliability with the calibration</h4>"))
+        .expect("a figure");
+    for (before, after) in bins(&rows, 1.0).into_iter().zip(bins(&rows, temperature)) {
+        let row = cells(before) + &cells(after);
+        assert!(figure.contains(&row), "no {row}");
+    }
+    // The most probable answers of the images that are shown, without and with the calibration.
+    let confidence = |row: &[f64], temperature: f64| {
+        let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let terms = row
+            .iter()
+            .map(|logit| ((logit - greatest) / temperature).exp());
+        100.0 / terms.sum::<f64>()
+    };
+    let shown = rows.iter().filter(|(_, row)| {
+        let [before, after] = [1.0, temperature].map(|of| confidence(row, of));
+        page.contains(&format!("{before:.2} → {after:.2} %"))
+    });
+    assert!(shown.count() >= 4);
+
+    // Novel classes have none; a damaged one is not passed over in silence.
+    assert_eq!(
+        page.matches("Reliability with the calibration</h4>")
+            .count(),
+        1
+    );
     fs::write(Path::new(&run).join("calibration.json"), "{}").expect("a file");
-    let (page, _) = self::page(&[&run], &below(&folder, "again.html"), &["--images", "0"]);
+    let (page, _) = self::page(&[&run], &below(&folder, "again.html"), &["--images", "2"]);
     assert!(page.contains("calibration was not used"));
-    assert!(!page.contains("expected calibration error is"));
+    assert!(!page.contains("with the calibration") && !page.contains(" → "));
 }

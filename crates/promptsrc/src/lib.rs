@@ -50,6 +50,7 @@ mod image_list;
 mod initial_values;
 mod loss_terms;
 pub mod losses;
+mod machine;
 pub mod methods;
 pub mod metrics;
 mod nearest_words;
@@ -77,12 +78,13 @@ pub use classifier::{
 pub use clip::{Clip, ClipError, ClipOptions, PrecisionChoice, is_mini, preprocess};
 pub use config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset, TrainConfig};
 pub use device::{CPU, DeviceError, OpenDevice, catching, device, device_names};
-pub use events::Event;
+pub use events::{Event, machines_of_training};
 pub use feature_cache::FeatureCache;
 pub use feature_training::FeatureError;
 pub use image_batches::ImageBatches;
 pub use image_list::fingerprint;
 pub use loss_terms::{LossTerm, loss_terms};
+pub use machine::{Machine, machines_in_words};
 pub use metrics::Evaluation;
 pub use nearest_words::{NearestWords, NoWords, VectorWords, nearest_words};
 pub use onnx::{

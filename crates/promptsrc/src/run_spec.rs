@@ -14,6 +14,7 @@ use crate::config::{ConfigError, FeatureConfig, MethodConfig, Overrides, Preset,
 use crate::events::Event;
 use crate::feature_training::{self, FeatureError, FeatureTraining};
 use crate::losses::LossValues;
+use crate::machine::Machine;
 use crate::methods::{Request, prompt_model};
 use crate::records::DataRecord;
 use crate::run_folder::{
@@ -311,6 +312,7 @@ impl RunSpec<'_> {
             // The fit reports its epochs; it has no steps of the training loop.
             steps: 0,
             finished: 0,
+            machine: Some(Machine::of(self.clip)),
         })?;
         let trained = training.run(&mut |event| match event {
             Event::Fit { .. } => failed = failed.take().or(reporter.report(event).err()),
@@ -368,6 +370,7 @@ impl RunSpec<'_> {
             epochs,
             steps: loader.batches(),
             finished: training.state().epoch,
+            machine: Some(Machine::of(self.clip)),
         })?;
         training.run(&loader, &mut reporter)?;
         reporter.report(&Event::End {

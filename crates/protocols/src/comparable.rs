@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::results::{RunId, RunResult};
-use promptsrc::run_folder;
+use promptsrc::{MethodConfig, run_folder};
+use serde::Serialize;
 
 /// Results that cannot be averaged in one table.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -34,6 +35,12 @@ pub enum TableError {
     },
 }
 
+/// The settings of a training, named in a difference as in a result.
+#[derive(Serialize)]
+struct TrainedAs {
+    train: Option<MethodConfig>,
+}
+
 /// Fails where results of one protocol have different CLIPs, images or configurations.
 pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), TableError> {
     let mut runs: BTreeMap<&RunId, &PathBuf> = BTreeMap::new();
@@ -50,7 +57,8 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
     for (folder, result) in results {
         let run = &result.run;
         let mut configuration = result.configuration.of_same_images();
-        if let Some(train) = &mut configuration.train {
+        let mut train = configuration.train.take();
+        if let Some(train) = &mut train {
             train.set_seed(0);
         }
         let value = |v: Result<serde_json::Value, _>| v.unwrap_or_default();
@@ -63,6 +71,14 @@ pub(crate) fn check_comparable(results: &[(PathBuf, RunResult)]) -> Result<(), T
             (
                 format!("{} {} {}", run.protocol, run.method, run.data_set),
                 configuration,
+            ),
+            (
+                // Each number of shots is a column of its own, and some methods train longer on more of them.
+                format!(
+                    "{} {} {} {:?}",
+                    run.protocol, run.method, run.data_set, run.shots
+                ),
+                value(serde_json::to_value(TrainedAs { train })),
             ),
         ];
         for measured in &result.measured {

@@ -9,8 +9,9 @@ use promptsrc::class_texts::tokens;
 use promptsrc::provenance::program;
 use promptsrc::run_folder::{self, RunError};
 use promptsrc::{
-    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, MethodConfig, Part,
-    ReadableEvaluation, RunSpec, TrainError, check_names, fingerprint, overlap_warnings, stop,
+    Adapter, Classifier, ClassifierError, Clip, DataPlace, Event, Item, Machine, MethodConfig,
+    Part, ReadableEvaluation, RunSpec, TrainError, check_names, fingerprint, machines_of_training,
+    overlap_warnings, stop,
 };
 use promptsrc_files::Lock;
 
@@ -20,6 +21,7 @@ use crate::jobs;
 use crate::plan::PlannedRun;
 use crate::protocol::{Protocol, Target};
 use crate::results::{Configuration, Measured, RunId, RunResult};
+use crate::run_machines::RunMachines;
 use crate::run_state::RunState;
 use crate::sweep_error::SweepError;
 use crate::sweep_images::{SweepImages, TargetImages};
@@ -488,9 +490,9 @@ impl<'a> Sweep<'a> {
         };
         // From an earlier run with other targets, or from a process that was killed.
         let measuring = folder.join(MEASURING);
-        let saved = match RunResult::load(&measuring)? {
-            Some(saved) => Some(saved),
-            None => RunResult::load(folder)?,
+        let (saved, measured_on) = match RunResult::load(&measuring)? {
+            Some(saved) => (Some(saved), RunMachines::load(&measuring)?),
+            None => (RunResult::load(folder)?, RunMachines::load(folder)?),
         };
         let asked = self.configuration(run);
         let usable = saved.filter(|saved| {
@@ -519,6 +521,17 @@ impl<'a> Sweep<'a> {
             }),
             ..RunResult::new(run.id.clone(), asked, trained_on)
         });
+        let mut machines = RunMachines {
+            trained_on: match &adapter {
+                Some(_) => trained_on_machines(folder)?,
+                None => Vec::new(),
+            },
+            evaluated_on: match (result.measured.as_slice(), measured_on) {
+                ([], _) => Vec::new(),
+                (_, Some(saved)) => saved.evaluated_on,
+                (_, None) => vec![None],
+            },
+        };
         let left: Vec<&Target> = run
             .targets
             .iter()
@@ -545,10 +558,12 @@ impl<'a> Sweep<'a> {
             let measured =
                 self.measure_target(target, of_target, adapter.as_ref(), &mut progress, &warn)?;
             result.measured.push(measured);
+            machines.measured_on(Machine::of(self.clip));
             before += images;
             if several {
                 still_ours()?;
                 make_folder(&measuring)?;
+                machines.save(&measuring)?;
                 result.save(&measuring)?;
             }
         }
@@ -562,6 +577,8 @@ impl<'a> Sweep<'a> {
             place.unwrap_or(run.targets.len())
         });
         still_ours()?;
+        // The result is written last, because its file marks the run as measured.
+        machines.save(folder)?;
         result.save(folder)?;
         if measuring.exists() {
             // If it remains, nothing is lost: measuring again gives the same numbers.
@@ -688,4 +705,17 @@ fn lock(folder: &Path) -> Result<Option<Lock>, SweepError> {
     make_folder(folder)?;
     let path = folder.join(LOCK);
     Lock::take(&path).map_err(|source| SweepError::Io { path, source })
+}
+
+/// The machines that a run was trained on, as its log says.
+fn trained_on_machines(folder: &Path) -> Result<Vec<Option<Machine>>, SweepError> {
+    let log = folder.join(run_folder::LOG);
+    if !log.exists() {
+        return Ok(vec![None]);
+    }
+    let (events, _) = run_folder::read_log(&log)?;
+    Ok(match machines_of_training(&events) {
+        none if none.is_empty() => vec![None],
+        machines => machines,
+    })
 }

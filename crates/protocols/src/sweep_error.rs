@@ -9,6 +9,7 @@ use rayon::ThreadPoolBuildError;
 
 use crate::collection::CollectionError;
 use crate::results::ResultError;
+use crate::run_machines::MachinesError;
 
 /// Why a run cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum SweepError {
     /// A result.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// The machines that it was made on.
+    #[error(transparent)]
+    Machines(#[from] MachinesError),
     /// Something cannot be saved.
     #[error(transparent)]
     Save(#[from] SaveError),

@@ -591,4 +591,30 @@ mod tests {
         change(&|r| r.measured[0].images = "other".into(), "images");
         change(&|r| r.run.seed = Some(1), "the same run");
     }
+
+    #[test]
+    fn a_method_that_trains_longer_on_more_shots_is_in_one_table() {
+        let run = |shots: usize, seed: u64, epochs: usize| {
+            let measured = [("DTD", "all", 50 + shots as u64)];
+            let shots_and_seed = Some((shots, seed));
+            let mut run = result(Protocol::FewShot, "coop", "DTD", shots_and_seed, &measured);
+            prompts(&mut run.1).epochs = epochs;
+            run
+        };
+        let mut results = vec![run(1, 1, 50), run(1, 2, 50), run(2, 1, 100), run(2, 2, 100)];
+        let found = tables(&results, &[]).expect("a table");
+        let row = &found[0].data_sets[0].1[0];
+        let means: Vec<f64> = row.cells.iter().flatten().map(|cell| cell.mean).collect();
+        assert_eq!(means, [51.0, 52.0]);
+        // What is averaged must be made alike, and the rest must be alike in all of the table.
+        prompts(&mut results[3].1).epochs = 50;
+        let message = tables(&results, &[]).unwrap_err().to_string();
+        assert!(message.contains("train.epochs: 100"), "{message}");
+        prompts(&mut results[3].1).epochs = 100;
+        for run in &mut results[2..] {
+            run.1.configuration.precision = "bf16".into();
+        }
+        let message = tables(&results, &[]).unwrap_err().to_string();
+        assert!(message.contains("precision"), "{message}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The calibration of an adapter.
+//! The calibration of an adapter, or of zero-shot CLIP.
 
 use std::path::Path;
 
@@ -35,6 +35,26 @@ impl Calibration {
             let inner = promptsrc::Calibration::load(&path)?;
             let subject = CalibrationSubject::of_adapter(file, &adapter.meta, clip, names)?;
             inner.check_for(&subject)?;
+            Ok::<_, promptsrc::CalibrationError>(inner)
+        })?;
+        let inner = found.map_err(errors::of)?;
+        Ok(Self { inner })
+    }
+
+    /// The calibration in a file, if it is of zero-shot CLIP with these names and templates.
+    ///
+    /// # Errors
+    /// Why it cannot be used, as a Python exception.
+    pub fn of_zero_shot(
+        py: Python<'_>,
+        file: &Path,
+        clip: &promptsrc::Clip,
+        names: &[String],
+        templates: &[String],
+    ) -> PyResult<Self> {
+        let found = interruptible(py, || {
+            let inner = promptsrc::Calibration::load(file)?;
+            inner.check_for(&CalibrationSubject::zero_shot(clip, names, templates))?;
             Ok::<_, promptsrc::CalibrationError>(inner)
         })?;
         let inner = found.map_err(errors::of)?;

@@ -1,5 +1,7 @@
 //! A frozen CLIP.
 
+use std::path::PathBuf;
+
 use promptsrc::{ClipOptions, ImageBatches, PrecisionChoice, stop};
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_clip::{Activation, values};
@@ -7,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::arrays::bytes;
+use crate::calibration::Calibration;
 use crate::classifier::Classifier;
 use crate::errors;
 use crate::images::{Given, items};
@@ -156,5 +159,16 @@ impl Clip {
         Classifier::make(py, clip, |clip| {
             promptsrc::Classifier::zero_shot(clip, &names, &templates)
         })
+    }
+
+    /// The calibration in a file, if it is of zero-shot CLIP for these names.
+    fn calibration(
+        &self,
+        py: Python<'_>,
+        file: PathBuf,
+        names: Vec<String>,
+        templates: Vec<String>,
+    ) -> PyResult<Calibration> {
+        Calibration::of_zero_shot(py, &file, &self.inner, &names, &templates)
     }
 }

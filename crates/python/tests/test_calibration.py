@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -48,5 +49,73 @@ def test_what_a_calibration_does_not_promise_is_an_error(adapter, clip) -> None:
         adapter.classifier(clip, ["cat", "dog"]).predict([IMAGE], unknown=True)
     with pytest.raises(promptsrc.InputError, match="above 0 and below 1"):
         adapter.classifier(clip).predict([IMAGE], coverage=1.5)
-    with pytest.raises(promptsrc.InputError, match="zero-shot"):
+    with pytest.raises(promptsrc.InputError, match="Clip.calibrate"):
         clip.classifier(["cat", "dog"]).predict([IMAGE], coverage=0.9)
+
+
+def test_zero_shot_clip_is_calibrated_as_by_the_command(clip, command, answer, files, tmp_path) -> None:
+    own, expected = tmp_path / "own.json", tmp_path / "expected.json"
+    # The template has a comma: a list is no single text of the command.
+    templates = ["a drawing of a {}, in colour.", "a {}."]
+    words = ["--zero-shot", "--clip", "mini", "--precision", "f32"]
+    words += [f"--template={template}" for template in templates]
+    data = "world:objects"
+    made = clip.calibrate(data, out=own, templates=templates, sets=["lac", "aps"], keep=0.9)
+    command("calibrate", *words, "--data", data, "--sets", "lac,aps", "--keep", "0.9", "--out", expected)
+    assert own.read_bytes() == expected.read_bytes()
+    record = json.loads(own.read_text())
+    assert made["temperature"] == record["temperature"]["value"]
+    with pytest.raises(promptsrc.InputError, match="--force"):
+        clip.calibrate(data, out=own)
+
+    names = record["subject"]["class_names"]
+    classifier = clip.classifier(names, templates, calibration=own)
+    wanted = ["--coverage", "0.9", "--unknown", "--sets", "aps"]
+    (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in names))
+    words += ["--names-file", tmp_path / "names.txt", "--calibration", expected]
+    for asked, found in [
+        (wanted, classifier.predict(files[:3], coverage=0.9, unknown=True, sets="aps")),
+        ([], classifier.predict(files[:3])),
+    ]:
+        answers = answer("predict", *words, *files[:3], *asked)
+        for one, other in zip(found, answers):
+            assert one.name == other["top"][0]["name"]
+            assert one.probability == pytest.approx(other["top"][0]["probability"], abs=1e-7)
+            if asked:
+                assert one.set == [named["name"] for named in other["set"]]
+                assert one.unknown == other["unknown"]["unknown"]
+                assert one.score == other["unknown"]["score"]
+            else:
+                assert one.set is None and one.unknown is None
+    plain = clip.classifier(names, templates)
+    assert plain.predict(files[:1])[0].probability != classifier.predict(files[:1])[0].probability
+    assert (plain.predict_proba(files[:2]) == classifier.predict_proba(files[:2])).all()
+
+    # The evaluation is that of the command too.
+    evaluation = promptsrc.evaluate(clip, "world:objects", template="a photo of a {}.")
+    assert "calibrated" not in evaluation
+    photo = tmp_path / "photo.json"
+    clip.calibrate("world:objects", out=photo)
+    assert promptsrc.evaluate(clip, "world:objects", calibration=photo)["calibrated"]["sets"]
+
+
+def test_a_calibration_of_another_zero_shot_classifier_is_refused(clip, files, labels, tmp_path) -> None:
+    file = tmp_path / "calibration.json"
+    names = sorted(set(labels))
+    # In memory: all images are taken.
+    made = clip.calibrate(files, labels, out=file, class_names=names)
+    assert made["images"] == len(files)
+    assert clip.classifier(names, calibration=file).predict(files[:1], coverage=0.8)[0].set
+    for wrong, match in [
+        ((names[::-1],), "order"),
+        ((names[:2],), "class names"),
+        ((names, ["a {}."]), "templates"),
+    ]:
+        with pytest.raises(promptsrc.InputError, match=match):
+            clip.classifier(*wrong, calibration=file)
+    with pytest.raises(promptsrc.FileError, match="none.json"):
+        clip.classifier(names, calibration=tmp_path / "none.json")
+    with pytest.raises(promptsrc.InputError, match="--part test"):
+        clip.calibrate("world:objects", out=file, part="test", force=True)
+    with pytest.raises(promptsrc.InputError, match="templates"):
+        clip.calibrate("world:objects", out=file, templates="a {}.", force=True)

@@ -33,8 +33,8 @@ mod thumbnail;
 mod training;
 
 pub use chart::PlotError;
-pub use run::{Answered, Fact, Judged, Measured, Run, RunPage, Words};
+pub use run::{Answered, Calibrated, Fact, Judged, Likely, Measured, Run, RunPage, Trust, Words};
 pub use run_page::run_page;
-pub use sweep_page::{SweepPage, sweep_page};
+pub use sweep_page::{SweepMachine, SweepPage, sweep_page};
 pub use thumbnail::{ThumbnailError, thumbnail};
 pub use training::{Log, training_log};

@@ -1,4 +1,4 @@
-//! The reliability diagram: accuracy over confidence, and how many images each bin has.
+//! Reliability diagrams: accuracy over confidence, and how many images each bin has.
 
 use promptsrc::metrics::ReliabilityBin;
 
@@ -7,14 +7,17 @@ use crate::colour::Colour;
 use crate::data_table::DataTable;
 use crate::figure::{Figure, Shape, Size};
 use crate::number::percent;
-use crate::run::Measured;
+use crate::run::{Calibrated, Judged, Measured};
 
-/// The diagram, and the images of its bins.
+/// The diagram, beside zero-shot CLIP, and the images of its bins.
 pub(crate) fn reliability_figure(measured: &Measured, method: &str) -> Figure {
     let (learned, zero_shot) = (&measured.learned, &measured.zero_shot);
-    let error = |judged: &crate::run::Judged| percent(judged.evaluation.calibration_error);
+    let error = |judged: &Judged| percent(judged.evaluation.calibration_error);
     Figure {
-        title: "Reliability".to_string(),
+        title: match learned.calibrated {
+            Some(_) => "Reliability without the calibration".to_string(),
+            None => "Reliability".to_string(),
+        },
         note: format!(
             "Expected calibration error {} %, zero-shot CLIP {} %. On the dashed line, confidence is accuracy; \
              the bars at the bottom are the numbers of images.",
@@ -24,19 +27,56 @@ pub(crate) fn reliability_figure(measured: &Measured, method: &str) -> Figure {
         key: vec![
             (Colour::Series(0), Shape::Bar, method.to_string()),
             (Colour::Series(1), Shape::Dot, "zero-shot CLIP".to_string()),
-            (
-                Colour::Reference,
-                Shape::Line,
-                "confidence = accuracy".to_string(),
-            ),
+            diagonal(),
         ],
-        chart: chart(&learned.reliability, &zero_shot.reliability),
-        table: table(&learned.reliability, &zero_shot.reliability, method),
+        chart: chart(
+            (&learned.reliability, Colour::Series(0)),
+            (&zero_shot.reliability, Colour::Series(1)),
+        ),
+        table: table(
+            (method, &learned.reliability),
+            ("zero-shot", &zero_shot.reliability),
+        ),
         size: Size::Column,
     }
 }
 
-fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
+/// The diagram with a calibration, beside the one without.
+pub(crate) fn calibrated_figure(learned: &Judged, calibrated: &Calibrated) -> Figure {
+    let (before, after) = (&learned.reliability, &calibrated.reliability);
+    Figure {
+        title: "Reliability with the calibration".to_string(),
+        note: format!(
+            "Expected calibration error {} % instead of {} %. A temperature moves images to other bins, and changes \
+             no answer.",
+            percent(calibrated.after.calibration_error),
+            percent(calibrated.before.calibration_error)
+        ),
+        key: vec![
+            (
+                Colour::Series(2),
+                Shape::Bar,
+                "with the calibration".to_string(),
+            ),
+            (Colour::Series(0), Shape::Dot, "without".to_string()),
+            diagonal(),
+        ],
+        chart: chart((after, Colour::Series(2)), (before, Colour::Series(0))),
+        table: table(("without", before), ("with", after)),
+        size: Size::Column,
+    }
+}
+
+fn diagonal() -> (Colour, Shape, String) {
+    let name = "confidence = accuracy".to_string();
+    (Colour::Reference, Shape::Line, name)
+}
+
+/// The first as bars, the second as dots.
+fn chart(
+    (learned, of_bars): (&[ReliabilityBin], Colour),
+    (other, of_dots): (&[ReliabilityBin], Colour),
+) -> Chart {
     let bins = learned.len().max(1);
     let width = 100.0 / bins as f64;
     let mut marks = Vec::new();
@@ -51,7 +91,7 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
         marks.push(Mark::Bar {
             from: (from + 0.08 * width, 0.0),
             to: (to - 0.08 * width, accuracy),
-            colour: Colour::Series(0),
+            colour: of_bars,
             share: 0.75,
         });
         // A bin of which nothing is right has a line.
@@ -60,7 +100,7 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
                 (from + 0.08 * width, accuracy),
                 (to - 0.08 * width, accuracy),
             ],
-            colour: Colour::Series(0),
+            colour: of_bars,
             faint: false,
         });
         marks.push(Mark::Bar {
@@ -75,13 +115,13 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
         colour: Colour::Reference,
         faint: false,
     });
-    let seen = zero_shot.iter().filter(|bin| bin.total > 0);
+    let seen = other.iter().filter(|bin| bin.total > 0);
     marks.extend(seen.map(|bin| Mark::Dot {
         at: (
             100.0 * bin.confidence / bin.total as f64,
             100.0 * bin.correct as f64 / bin.total as f64,
         ),
-        colour: Colour::Series(1),
+        colour: of_dots,
         radius: 4,
     }));
     marks.push(Mark::Text {
@@ -106,9 +146,12 @@ fn chart(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin]) -> Chart {
     }
 }
 
-fn table(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin], method: &str) -> DataTable {
+fn table(
+    (method, learned): (&str, &[ReliabilityBin]),
+    (beside, other): (&str, &[ReliabilityBin]),
+) -> DataTable {
     let mut table = DataTable::new(&["confidence, %"]);
-    for name in [method, "zero-shot"] {
+    for name in [method, beside] {
         table.columns.extend([
             (format!("{name}, images"), true),
             (format!("{name}, right"), true),
@@ -120,7 +163,7 @@ fn table(learned: &[ReliabilityBin], zero_shot: &[ReliabilityBin], method: &str)
     for (at, bin) in learned.iter().enumerate() {
         let (from, to) = (at as f64 * width, (at + 1) as f64 * width);
         let mut row = vec![format!("{from:.1} to {to:.1}")];
-        for bin in [Some(bin), zero_shot.get(at)] {
+        for bin in [Some(bin), other.get(at)] {
             let bin = bin.copied().unwrap_or_default();
             let of = |value: f64| match bin.total {
                 0 => "-".to_string(),

@@ -66,10 +66,38 @@ pub struct Judged {
     pub evaluation: Evaluation,
     /// The bins of its calibration error.
     pub reliability: Vec<ReliabilityBin>,
+    /// Its probabilities with its calibration, if it has one.
+    pub calibrated: Option<Calibrated>,
     /// Its most confident mistakes, the most confident first.
     pub mistakes: Vec<Answered>,
     /// Its least confident hits, the least confident first.
     pub hits: Vec<Answered>,
+}
+
+/// What a calibration makes of a classifier's probabilities. The classes that it answers are the same.
+#[derive(Clone, Debug)]
+pub struct Calibrated {
+    /// The fitted temperature.
+    pub temperature: f64,
+    /// Images that it was fitted on.
+    pub fitted_on: usize,
+    /// How far the probabilities can be trusted without it.
+    pub before: Trust,
+    /// How far they can be trusted with it.
+    pub after: Trust,
+    /// The bins of the calibration error with it.
+    pub reliability: Vec<ReliabilityBin>,
+}
+
+/// How far probabilities can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trust {
+    /// Negative log-likelihood.
+    pub negative_log_likelihood: f64,
+    /// Brier score, summed over the classes.
+    pub brier_score: f64,
+    /// Expected calibration error.
+    pub calibration_error: f64,
 }
 
 /// An image with the most probable answers.
@@ -79,10 +107,21 @@ pub struct Answered {
     pub name: String,
     /// The name of its class.
     pub truth: String,
-    /// Answers with their probabilities, the most probable first.
-    pub answers: Vec<(String, f32)>,
+    /// Answers, the most probable first.
+    pub answers: Vec<Likely>,
     /// The image as a data URI; `None`: it is not shown.
     pub thumbnail: Option<String>,
+}
+
+/// A class with its probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Likely {
+    /// Its name.
+    pub class: String,
+    /// Its probability.
+    pub probability: f32,
+    /// Its probability with the calibration, if there is one.
+    pub calibrated: Option<f32>,
 }
 
 /// The words nearest to a context.

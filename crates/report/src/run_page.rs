@@ -15,8 +15,8 @@ use crate::limits::{CONFUSION_CLASSES, RUNS};
 use crate::mistakes::gallery;
 use crate::number::{percent, points, shown};
 use crate::page::{Head, page};
-use crate::reliability_plot::reliability_figure;
-use crate::run::{Measured, Run, RunPage, Words};
+use crate::reliability_plot::{calibrated_figure, reliability_figure};
+use crate::run::{Calibrated, Measured, Run, RunPage, Words};
 
 /// Confusions that are named beside the matrix.
 const WORST: usize = 10;
@@ -190,7 +190,12 @@ fn tiles(run: &Run) -> Markup {
                 li {
                     div.what { "calibration error, " (classes_in_words(measured).to_lowercase()) }
                     div.value { (percent(measured.learned.evaluation.calibration_error)) small { " %" } }
-                    div.than { "zero-shot " (percent(measured.zero_shot.evaluation.calibration_error)) }
+                    div.than {
+                        @if let Some(calibrated) = &measured.learned.calibrated {
+                            "calibrated " (percent(calibrated.after.calibration_error)) ", "
+                        }
+                        "zero-shot " (percent(measured.zero_shot.evaluation.calibration_error))
+                    }
                 }
             }
         }
@@ -359,7 +364,18 @@ fn of_measured(run: &Run, measured: &Measured) -> Result<Markup, PlotError> {
     let evaluation = &measured.learned.evaluation;
     let mut figures = Vec::new();
     figures.extend(class_figure(measured, &run.method));
-    figures.push(reliability_figure(measured, &run.method));
+    let reliability = reliability_figure(measured, &run.method);
+    // Without and with a calibration stand beside each other.
+    let calibration = match &measured.learned.calibrated {
+        Some(calibrated) => {
+            let with = calibrated_figure(&measured.learned, calibrated);
+            Some(trust(calibrated, &[reliability, with])?)
+        }
+        None => {
+            figures.push(reliability);
+            None
+        }
+    };
     let worst = confusion_table(evaluation, WORST);
     let matrix = confusion_figure(evaluation)
         .map(|figure| figure.html())
@@ -377,6 +393,7 @@ fn of_measured(run: &Run, measured: &Measured) -> Result<Markup, PlotError> {
         p.note { "Zero-shot CLIP: " (shown(&measured.templates.join(" · "))) }
         @for note in &measured.notes { p.note { (shown(note)) } }
         (grid(&figures)?)
+        @if let Some(calibration) = calibration { (calibration) }
         h3 { "Worst confusions" }
         @match worst {
             Some(table) => (table.html()),
@@ -391,6 +408,39 @@ fn of_measured(run: &Run, measured: &Measured) -> Result<Markup, PlotError> {
         }
         (gallery("Most confident mistakes", "There is no mistake.", &measured.learned.mistakes))
         (gallery("Least confident hits", "No image is right.", &measured.learned.hits))
+    })
+}
+
+/// What a calibration changes.
+fn trust(calibrated: &Calibrated, figures: &[Figure]) -> Result<Markup, PlotError> {
+    let Calibrated { before, after, .. } = calibrated;
+    let mut table = DataTable::new(&["", "#without", "#with"]);
+    let mut row = |name: &str, [before, after]: [String; 2]| {
+        table.row(vec![name.to_string(), before, after]);
+    };
+    let both = [before, after];
+    row(
+        "negative log-likelihood",
+        both.map(|of| format!("{:.4}", of.negative_log_likelihood)),
+    );
+    row(
+        "Brier score",
+        both.map(|of| format!("{:.4}", of.brier_score)),
+    );
+    row(
+        "calibration error, %",
+        both.map(|of| percent(of.calibration_error)),
+    );
+    Ok(html! {
+        h3 { "What the calibration changes" }
+        p.note {
+            "With the run's calibration (temperature " (format!("{:.4}", calibrated.temperature)) ", from "
+            (calibrated.fitted_on) " images), the expected calibration error is " (percent(after.calibration_error))
+            " % instead of " (percent(before.calibration_error)) " %. The answers are the same, so all that counts them "
+            "is as it is."
+        }
+        (table.html())
+        (grid(figures)?)
     })
 }
 

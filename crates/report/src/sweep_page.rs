@@ -12,6 +12,9 @@ use crate::line_plot::{Series, lines};
 use crate::number::{shown, signed};
 use crate::page::{Head, page};
 
+/// Id and title of the section of machines.
+const MACHINES: (&str, &str) = ("machines", "What it was made on");
+
 /// A page of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct SweepPage {
@@ -21,8 +24,21 @@ pub struct SweepPage {
     pub tables: Vec<Table>,
     /// Whether the tables have the differences to their baselines, with tests: the plots always do.
     pub tests: bool,
+    /// The machines of its runs.
+    pub machines: Vec<SweepMachine>,
     /// The program that made the page.
     pub program: String,
+}
+
+/// A machine of a sweep, with the numbers of its runs. A run that was continued on another one counts for both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepMachine {
+    /// What it is; `None`: it was not recorded.
+    pub name: Option<String>,
+    /// Runs that were trained on it.
+    pub trained: usize,
+    /// Runs that were evaluated on it.
+    pub evaluated: usize,
 }
 
 /// The page of a sweep.
@@ -43,6 +59,11 @@ pub fn sweep_page(content: &SweepPage) -> Result<String, PlotError> {
         .collect();
     let places = texts.iter().enumerate();
     let places = places.map(|(at, text)| (format!("t{at}"), text.title.clone()));
+    let machines = machines(&content.machines);
+    let places = places.chain(machines.is_some().then(|| {
+        let (id, title) = MACHINES;
+        (id.to_string(), title.to_string())
+    }));
     let drawn: Vec<Markup> = content
         .tables
         .iter()
@@ -52,6 +73,12 @@ pub fn sweep_page(content: &SweepPage) -> Result<String, PlotError> {
         .collect::<Result<_, _>>()?;
     let body = html! {
         @for section in drawn { (section) }
+        @if let Some(table) = machines {
+            section id=(MACHINES.0) {
+                h2 { (MACHINES.1) }
+                (table.html())
+            }
+        }
     };
     let methods = content.tables.iter().map(|table| methods(table).len());
     let columns = content.tables.iter().map(|table| table.columns.len());
@@ -64,6 +91,20 @@ pub fn sweep_page(content: &SweepPage) -> Result<String, PlotError> {
         program: &content.program,
     };
     Ok(page(&head, &body))
+}
+
+/// The machines with the numbers of their runs; `None` if there are none.
+fn machines(machines: &[SweepMachine]) -> Option<DataTable> {
+    let mut table = DataTable::new(&["machine", "#trained", "#evaluated"]);
+    for machine in machines {
+        table.row(vec![
+            machine.name.clone().unwrap_or("not recorded".to_string()),
+            machine.trained.to_string(),
+            machine.evaluated.to_string(),
+        ]);
+    }
+    table.note = "Runs that were trained and evaluated on each machine.".to_string();
+    (!machines.is_empty()).then_some(table)
 }
 
 fn of_table(at: usize, table: &Table, text: &TextTable) -> Result<Markup, PlotError> {

@@ -3,15 +3,15 @@
 
 use std::path::PathBuf;
 
-use promptsrc::metrics::{EvaluationBuilder, harmonic_mean};
+use promptsrc::metrics::{EvaluationBuilder, ReliabilityBin, harmonic_mean};
 use promptsrc::{Event, MethodConfig, NearestWords, TrainConfig, VectorWords};
 use promptsrc_protocols::{
     Configuration, Measured as Result_, Protocol, RunId, RunResult, Table, add_published,
     compare_with, tables,
 };
 use promptsrc_report::{
-    Answered, Fact, Judged, Log, Measured, Run, RunPage, SweepPage, Words, run_page, sweep_page,
-    training_log,
+    Answered, Calibrated, Fact, Judged, Likely, Log, Measured, Run, RunPage, SweepMachine,
+    SweepPage, Trust, Words, run_page, sweep_page, training_log,
 };
 
 const HOSTILE: [&str; 6] = [
@@ -22,6 +22,14 @@ const HOSTILE: [&str; 6] = [
     "</title><!--",
     "\u{202e}\u{0}\u{1b}[31m{}",
 ];
+
+fn likely(class: &str, probability: f32) -> Likely {
+    Likely {
+        class: class.to_string(),
+        probability,
+        calibrated: None,
+    }
+}
 
 /// `images` of each class, of which every third is taken for the next class.
 fn judged(names: &[String], images: usize) -> Judged {
@@ -42,13 +50,14 @@ fn judged(names: &[String], images: usize) -> Judged {
         name: format!("{}/1.jpg", names[0]),
         truth: names[0].clone(),
         answers: vec![
-            (names[usize::from(!right)].clone(), 0.8125),
-            (names[usize::from(right)].clone(), 0.125),
+            likely(&names[usize::from(!right)], 0.8125),
+            likely(&names[usize::from(right)], 0.125),
         ],
         thumbnail: Some("data:image/png;base64,AAAA".to_string()),
     };
     Judged {
         reliability: builder.reliability().to_vec(),
+        calibrated: None,
         evaluation: builder.finish().expect("images"),
         mistakes: vec![answered(false)],
         hits: vec![answered(true)],
@@ -88,6 +97,7 @@ fn events() -> Vec<Event> {
         epochs: 3,
         steps: 4,
         finished: 0,
+        machine: None,
     }];
     for epoch in 1..=3 {
         all.extend((1..=4).map(|step| Event::Step {
@@ -266,6 +276,81 @@ fn the_numbers_are_those_of_the_evaluation() {
 }
 
 #[test]
+fn a_calibration_is_beside_what_it_changes() {
+    let names: Vec<String> = ["cat", "dog", "tea pot", "red", "blue"]
+        .map(str::to_string)
+        .to_vec();
+    let mut run = run("runs/pets", &names);
+    let learned = &mut run.measured[0].learned;
+    let trust = |error: f64| Trust {
+        negative_log_likelihood: 10.0 * error,
+        brier_score: 2.0 * error,
+        calibration_error: error,
+    };
+    // Half as confident: each image is in another bin.
+    let bins = learned.reliability.len();
+    let mut reliability = vec![ReliabilityBin::default(); bins];
+    for (at, bin) in learned.reliability.iter().enumerate() {
+        let half = &mut reliability[at / 2];
+        half.confidence += 0.5 * bin.confidence;
+        half.correct += bin.correct;
+        half.total += bin.total;
+    }
+    learned.calibrated = Some(Calibrated {
+        temperature: 1.75,
+        fitted_on: 321,
+        before: trust(0.125),
+        after: trust(0.0625),
+        reliability: reliability.clone(),
+    });
+    for image in learned.mistakes.iter_mut().chain(&mut learned.hits) {
+        for answer in &mut image.answers {
+            answer.calibrated = Some(answer.probability / 2.0);
+        }
+    }
+    let before = learned.reliability.clone();
+    let page = page_of(vec![run]);
+    sound(&page);
+    assert_eq!(page.matches("<figure").count(), 3 + 2 * 3 + 1);
+    for text in [
+        "Reliability without the calibration",
+        "Expected calibration error 6.25 % instead of 12.50 %.",
+        "calibrated 6.25, zero-shot ",
+        "(temperature 1.7500, from 321 images)",
+        "<td>negative log-likelihood</td><td class=\"n\">1.2500</td><td class=\"n\">0.6250</td>",
+        "<td>Brier score</td><td class=\"n\">0.2500</td><td class=\"n\">0.1250</td>",
+        "<td>calibration error, %</td><td class=\"n\">12.50</td><td class=\"n\">6.25</td>",
+        "81.25 → 40.62 %",
+        "without → with the run's calibration",
+    ] {
+        assert!(page.contains(text), "no {text}");
+    }
+    // Each bin without and with the calibration in one row.
+    let figure = page
+        .split("<figure")
+        .find(|figure| figure.contains("<h4>Reliability with the calibration</h4>"));
+    let figure = figure.expect("a figure");
+    for (before, after) in before.iter().zip(&reliability) {
+        let cells = [before, after].map(|bin| {
+            let of = |value: f64| match bin.total {
+                0 => "-".to_string(),
+                total => format!("{:.2}", 100.0 * value / total as f64),
+            };
+            let cells = [
+                bin.total.to_string(),
+                bin.correct.to_string(),
+                of(bin.confidence),
+                of(bin.correct as f64),
+            ];
+            cells
+                .map(|cell| format!("<td class=\"n\">{cell}</td>"))
+                .concat()
+        });
+        assert!(figure.contains(&cells.concat()), "no {cells:?}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_said_and_not_drawn() {
     let empty = Run {
         name: "r".to_string(),
@@ -386,6 +471,11 @@ fn a_sweep_shows_its_tables_curves_and_differences() {
         name: "</title><script>".to_string(),
         tables: tables.clone(),
         tests: false,
+        machines: vec![SweepMachine {
+            name: Some("</td><script>".to_string()),
+            trained: 7,
+            evaluated: 8,
+        }],
         program: "promptsrc 0.0.0".to_string(),
     };
     let page = sweep_page(&content).expect("a page");
@@ -400,6 +490,7 @@ fn a_sweep_shows_its_tables_curves_and_differences() {
         "PromptSRC less CLIP",
         "shots per class",
         "standard deviation",
+        "&lt;/td&gt;&lt;script&gt;</td><td class=\"n\">7</td><td class=\"n\">8</td>",
     ] {
         assert!(page.contains(text), "no {text}");
     }

@@ -16,6 +16,7 @@ mod needed_work;
 mod process;
 mod published_work;
 mod random_clip;
+mod report;
 mod serve;
 mod startup;
 mod step;
@@ -54,6 +55,8 @@ enum Command {
     Startup(startup::Options),
     /// Requests per second of `promptsrc serve` beside `predict`, its memory, and malformed requests.
     Serve(serve::Options),
+    /// Seconds of `promptsrc report` for a sweep of the paper's eleven data sets, and the bytes of the page.
+    Report(report::Options),
     /// One line of JSON: the precisions that this processor has, and which of them the command takes.
     Formats,
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Encode(options) => encode::run(&options),
         Command::Startup(options) => startup::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Formats => formats::run(),
     };
     match result {

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use promptsrc::calibration::Calibration;
 use promptsrc::records::PreprocessingRecord;
-use promptsrc::{Adapter, Parameters, is_mini, run_folder};
+use promptsrc::{
+    Adapter, Machine, Parameters, is_mini, machines_in_words, machines_of_training, run_folder,
+};
 use promptsrc_clip::ClipWeights;
 use promptsrc_clip::weights::WeightOptions;
 use promptsrc_files::tensor_file;
@@ -23,6 +25,9 @@ use crate::output::Printer;
 use crate::reference_files;
 
 use super::machine;
+
+/// Key of the machines of a run.
+const TRAINED_ON: &str = "trained_on";
 
 pub fn run(args: &InspectArgs, common: &Common, printer: &Printer) -> Result<(), Failure> {
     let found = match &args.file {
@@ -222,11 +227,15 @@ fn run_summary(path: &Path) -> Result<Value, Failure> {
         .map(|p| run_folder::read_state(&p))
         .transpose()?;
     let adapter = file(run_folder::ADAPTER).map(|p| adapter(&p)).transpose()?;
+    let log = file(run_folder::LOG).map(|p| run_folder::read_log(&p));
+    let events = log.transpose()?.map(|(events, _)| events);
+    let machines = machines_of_training(&events.unwrap_or_default());
     Ok(json!({
         "kind": "run",
         "finished": adapter.is_some(),
         "epoch": state.as_ref().map(|state| state.epoch),
         "step": state.as_ref().map(|state| state.step).filter(|step| *step > 0),
+        TRAINED_ON: machines,
         "config": config,
         "adapter": adapter,
     }))
@@ -249,8 +258,14 @@ fn norm(values: &[f32]) -> f64 {
 
 /// The description as text: one line per value, lists of plain values on one line.
 fn text(value: &Value) -> String {
+    let mut value = value.clone();
+    if let Some(machines) = value.get_mut(TRAINED_ON) {
+        let recorded: Vec<Option<Machine>> =
+            serde_json::from_value(machines.take()).unwrap_or_default();
+        *machines = machines_in_words(&recorded).into();
+    }
     let mut lines = String::new();
-    write(value, 0, &mut lines);
+    write(&value, 0, &mut lines);
     lines
 }
 

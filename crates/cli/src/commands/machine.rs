@@ -1,7 +1,7 @@
 //! `promptsrc inspect --machine`: what this machine has, and what is made of it.
 
-use promptsrc::{CPU, device, device_names};
-use promptsrc_clip::{CPU_VARIABLE, InstructionSet, Precision, Vendor, ceiling, processor_name};
+use promptsrc::{CPU, Machine, device, device_names};
+use promptsrc_clip::{CPU_VARIABLE, InstructionSet, Precision, Vendor, ceiling};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -23,17 +23,19 @@ pub fn describe() -> Result<Value, Failure> {
             .then(|| ceiling(precision, WIDTHS.0, WIDTHS.1, ROUNDS).round());
         limits.insert(precision.to_string(), json!(measured));
     }
+    let machine = Machine::here();
     Ok(json!({
         "kind": "machine",
-        "processor": processor_name(),
-        "architecture": std::env::consts::ARCH,
+        "processor": machine.processor,
+        "architecture": machine.architecture,
+        "system": machine.system,
         "vendor": match Vendor::of_processor() {
             Vendor::Amd => "AMD",
             Vendor::Intel => "Intel",
             Vendor::Other => "other",
         },
-        "cores": std::thread::available_parallelism().map_or(1, usize::from),
-        "threads": rayon::current_num_threads(),
+        "cores": machine.cores,
+        "threads": machine.threads,
         "instructions": {
             "processor": InstructionSet::of_processor().name(),
             "used": used.name(),

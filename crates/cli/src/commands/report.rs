@@ -6,9 +6,11 @@ mod measure;
 use std::path::Path;
 
 use promptsrc::provenance::program;
-use promptsrc::{nearest_words, run_folder};
-use promptsrc_protocols::{Table, compare_with};
-use promptsrc_report::{Log, Run, RunPage, SweepPage, Words, run_page, sweep_page, training_log};
+use promptsrc::{Machine, machines_of_training, nearest_words, run_folder};
+use promptsrc_protocols::{RunMachines, Table, collect, compare_with};
+use promptsrc_report::{
+    Log, Run, RunPage, SweepMachine, SweepPage, Words, run_page, sweep_page, training_log,
+};
 use serde::Serialize;
 
 use crate::commands::bench::{compare_all, published_where_comparable, tables_of};
@@ -114,20 +116,26 @@ fn of_runs(runs: Vec<ReportedRun>, printer: &Printer) -> Result<(String, Written
 
 fn of_run(run: ReportedRun, measurer: &mut Measurer, printer: &Printer) -> Result<Run, Failure> {
     let path = run.folder.join(run_folder::LOG);
-    let log = match path.exists() {
+    let (log, machines) = match path.exists() {
         true => {
             let (events, unreadable) = run_folder::read_log(&path)?;
-            training_log(&events, unreadable, &run.config.train)
+            (
+                training_log(&events, unreadable, &run.config.train),
+                machines_of_training(&events),
+            )
         }
-        false => Log::missing(format!(
-            "There is no log of the training ({}).",
-            run_folder::LOG
-        )),
+        false => (
+            Log::missing(format!(
+                "There is no log of the training ({}).",
+                run_folder::LOG
+            )),
+            Vec::new(),
+        ),
     };
     let mut page = Run {
         name: run.name,
         method: run.config.train.method().to_string(),
-        made: facts::recorded(&run.config, run.adapter.as_ref()),
+        made: facts::recorded(&run.config, run.adapter.as_ref(), &machines),
         log,
         ..Run::default()
     };
@@ -184,9 +192,48 @@ fn of_sweep(
         name: folder.display().to_string(),
         tables,
         tests: baseline.is_some(),
+        machines: machines_of_sweep(folder)?,
         program: program(),
     })?;
     Ok((page, written))
+}
+
+/// How many runs of a sweep were trained and measured on each machine.
+fn machines_of_sweep(folder: &Path) -> Result<Vec<SweepMachine>, Failure> {
+    let mut found: Vec<(Option<Machine>, SweepMachine)> = Vec::new();
+    let mut count = |machine: Option<Machine>, add: fn(&mut SweepMachine)| {
+        let place = found.iter().position(|(known, _)| *known == machine);
+        let place = place.unwrap_or_else(|| {
+            let name = machine.as_ref().map(|of| facts::shortened(&of.to_string()));
+            found.push((
+                machine,
+                SweepMachine {
+                    name,
+                    ..SweepMachine::default()
+                },
+            ));
+            found.len() - 1
+        });
+        if let Some((_, counts)) = found.get_mut(place) {
+            add(counts);
+        }
+    };
+    for (folder, result) in collect(folder)? {
+        let machines = RunMachines::load(&folder)?.unwrap_or_else(|| RunMachines {
+            trained_on: match result.configuration.train {
+                Some(_) => vec![None],
+                None => Vec::new(),
+            },
+            evaluated_on: vec![None],
+        });
+        for machine in machines.trained_on {
+            count(machine, |counts| counts.trained += 1);
+        }
+        for machine in machines.evaluated_on {
+            count(machine, |counts| counts.evaluated += 1);
+        }
+    }
+    Ok(found.into_iter().map(|(_, counts)| counts).collect())
 }
 
 /// Compares with zero-shot CLIP, or else with the first method.

@@ -26,6 +26,9 @@ Labels = Sequence[Union[int, str]]
 #: Images, labels as indices, class names, and a name for all.
 _Labelled = tuple[list[Any], list[int], list[str], str]
 Progress = Union[bool, Callable[[dict[str, Any]], object]]
+#: The template of zero-shot CLIP.
+_PHOTO = "a photo of a {}."
+
 
 def _floats(data: bytes, *shape: int) -> Floats:
     import numpy as np
@@ -114,11 +117,39 @@ class Clip:
         return _floats(self._native.encode_texts(given, truncate), len(given), self.embed_dim)
 
     def classifier(
-        self, names: Iterable[str], templates: Iterable[str] = ("a photo of a {}.",)
+        self,
+        names: Iterable[str],
+        templates: Iterable[str] = (_PHOTO,),
+        *,
+        calibration: Optional[PathLike] = None,
     ) -> Classifier:
-        """Zero-shot CLIP for these class names."""
+        """Zero-shot CLIP for these class names. ``calibration``: the file of one that :meth:`calibrate` made for them
+        and these templates; ``predict`` then answers with it."""
         names, templates = _strings("names", names), _strings("templates", templates)
-        return Classifier(self._native.classifier(names, templates))
+        native = self._native.classifier(names, templates)
+        if calibration is None:
+            return Classifier(native)
+        found = self._native.calibration(os.fspath(calibration), names, templates)
+        return Classifier(native, lambda: found, always_calibrated=True)
+
+    def calibrate(
+        self,
+        data: Union[PathLike, Iterable[ImageLike]],
+        labels: Optional[Labels] = None,
+        *,
+        out: PathLike,
+        class_names: Optional[Sequence[str]] = None,
+        templates: Iterable[str] = (_PHOTO,),
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Make a calibration of zero-shot CLIP from labelled images, as ``promptsrc calibrate --zero-shot``, and write
+        it to the file ``out``: ``data`` as for :func:`train`, ``part="train"``, ``keep=0.99``, ``force=True``.
+
+        It is for the class names of the data, in order, and for these templates. Of images in memory all are taken.
+        """
+        arguments = ["calibrate", "--zero-shot", f"--out={os.fspath(out)}"]
+        arguments += [f"--template={template}" for template in _strings("templates", templates)]
+        return dict(_evaluated(arguments, self, data, labels, class_names, options))
 
     def export_onnx(
         self, out: PathLike, names: Optional[Iterable[str]] = None, **options: Any
@@ -183,10 +214,13 @@ class Classifier:
         self,
         native: _promptsrc.Classifier,
         calibration: Optional[Callable[[], _promptsrc.Calibration]] = None,
+        always_calibrated: bool = False,
     ) -> None:
         self._native = native
         # Read where it is asked for: without one, probabilities are there all the same.
         self._calibration = calibration
+        # Where it was given, and was not just found beside an adapter.
+        self._always_calibrated = always_calibrated
 
     @property
     def names(self) -> list[str]:
@@ -194,7 +228,7 @@ class Classifier:
         return self._native.names
 
     def predict_proba(self, images: Iterable[ImageLike], *, exif: bool = False) -> Floats:
-        """Probabilities ``[images, names]``, float32."""
+        """Probabilities ``[images, names]``, float32, without any calibration."""
         given = natives(images)
         return _floats(self._native.probabilities(given, exif), len(given), len(self.names))
 
@@ -212,12 +246,13 @@ class Classifier:
 
         With ``coverage`` (such as 0.95) also the set of names that holds the true one with this probability, of the
         kind ``sets`` (``lac``, ``aps``, ``raps``), and with ``unknown`` whether it shows none of them: by the calibration
-        beside the adapter, from :meth:`Adapter.calibrate`, at whose temperature the probabilities are then.
+        beside the adapter, from :meth:`Adapter.calibrate`, at whose temperature the probabilities are then. They always
+        are where :meth:`Clip.classifier` was given a calibration.
         """
         if top < 1:
             raise InputError(f"top={top}: at least 1")
         images = list(images) if not hasattr(images, "__len__") else images
-        if coverage is not None or sets is not None or unknown:
+        if self._always_calibrated or coverage is not None or sets is not None or unknown:
             return self._calibrated(images, top, exif, (coverage, sets, unknown))
         rows = self.predict_proba(images, exif=exif)
         # Stable, so that of equal ones the earlier comes first, as in the command.
@@ -236,7 +271,10 @@ class Classifier:
         wanted: tuple[Optional[float], Optional[str], bool],
     ) -> list[Prediction]:
         if self._calibration is None:
-            raise InputError("zero-shot CLIP has no calibration here: use the command, with --calibration FILE")
+            raise InputError(
+                "zero-shot CLIP has no calibration here: make one with Clip.calibrate, and give its file to "
+                "Clip.classifier(names, calibration=FILE)"
+            )
         calibration, names = self._calibration(), self.names
         for note in calibration.notes(*wanted):
             _warn(note)

@@ -2,13 +2,12 @@
 
 use promptsrc::provenance::program;
 use promptsrc::run_folder::RunConfig;
-use promptsrc::{Adapter, Clip, MethodConfig};
-use promptsrc_clip::{InstructionSet, processor_name};
+use promptsrc::{Adapter, Clip, Machine, MethodConfig, machines_in_words};
 use promptsrc_report::Fact;
 use serde_json::Value;
 
 /// Characters of a value that are shown.
-const SHOWN: usize = 160;
+const SHOWN: usize = 240;
 
 fn fact(what: &str, value: impl ToString) -> Fact {
     Fact {
@@ -17,8 +16,12 @@ fn fact(what: &str, value: impl ToString) -> Fact {
     }
 }
 
-/// What the run records.
-pub fn recorded(config: &RunConfig, adapter: Option<&Adapter>) -> Vec<Fact> {
+/// What the run records. `machines`: those that its log says it was trained on.
+pub fn recorded(
+    config: &RunConfig,
+    adapter: Option<&Adapter>,
+    machines: &[Option<Machine>],
+) -> Vec<Fact> {
     let mut facts = vec![fact("method", config.train.method())];
     let digits = |fingerprint: &str| fingerprint.chars().take(12).collect::<String>();
     if let Some(adapter) = adapter {
@@ -67,6 +70,7 @@ pub fn recorded(config: &RunConfig, adapter: Option<&Adapter>) -> Vec<Fact> {
     facts.push(fact("CLIP's fingerprint", digits(&config.clip.fingerprint)));
     facts.push(fact("precision", &config.clip.precision));
     facts.push(fact("trained by", format!("promptsrc {}", config.version)));
+    facts.push(fact("trained on", shortened(&machines_in_words(machines))));
     if let Some(adapter) = adapter {
         for (name, value) in &adapter.meta.metrics {
             // What the settings say already.
@@ -81,24 +85,10 @@ pub fn recorded(config: &RunConfig, adapter: Option<&Adapter>) -> Vec<Fact> {
 
 /// What the evaluation was made of.
 pub fn of_evaluation(clip: &Clip) -> Vec<Fact> {
-    let instructions = InstructionSet::chosen().map_or("unknown", InstructionSet::name);
-    let device = clip.open_device();
-    let hardware = match device.is_cpu() {
-        true => processor_name().unwrap_or_else(|| "an unknown processor".to_string()),
-        false => device.hardware.clone(),
-    };
     vec![
         fact("evaluated by", program()),
         fact("evaluated in", clip.precision()),
-        fact(
-            "evaluated on",
-            format!(
-                "{hardware}, {} threads, {instructions}, {} {}",
-                rayon::current_num_threads(),
-                std::env::consts::OS,
-                std::env::consts::ARCH
-            ),
-        ),
+        fact("evaluated on", Machine::of(clip)),
     ]
 }
 
@@ -139,7 +129,7 @@ fn flatten(name: &str, value: &Value, found: &mut Vec<Fact>) {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     match text.chars().count() > SHOWN {
         true => format!("{} …", text.chars().take(SHOWN).collect::<String>()),
         false => text.to_string(),

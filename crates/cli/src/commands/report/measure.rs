@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use promptsrc::calibration::{Calibration, CalibrationBins, CalibrationSubject, LabelledLogits};
+use promptsrc::calibration::{
+    Calibration, CalibrationBins, CalibrationSubject, LabelledLogits, Temperature, brier_score,
+    negative_log_likelihood,
+};
 use promptsrc::metrics::ReliabilityBin;
 use promptsrc::provenance::DataProvenance;
 use promptsrc::{
@@ -10,7 +13,7 @@ use promptsrc::{
     overlap_warnings, probabilities,
 };
 use promptsrc_clip::templates;
-use promptsrc_report::{Answered, Judged, Measured, Run, thumbnail};
+use promptsrc_report::{Answered, Calibrated, Judged, Likely, Measured, Run, Trust, thumbnail};
 
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -47,6 +50,8 @@ struct Answer {
     item: usize,
     label: usize,
     top: Vec<(usize, f32)>,
+    /// The probabilities of these answers with a calibration; empty without one.
+    calibrated: Vec<f32>,
 }
 
 /// An evaluation with the answers of all images.
@@ -55,8 +60,7 @@ struct Answers {
     reliability: Vec<ReliabilityBin>,
     answers: Vec<Answer>,
     warning: Option<String>,
-    /// The calibration error with a calibration.
-    calibrated: Option<f64>,
+    calibrated: Option<Calibrated>,
 }
 
 impl Measurer {
@@ -140,17 +144,6 @@ impl Measurer {
             calibration.as_ref(),
             printer,
         )?;
-        if let (Some(calibration), Some(error)) = (&calibration, found.calibrated) {
-            let record = calibration.record();
-            notes.push(format!(
-                "With the run's calibration (temperature {:.4}, from {} images), the expected calibration error is \
-                 {:.2} % instead of {:.2} %. The answers below are without it.",
-                record.temperature.value,
-                record.data.images,
-                100.0 * error,
-                100.0 * found.evaluation.calibration_error
-            ));
-        }
         notes.extend(found.warning.clone());
         if let Some(warning) = &found.warning {
             printer.warning(warning);
@@ -178,6 +171,7 @@ impl Measurer {
                 let judged = Judged {
                     evaluation: found.evaluation,
                     reliability: found.reliability,
+                    calibrated: None,
                     mistakes: Vec::new(),
                     hits: Vec::new(),
                 };
@@ -226,25 +220,60 @@ fn answers(
         measuring.data.allow_unreadable,
         &mut |done| bar.set_position(done as u64),
         &mut |place, answer, row| {
+            let top = top(answer, &probabilities(row));
+            let calibrated = match calibration {
+                Some(calibration) => {
+                    // Rows are of these classes and finite, or the evaluation ends with an error.
+                    let _ = logits.push(items[place].label, row);
+                    let after = calibration.probabilities(row);
+                    let of = |class: &usize| after.get(*class).copied().unwrap_or_default();
+                    top.iter().map(|(class, _)| of(class)).collect()
+                }
+                None => Vec::new(),
+            };
             answers.push(Answer {
                 item: place,
                 label: items[place].label,
-                top: top(answer, &probabilities(row)),
+                top,
+                calibrated,
             });
-            if calibration.is_some() {
-                // Rows are of these classes and finite, or the evaluation ends with an error.
-                let _ = logits.push(items[place].label, row);
-            }
         },
     )?;
     bar.finish_and_clear();
+    let calibrated = calibration
+        .map(|of| calibrated(of, &logits, &found.evaluation))
+        .transpose()?;
     Ok(Answers {
         evaluation: found.evaluation,
         reliability: found.reliability.to_vec(),
         answers,
         warning: found.warning,
-        calibrated: calibration
-            .and_then(|of| CalibrationBins::of(&logits, of.temperature()).error()),
+        calibrated,
+    })
+}
+
+/// What a calibration makes of the probabilities of images with these logits.
+fn calibrated(
+    calibration: &Calibration,
+    logits: &LabelledLogits,
+    evaluation: &Evaluation,
+) -> Result<Calibrated, Failure> {
+    let trust = |temperature: Temperature, calibration_error: f64| -> Result<Trust, Failure> {
+        Ok(Trust {
+            negative_log_likelihood: negative_log_likelihood(logits, temperature)?,
+            brier_score: brier_score(logits, temperature)?,
+            calibration_error,
+        })
+    };
+    let temperature = calibration.temperature();
+    let bins = CalibrationBins::of(logits, temperature);
+    let record = calibration.record();
+    Ok(Calibrated {
+        temperature: temperature.value(),
+        fitted_on: record.data.images,
+        before: trust(Temperature::OWN, evaluation.calibration_error)?,
+        after: trust(temperature, bins.error().unwrap_or_default())?,
+        reliability: bins.bins().to_vec(),
     })
 }
 
@@ -325,6 +354,7 @@ fn judged(
         hits: shown(&hits)?,
         evaluation: found.evaluation,
         reliability: found.reliability,
+        calibrated: found.calibrated,
     })
 }
 
@@ -354,7 +384,12 @@ fn answered(
         answers: answer
             .top
             .iter()
-            .map(|(class, p)| (name(*class), *p))
+            .enumerate()
+            .map(|(place, (class, probability))| Likely {
+                class: name(*class),
+                probability: *probability,
+                calibrated: answer.calibrated.get(place).copied(),
+            })
             .collect(),
         thumbnail,
     })

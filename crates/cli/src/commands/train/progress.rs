@@ -73,6 +73,7 @@ impl TrainProgress {
                 epochs,
                 steps,
                 finished,
+                ..
             } => {
                 self.epochs = *epochs;
                 let sizes =
