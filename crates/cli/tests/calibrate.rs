@@ -139,6 +139,8 @@ fn every_form_of_predictions_has_sets_and_unknown_classes() {
     );
     let jsonl: Value = serde_json::from_str(&form(&["--format", "jsonl"])).expect("JSON");
     let size = jsonl["set"].as_array().unwrap().len();
+    let promise = serde_json::json!({"sets": "aps", "coverage": 0.9, "class_conditional": false});
+    assert_eq!(jsonl["promise"], promise);
     let csv = form(&["--format", "csv"]);
     let mut lines = csv.lines();
     assert_eq!(
@@ -254,7 +256,11 @@ fn rates_that_are_none_are_wrong_usage() {
         calibrate(&run, &[&raps[..], &[lambda]].concat()).fails(2, &["lambda"]);
     }
     calibrate(&run, &["--force", "--sets", "lac,lac,aps,lac"]).fails(2, &["twice"]);
+    calibrate(&run, &["--force", "--sets", "lac,lac"]).fails(2, &["twice"]);
     calibrate(&run, &["--force", "--sets", "topk"]).fails(2, &["lac, aps or raps"]);
+    let raps = ["--raps-k", "2", "--raps-lambda", "1"];
+    calibrate(&run, &[&["--force", "--sets", "lac"][..], &raps].concat())
+        .fails(2, &["--raps-k", "--sets"]);
 }
 
 #[test]
@@ -323,6 +329,92 @@ fn zero_shot_clip_has_a_calibration_in_a_file_of_its_own() {
     assert!(found["calibrated"]["sets"].is_array(), "{found}");
     let other = [&args.concat()[..], &["--template", "a drawing of a {}."]].concat();
     promptsrc(&other).fails(1, &["templates"]);
+}
+
+#[test]
+fn a_calibration_of_other_templates_is_used_with_these() {
+    let folder = scratch();
+    let file = below(&folder, "drawing.json");
+    let (clip, template) = (
+        ["--zero-shot", "--clip", "mini"],
+        ["--template", "a drawing of a {}."],
+    );
+    let made = ["calibrate", "--out", &file, "--classes", "base"];
+    promptsrc(&[&made[..], &WORLD, &clip, &template].concat()).done();
+    let text = fs::read_to_string(&file).expect("a calibration");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    let names = quoted_names(&record["subject"]["class_names"]);
+    let image = image();
+    let predicted = ["predict", &image, "--names", &names, "--calibration", &file];
+    let wanted = [&predicted[..], &clip, &["--coverage", "0.9", "--json"]].concat();
+    promptsrc(&wanted).fails(1, &["templates", "a drawing of a {}."]);
+    let found = promptsrc(&[&wanted[..], &template].concat()).done().json();
+    assert!(found[0]["set"].is_array(), "{found}");
+    promptsrc(&["predict", "run", &image, "--template", "a {}"]).fails(2, &["--zero-shot"]);
+}
+
+/// Names as a value of `--names`.
+fn quoted_names(names: &Value) -> String {
+    let names = names.as_array().expect("names").iter();
+    let quoted = names.map(|name| format!("\"{}\"", name.as_str().expect("a name")));
+    quoted.collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn the_files_of_an_evaluation_have_the_calibrated_probabilities() {
+    let folder = scratch();
+    let run = calibrated(&folder, &[]);
+    let report = |name: &str, more: &[&str]| {
+        let out = below(&folder, name);
+        let given = ["--classes", "base", "--report-dir", &out];
+        eval(&run, &[&given[..], more].concat()).done();
+        let of = |file: &str| fs::read_to_string(below(&out, file)).expect("a file");
+        (of("predictions.csv"), of("report.txt"))
+    };
+    let (after, text) = report("after", &[]);
+    let (before, plain) = report("before", &["--no-calibration"]);
+    let probability = |csv: &str| -> f64 {
+        let first = csv.lines().nth(1).expect("an image");
+        let last = first.rsplit(',').next().expect("a column");
+        last.parse().expect("a probability")
+    };
+    assert!(text.contains("calibrated (temperature") && text.contains("lac"));
+    assert!(plain.contains("Brier score") && !plain.contains("calibrated (temp"));
+    // The same odds, at another temperature: logits say which.
+    let logits = below(&folder, "logits.csv");
+    eval(&run, &["--classes", "base", "--logits", &logits]).done();
+    let logits = fs::read_to_string(&logits).expect("logits");
+    let row = logits.lines().nth(1).expect("an image").split(',').skip(2);
+    let row: Vec<f64> = row.map(|logit| logit.parse().expect("a logit")).collect();
+    let top = row.iter().copied().fold(f64::MIN, f64::max);
+    let temperature = record(&run)["temperature"]["value"].as_f64().unwrap();
+    for (csv, temperature) in [(&before, 1.0), (&after, temperature)] {
+        let sum: f64 = row.iter().map(|l| ((l - top) / temperature).exp()).sum();
+        let found = probability(csv);
+        assert!((found - 1.0 / sum).abs() < 1e-5, "{found} {}", 1.0 / sum);
+    }
+}
+
+#[test]
+fn images_of_the_world_are_known_again_in_its_files() {
+    let folder = scratch();
+    let world = below(&folder, "world");
+    promptsrc(&["world", "export", &world, "--sets", "objects"]).done();
+    let run = run_of(&folder);
+    let files = below(&world, "objects");
+    let found = promptsrc(&[
+        "calibrate",
+        &run,
+        "--data",
+        &files,
+        "--classes",
+        "base",
+        "--part",
+        "train",
+        "--json",
+    ])
+    .done();
+    assert!(found.stderr.contains("15 of "), "{found}");
 }
 
 #[test]

@@ -27,6 +27,10 @@ pub struct PredictArgs {
     /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
+    /// Template with {} for the class name, of CLIP without prompts; can be given more than once
+    /// [default: a photo of a {}.].
+    #[arg(long, value_name = "TEXT", requires = "zero_shot")]
+    pub template: Vec<String>,
     /// Class names, separated by commas, as in CSV: a name that contains a comma is put in double
     /// quotes [default: those of the training].
     #[arg(long, value_name = "A,B,C")]

@@ -22,6 +22,10 @@ pub struct ServeArgs {
     /// CLIP, as for train [default: the one that the run recorded].
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
+    /// Template with {} for the class name, of CLIP without prompts; can be given more than once
+    /// [default: a photo of a {}.].
+    #[arg(long, value_name = "TEXT", requires = "zero_shot")]
+    pub template: Vec<String>,
     /// Class names of requests that give none, as for predict [default: those of the training].
     #[arg(long, value_name = "A,B,C")]
     pub names: Option<String>,

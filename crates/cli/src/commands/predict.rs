@@ -2,7 +2,6 @@
 
 use promptsrc::calibration::{CalibratedAnswer, CalibrationSubject, SetPromise};
 use promptsrc::{Classifier, Item, Prediction, PredictionResult};
-use promptsrc_clip::templates;
 use serde::Serialize;
 
 use crate::args::PredictFormat;
@@ -88,10 +87,14 @@ pub fn run(settings: PredictSettings, printer: &Printer) -> Result<(), Failure> 
         }
     };
     match what {
-        Predicting::ZeroShot { clip, names } => {
+        Predicting::ZeroShot {
+            clip,
+            names,
+            templates,
+        } => {
             let clip = clip.open(printer)?;
-            let classifier = Classifier::zero_shot(&clip, &names, &[templates::PHOTO])?;
-            let subject = CalibrationSubject::zero_shot(&clip, &names, &[templates::PHOTO]);
+            let classifier = Classifier::zero_shot(&clip, &names, &templates)?;
+            let subject = CalibrationSubject::zero_shot(&clip, &names, &templates);
             classify(&classifier, &subject, exif.unwrap_or(false))
         }
         Predicting::Adapter { source, names } => {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use promptsrc::calibration::{Calibration, CalibrationSubject};
 use promptsrc::stop;
-use promptsrc_clip::templates;
 use promptsrc_service::{Model, Served, Service};
 use serde::Serialize;
 
@@ -78,15 +77,16 @@ fn load(
     printer: &Printer,
 ) -> Result<(Served, CalibrationSubject), Failure> {
     match what {
-        Predicting::ZeroShot { clip, names } => {
+        Predicting::ZeroShot {
+            clip,
+            names,
+            templates,
+        } => {
             let clip = clip.open(printer)?;
-            let templates = [templates::PHOTO.to_string()];
             let subject = CalibrationSubject::zero_shot(&clip, &names, &templates);
             let served = Served {
                 clip,
-                model: Model::ZeroShot {
-                    templates: templates.to_vec(),
-                },
+                model: Model::ZeroShot { templates },
                 names,
                 upright: exif.unwrap_or(false),
                 calibration: None,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc::{OnnxOptions, OnnxTower, onnx_paths};
-use promptsrc_clip::templates;
 
 use super::adapter::{AdapterSource, only_of_checkpoints};
 use super::clip::ClipSettings;
@@ -65,7 +64,7 @@ impl ExportSettings {
                 Exported::ZeroShot {
                     clip: ClipSettings::new(spec.unwrap_or_default(), common)?.in_f32(common),
                     names,
-                    templates: given_templates(args)?,
+                    templates: names::templates(&args.template)?,
                     out,
                 }
             }
@@ -94,14 +93,6 @@ impl ExportSettings {
             },
         })
     }
-}
-
-fn given_templates(args: &ExportModelArgs) -> Result<Vec<String>, Failure> {
-    names::check_templates(&args.template)?;
-    Ok(match args.template.as_slice() {
-        [] => vec![templates::PHOTO.to_string()],
-        given => given.to_vec(),
-    })
 }
 
 fn refuse_checkpoint_options(args: &ExportModelArgs) -> Result<(), Failure> {

@@ -5,6 +5,8 @@ use std::path::Path;
 use promptsrc_datasets::same_names;
 
 use super::files::lines;
+use promptsrc_clip::templates::PHOTO;
+
 use crate::failure::Failure;
 
 /// The names of `--names` or `--names-file`, checked; `None` if neither is given.
@@ -26,6 +28,15 @@ pub fn check_templates(templates: &[String]) -> Result<(), Failure> {
         ))),
         None => Ok(()),
     }
+}
+
+/// The templates of `--template`; without one, CLIP's own.
+pub fn templates(given: &[String]) -> Result<Vec<String>, Failure> {
+    check_templates(given)?;
+    Ok(match given {
+        [] => vec![PHOTO.to_string()],
+        given => given.to_vec(),
+    })
 }
 
 /// The names in the value of an option, read as a line of CSV: separated by commas, in double quotes

@@ -36,6 +36,7 @@ pub enum Predicting {
     ZeroShot {
         clip: ClipSettings,
         names: Vec<String>,
+        templates: Vec<String>,
     },
 }
 
@@ -55,7 +56,13 @@ impl PredictSettings {
                 ));
             };
             let clip = ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?;
-            (args.inputs.as_slice(), Predicting::ZeroShot { clip, names })
+            let templates = names::templates(&args.template)?;
+            let what = Predicting::ZeroShot {
+                clip,
+                names,
+                templates,
+            };
+            (args.inputs.as_slice(), what)
         } else {
             let run_and_images = args.inputs.split_first();
             let Some((run, inputs)) = run_and_images.filter(|(_, images)| !images.is_empty())

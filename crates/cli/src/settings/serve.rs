@@ -54,7 +54,11 @@ impl ServeSettings {
                     ));
                 };
                 let clip = ClipSettings::new(args.clip.as_deref().unwrap_or_default(), common)?;
-                Predicting::ZeroShot { clip, names }
+                Predicting::ZeroShot {
+                    clip,
+                    names,
+                    templates: names::templates(&args.template)?,
+                }
             }
             Some(run) => {
                 let source =

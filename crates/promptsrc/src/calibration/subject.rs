@@ -140,7 +140,7 @@ impl CalibrationSubject {
             );
         }
         if self.templates != here.templates {
-            let [expected, found] = [self, here].map(|of| format!("{:?}", of.templates));
+            let [expected, found] = [self, here].map(|of| of.templates.join(" | "));
             return other("the templates", &expected, &found);
         }
         if self.precision != here.precision {
