@@ -73,13 +73,19 @@ fn logits(command: &[&str], file: &str) -> Vec<Vec<f64>> {
     rows.collect()
 }
 
-fn score(name: &str, row: &[f64]) -> f64 {
+/// A score of logits that are the cosines times a scale.
+fn score(name: &str, row: &[f64], scale: f64) -> f64 {
     let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = row.iter().map(|logit| (logit - greatest).exp()).sum();
+    let sum = |by: f64| -> f64 {
+        row.iter()
+            .map(|logit| (by * (logit - greatest)).exp())
+            .sum()
+    };
     match name {
-        "mcm" => 1.0 / sum,
+        "mcm" => 1.0 / sum(1.0),
+        "mcm-unscaled" => 1.0 / sum(1.0 / scale),
         "max-logit" => greatest,
-        "energy" => greatest + sum.ln(),
+        "energy" => greatest + sum(1.0).ln(),
         other => panic!("{other}"),
     }
 }
@@ -131,6 +137,9 @@ fn figures_of_unknown_classes_are_those_of_the_logits() {
         &["--keep", "0.6", "--out", &calibration],
     ];
     promptsrc(&calibrate.concat()).done();
+    let record = std::fs::read_to_string(&calibration).expect("a calibration");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    let scale = record["unknown"]["logit_scale"].as_f64().expect("a scale");
 
     let unknown = UNKNOWN.map(|class| (class, class));
     let apart = folder_of(folder.path(), "unknown", &unknown);
@@ -181,11 +190,11 @@ fn figures_of_unknown_classes_are_those_of_the_logits() {
             let names: Vec<String> = among.iter().map(|name| name.replace('_', " ")).collect();
             assert_eq!(found["classes"], json!(names));
             let scores = found["scores"].as_array().expect("scores");
-            assert_eq!(scores.len(), 3);
+            assert_eq!(scores.len(), 4);
             for figures in scores {
                 let name = figures["score"].as_str().expect("a name");
                 let of = |rows: &[Vec<f64>]| -> Vec<f64> {
-                    rows.iter().map(|row| score(name, row)).collect()
+                    rows.iter().map(|row| score(name, row, scale)).collect()
                 };
                 let (known, unknown) = (of(&of_known), of(&of_unknown));
                 close(&figures["auroc"], auroc(&known, &unknown));
