@@ -55,21 +55,21 @@ def test_what_a_calibration_does_not_promise_is_an_error(adapter, clip) -> None:
 
 def test_zero_shot_clip_is_calibrated_as_by_the_command(clip, command, answer, files, tmp_path) -> None:
     own, expected = tmp_path / "own.json", tmp_path / "expected.json"
-    # The template has a comma: a list is no single text of the command.
-    templates = ["a drawing of a {}, in colour.", "a {}."]
     words = ["--zero-shot", "--clip", "mini", "--precision", "f32"]
-    words += [f"--template={template}" for template in templates]
     data = "world:objects"
-    made = clip.calibrate(data, out=own, templates=templates, sets=["lac", "aps"], keep=0.9)
+    made = clip.calibrate(data, out=own, sets=["lac", "aps"], keep=0.9)
     command("calibrate", *words, "--data", data, "--sets", "lac,aps", "--keep", "0.9", "--out", expected)
     assert own.read_bytes() == expected.read_bytes()
     record = json.loads(own.read_text())
     assert made["temperature"] == record["temperature"]["value"]
     with pytest.raises(promptsrc.InputError, match="--force"):
         clip.calibrate(data, out=own)
+    evaluation = promptsrc.evaluate(clip, data, calibration=own)
+    assert [of["method"] for of in evaluation["calibrated"]["sets"]] == ["lac", "aps"]
+    assert "calibrated" not in promptsrc.evaluate(clip, data)
 
     names = record["subject"]["class_names"]
-    classifier = clip.classifier(names, templates, calibration=own)
+    classifier = clip.classifier(names, calibration=own)
     wanted = ["--coverage", "0.9", "--unknown", "--sets", "aps"]
     (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in names))
     words += ["--names-file", tmp_path / "names.txt", "--calibration", expected]
@@ -78,6 +78,7 @@ def test_zero_shot_clip_is_calibrated_as_by_the_command(clip, command, answer, f
         ([], classifier.predict(files[:3])),
     ]:
         answers = answer("predict", *words, *files[:3], *asked)
+        assert len(found) == len(answers) == 3
         for one, other in zip(found, answers):
             assert one.name == other["top"][0]["name"]
             assert one.probability == pytest.approx(other["top"][0]["probability"], abs=1e-7)
@@ -87,16 +88,22 @@ def test_zero_shot_clip_is_calibrated_as_by_the_command(clip, command, answer, f
                 assert one.score == other["unknown"]["score"]
             else:
                 assert one.set is None and one.unknown is None
-    plain = clip.classifier(names, templates)
+    plain = clip.classifier(names)
     assert plain.predict(files[:1])[0].probability != classifier.predict(files[:1])[0].probability
     assert (plain.predict_proba(files[:2]) == classifier.predict_proba(files[:2])).all()
 
-    # The evaluation is that of the command too.
-    evaluation = promptsrc.evaluate(clip, "world:objects", template="a photo of a {}.")
-    assert "calibrated" not in evaluation
-    photo = tmp_path / "photo.json"
-    clip.calibrate("world:objects", out=photo)
-    assert promptsrc.evaluate(clip, "world:objects", calibration=photo)["calibrated"]["sets"]
+
+def test_each_template_is_one_also_with_a_comma(clip, command, tmp_path) -> None:
+    own, expected = tmp_path / "own.json", tmp_path / "expected.json"
+    templates = ["a drawing of a {}, in colour.", "a {}."]
+    clip.calibrate("world:objects", out=own, templates=templates)
+    words = ["--zero-shot", "--clip", "mini", "--precision", "f32", "--data", "world:objects"]
+    words += [f"--template={template}" for template in templates]
+    command("calibrate", *words, "--out", expected)
+    assert own.read_bytes() == expected.read_bytes()
+    subject = json.loads(own.read_text())["subject"]
+    assert subject["templates"] == templates
+    assert clip.classifier(subject["class_names"], templates, calibration=own).predict([IMAGE])[0].set is None
 
 
 def test_a_calibration_of_another_zero_shot_classifier_is_refused(clip, files, labels, tmp_path) -> None:
