@@ -140,6 +140,14 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     within_budget(|| decode_within_budget(bytes, limits))
 }
 
+/// Width and height in the header of a PNG.
+fn png_dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(4..)?;
+    let (width, rest) = header.strip_prefix(b"IHDR")?.split_first_chunk()?;
+    let (height, _) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
+}
+
 fn decode_within_budget(bytes: &[u8], limits: &Limits) -> Result<Image, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
@@ -171,6 +179,10 @@ fn decode_within_budget(bytes: &[u8], limits: &Limits) -> Result<Image, ImageErr
             .saturating_add(limits.max_bytes),
     );
     reader.limits(decoder_limits);
+    // The decoder of PNG says of too many pixels only that it lacks memory.
+    if let Some((width, height)) = png_dimensions(bytes) {
+        limits.check_dimensions(width, height)?;
+    }
     let decoder = reader.into_decoder().map_err(explain)?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(width, height)?;

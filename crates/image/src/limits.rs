@@ -36,6 +36,13 @@ impl Limits {
     /// Fails where the dimensions that a header announces are zero or too many pixels; takes the pixels from
     /// the budget of all threads.
     pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), ImageError> {
+        self.check_dimensions(width, height)?;
+        budget::take(u64::from(width) * u64::from(height));
+        Ok(())
+    }
+
+    /// Fails where dimensions are zero or too many pixels.
+    pub(crate) fn check_dimensions(&self, width: u32, height: u32) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
             return Err(ImageError::geometry(format!(
                 "its header announces {width} x {height} pixels: the image is empty"
@@ -48,7 +55,6 @@ impl Limits {
                 limit: self.max_pixels,
             });
         }
-        budget::take(u64::from(width) * u64::from(height));
         Ok(())
     }
 }

@@ -81,6 +81,10 @@ fn decompression_bombs_are_refused_by_their_header() {
         panic!("{error}");
     };
     assert_eq!(limit, 178_956_970);
+    // More than the decoder could count in memory.
+    let largest = i32::MAX.unsigned_abs();
+    let error = failure(&png_header(largest, largest));
+    assert!(matches!(error, ImageError::TooManyPixels { .. }), "{error}");
     // A JPEG frame of 65,535 x 65,535 pixels.
     let jpeg = [
         0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0, 0xff, 0xd9,
