@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use promptsrc::calibration::{Calibration, Wanted};
+use promptsrc::calibration::{Calibration, Wanted, check_rate};
 use promptsrc::{ClassifierError, Preprocess};
 use serde::Serialize;
 
@@ -102,6 +102,9 @@ impl ModelCard {
     ) -> Result<Vec<String>, Problem> {
         if *wanted == Wanted::default() {
             return Ok(Vec::new());
+        }
+        if let Some(Err(error)) = wanted.coverage.map(check_rate) {
+            return Err(Problem::invalid(format!("coverage: {error}")));
         }
         let refused = |why: &str| {
             let message = format!("coverage, sets and unknown need a calibration, and {why}");

@@ -428,12 +428,20 @@ fn sets_and_unknown_classes_are_those_of_the_calibration_and_what_it_cannot_prom
                 .map(|of| NAMES[*of])
                 .collect();
             assert_eq!(set, named);
+            let promise = json!({"sets": "lac", "coverage": coverage, "class_conditional": false});
+            assert_eq!(prediction["promise"], promise);
             let unknown = expected.unknown.expect("a verdict");
             assert_eq!(prediction["unknown"]["unknown"], unknown.unknown);
             assert_eq!(prediction["unknown"]["threshold"], unknown.threshold);
         }
         let notes = found["notes"].as_array().map_or(0, Vec::len);
         assert_eq!(notes, usize::from(!is_enough), "{found}");
+    }
+    for coverage in [0.0, 1.0, -0.5] {
+        let refused = ask(json!({"coverage": coverage}));
+        assert_eq!(refused.status, 422, "{refused:?}");
+        let message = refused.json()["error"]["message"].to_string();
+        assert!(message.contains("coverage: "), "{message}");
     }
     // It promises nothing of other names.
     let other = ask(json!({"coverage": 0.9, "names": ["teapot", "house"]}));

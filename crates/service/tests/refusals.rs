@@ -147,6 +147,9 @@ fn what_cannot_be_answered() {
     let image = STANDARD.encode(bytes_of(IMAGE));
     let images = json!([{"name": "a.jpg", "data": image}]);
     for document in [
+        // Lists of what the fields would have.
+        json!([images, null, [], 1, null, null, false, false]),
+        json!({"images": [["a.jpg", image]]}),
         json!({"images": [{"name": "a.jpg", "data": "%%%"}]}),
         json!({"images": [{"name": "a.jpg"}]}),
         json!({"images": [{"data": image, "path": "/etc/passwd"}]}),
