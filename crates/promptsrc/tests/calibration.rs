@@ -72,7 +72,11 @@ fn a_calibration_comes_back_from_its_file_with_every_bit() {
 
 #[test]
 fn a_temperature_changes_probabilities_and_neither_sets_nor_verdicts() {
-    let made = fitted(100, &CalibrationOptions::default()).unwrap();
+    let options = CalibrationOptions {
+        unknown: UnknownScore::Mcm,
+        ..CalibrationOptions::default()
+    };
+    let made = fitted(100, &options).unwrap();
     assert!(made.temperature().value() > 1.5, "{:?}", made.temperature());
     let row = [5.0_f32, 0.5, 0.25];
     let wanted = Wanted {
@@ -91,6 +95,17 @@ fn a_temperature_changes_probabilities_and_neither_sets_nor_verdicts() {
         "at CLIP's own temperature"
     );
     assert_eq!(unknown.unknown, unknown.score < unknown.threshold);
+    // Without CLIP's scale, which is 100 here, the scores of three classes are near a third.
+    let unscaled = fitted(100, &CalibrationOptions::default()).unwrap();
+    let unknown = unscaled.answer(&row, &wanted).unwrap().unknown.unwrap();
+    let expected = 1.0
+        / row
+            .iter()
+            .map(|v| f64::from(v - 5.0) / 100.0)
+            .map(f64::exp)
+            .sum::<f64>();
+    assert!((unknown.score - expected).abs() < 1e-12, "{unknown:?}");
+    assert!((0.33..0.35).contains(&unknown.score), "{unknown:?}");
     // Without a wish there is neither.
     let plain = made.answer(&row, &Wanted::default()).unwrap();
     assert_eq!((plain.set, plain.unknown), (None, None));
