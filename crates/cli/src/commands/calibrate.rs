@@ -416,7 +416,7 @@ impl Summary {
         );
         text += &match self.unknown.threshold {
             Some(threshold) => format!(
-                "unknown below {threshold:.6} ({}), which keeps {} of the known images\n",
+                "unknown below {threshold:.8} ({}), which keeps {} of the known images\n",
                 self.unknown.score, self.unknown.keep
             ),
             None => "no threshold for unknown classes\n".to_string(),

@@ -162,7 +162,7 @@ impl Evaluated {
             }
             if let Some(at) = &of.threshold {
                 text += &format!(
-                    "at the calibration's threshold ({} {:.6}): {} of the known kept (wanted {}), {} of the \
+                    "at the calibration's threshold ({} {:.8}): {} of the known kept (wanted {}), {} of the \
                      unknown found\n",
                     at.score,
                     at.threshold,

@@ -349,7 +349,7 @@ impl Predicted {
             };
             let (score, threshold) = (of.score, of.threshold);
             lines.push(format!(
-                "{word:>7}  (score {score:.6} {sign} {threshold:.6})"
+                "{word:>7}  (score {score:.8} {sign} {threshold:.8})"
             ));
         }
         lines
