@@ -31,6 +31,7 @@ mod render;
 mod results;
 mod run_machines;
 mod run_state;
+mod saved_json;
 mod student;
 mod sweep;
 mod sweep_error;

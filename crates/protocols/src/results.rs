@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, ImageFacts};
 use crate::protocol::{Protocol, Target};
+use crate::saved_json::save_json;
 use promptsrc::config::MethodConfig;
 use promptsrc::records::{ClipSettingsRecord, PreprocessingRecord};
-use promptsrc_files::{SaveError, write_atomically};
+use promptsrc_files::SaveError;
 
 /// Name of the result file in a run's folder.
 pub const RESULT: &str = "result.json";
@@ -245,13 +246,7 @@ impl RunResult {
     /// # Errors
     /// [`SaveError`].
     pub fn save(&self, folder: &Path) -> Result<(), SaveError> {
-        let path = folder.join(RESULT);
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| SaveError {
-            path: path.clone(),
-            source: std::io::Error::other(e),
-        })?;
-        text.push('\n');
-        write_atomically(&path, text.as_bytes())
+        save_json(folder.join(RESULT), self)
     }
 
     /// Reads the result in a run's folder; `None` where there is none.

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use promptsrc::Machine;
-use promptsrc_files::{SaveError, read_regular_json, write_atomically};
+use promptsrc_files::{SaveError, read_regular_json};
 use serde::{Deserialize, Serialize};
+
+use crate::saved_json::save_json;
 
 /// Name of the file in a run's folder.
 pub const MACHINES: &str = "machines.json";
@@ -40,13 +42,7 @@ impl RunMachines {
     /// # Errors
     /// [`SaveError`].
     pub fn save(&self, folder: &Path) -> Result<(), SaveError> {
-        let path = folder.join(MACHINES);
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| SaveError {
-            path: path.clone(),
-            source: std::io::Error::other(e),
-        })?;
-        text.push('\n');
-        write_atomically(&path, text.as_bytes())
+        save_json(folder.join(MACHINES), self)
     }
 
     /// Reads those in a run's folder; `None` where no file says them, as in those of earlier versions.
