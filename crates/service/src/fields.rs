@@ -15,11 +15,15 @@ const SINGLE: [&str; 5] = ["top_k", "coverage", "sets", "unknown", "allow_unread
 pub(crate) fn check(field: &str) -> Result<(), Problem> {
     match field == "names" || field == "texts" || SINGLE.contains(&field) {
         true => Ok(()),
-        false => Err(Problem::invalid(format!(
-            "unknown field {:?}; there are image, names, texts, top_k, coverage, sets, unknown and allow_unreadable",
-            shortened(field)
-        ))),
+        false => Err(unknown(field)),
     }
+}
+
+fn unknown(field: &str) -> Problem {
+    Problem::invalid(format!(
+        "unknown field {:?}; there are image, names, texts, top_k, coverage, sets, unknown and allow_unreadable",
+        shortened(field)
+    ))
 }
 
 impl Asked {
@@ -46,7 +50,7 @@ impl Asked {
             "sets" => self.wanted.sets = Some(set_method(value)?),
             "unknown" => self.wanted.unknown = truth(field, value)?,
             "allow_unreadable" => self.allow_unreadable = truth(field, value)?,
-            _ => check(field)?,
+            _ => return Err(unknown(field)),
         }
         Ok(())
     }
